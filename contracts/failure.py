@@ -1,0 +1,32 @@
+"""How a failure is said: what happened, whether to try again, and the way out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Model
+
+FailureKind = Literal[
+    "invalid",  # the request itself is wrong; the same request fails again
+    "not_found",  # what it names does not exist
+    "denied",  # not granted
+    "conflict",  # the state it assumed has moved on
+    "unavailable",  # something needed is not there now
+    "timeout",  # a deadline passed
+    "limit",  # a size, count or budget was reached
+    "internal",  # a defect of ours
+]
+
+
+class Failure(Model):
+    """A failed call, as it is stored in the ledger and shown to people."""
+
+    kind: FailureKind
+    message: str = Field(description="What was expected and what was found.")
+    retry: bool = Field(default=False, description="Whether the same call may succeed later.")
+    way_out: str = Field(default="", description="What a person can do about it.")
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.way_out}".strip()

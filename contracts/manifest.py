@@ -1,0 +1,61 @@
+"""What a server says of itself: its manifest, its tools, and its card in the registry."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from contracts.base import Model, Name, Sha256, UtcTime, sha256
+
+Scope = Literal[
+    "work:read",  # read runs' trees
+    "work:write",  # write runs' trees and repositories
+    "sandbox:run",  # run programs in the sandbox
+    "net:model",  # reach one model endpoint, holding its key
+]
+"""What a server may ask of the kernel. Calling other servers is asked for with `Manifest.calls`."""
+
+
+class ToolSpec(Model):
+    """A tool as it is published; its digest pins it."""
+
+    name: str
+    title: str
+    description: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    read_only: bool = False
+    destructive: bool = False
+    idempotent: bool = True
+    open_world: bool = False
+
+
+class Manifest(Model):
+    """What a server needs; the crew file grants it or not."""
+
+    name: Name
+    title: str
+    version: str = "0.1.0"
+    description: str
+    scopes: tuple[Scope, ...] = ()
+    calls: tuple[str, ...] = Field(default=(), description="`server.tool` names it calls.")
+
+
+class Card(Model):
+    """A server's entry in the registry; kept alive by a heartbeat."""
+
+    manifest: Manifest
+    tools: tuple[ToolSpec, ...]
+    granted_scopes: tuple[Scope, ...]
+    granted_calls: tuple[str, ...]
+    instance: str = Field(description="Distinguishes replicas.")
+    pid: int
+    started_at: UtcTime
+    confinement: str = Field(description="How the kernel holds this process, in words.")
+    sandbox: str = Field(default="", description="Level its sandbox reached, for servers that have one.")
+
+    def tools_digest(self) -> Sha256:
+        """One digest over all tool definitions, in name order."""
+        ordered = sorted(self.tools, key=lambda spec: spec.name)
+        return sha256("".join(spec.digest() for spec in ordered).encode())

@@ -1,0 +1,124 @@
+"""repository: read a run's tree — never write it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Model, RelPath, RunId, UtcTime
+
+
+class ListParams(Model):
+    """List files git tracks."""
+
+    run: RunId
+    under: str = Field(default="", description="A folder; empty means all.")
+    limit: int = Field(default=2000, ge=1, le=100_000)
+
+
+class FileEntry(Model):
+    """A tracked file."""
+
+    path: RelPath
+    bytes: int
+    kind: Literal["file", "symlink", "submodule"] = "file"
+
+
+class ListResult(Model):
+    """Files in path order."""
+
+    files: tuple[FileEntry, ...]
+    total: int = Field(description="How many there are, whatever the limit.")
+
+
+class ReadParams(Model):
+    """Read part of a text file."""
+
+    run: RunId
+    path: RelPath
+    first_line: int = Field(default=1, ge=1)
+    lines: int = Field(default=2000, ge=1, le=50_000)
+
+
+class ReadResult(Model):
+    """Lines as they stand, line ends included."""
+
+    text: str
+    first_line: int
+    total_lines: int
+
+
+class SearchParams(Model):
+    """Find a regular expression (or literal) in tracked text files."""
+
+    run: RunId
+    pattern: str = Field(min_length=1, max_length=1000)
+    literal: bool = False
+    ignore_case: bool = False
+    glob: str = Field(default="", description="Only paths that match, e.g. `*.py`.")
+    limit: int = Field(default=200, ge=1, le=10_000)
+
+
+class Match(Model):
+    """One matching line."""
+
+    path: RelPath
+    line: int
+    text: str
+
+
+class SearchResult(Model):
+    """Matches in path and line order."""
+
+    matches: tuple[Match, ...]
+    truncated: bool
+
+
+class OutlineParams(Model):
+    """Classes and functions of a file, or of every file below a folder."""
+
+    run: RunId
+    path: str = ""
+    limit: int = Field(default=2000, ge=1, le=50_000)
+
+
+class Symbol(Model):
+    """A definition."""
+
+    path: RelPath
+    line: int
+    end_line: int
+    kind: Literal["class", "function", "method"]
+    name: str = Field(description="Qualified within the file.")
+
+
+class OutlineResult(Model):
+    """Definitions in path and line order."""
+
+    symbols: tuple[Symbol, ...]
+    truncated: bool
+
+
+class HistoryParams(Model):
+    """Commits that touched a path, newest first."""
+
+    run: RunId
+    path: str = ""
+    limit: int = Field(default=20, ge=1, le=500)
+
+
+class Commit(Model):
+    """One commit."""
+
+    sha: str
+    author: str
+    authored_at: UtcTime
+    subject: str
+
+
+class HistoryResult(Model):
+    """Newest first; `shallow` when older history was not brought along."""
+
+    commits: tuple[Commit, ...]
+    shallow: bool

@@ -1,0 +1,156 @@
+"""What a specialist is: a manifest, and methods marked as tools. It knows nothing of the bus.
+
+A specialist's file holds its own idea only::
+
+    class Repository:
+        manifest = Manifest(name="repository", title="Repository", ...)
+
+        def __init__(self, room: Room) -> None: ...
+
+        @tool(read_only=True)
+        async def read(self, params: ReadParams, call: Call) -> ReadResult:
+            \"\"\"Read part of a text file.\"\"\"
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
+
+from contracts.base import Model
+from contracts.failure import Failure, FailureKind
+from contracts.manifest import Manifest, ToolSpec
+from servers.sandbox.job import Finished, Job, OnLine
+
+P = TypeVar("P", bound=Model)
+R = TypeVar("R", bound=Model)
+
+
+class ToolError(Exception):
+    """A tool could not do what was asked; becomes the call's stored, structured failure."""
+
+    def __init__(self, kind: FailureKind, message: str, *, retry: bool = False, way_out: str = "") -> None:
+        super().__init__(message)
+        self.failure = Failure(kind=kind, message=message, retry=retry, way_out=way_out)
+
+
+class Call(Protocol):
+    """The call being answered."""
+
+    @property
+    def id(self) -> str:
+        """The call's id; side effects are keyed by it."""
+        ...
+
+    @property
+    def caller(self) -> str:
+        """The identity the broker and the signature vouch for."""
+        ...
+
+    async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Tell the caller how far the work is; not stored."""
+        ...
+
+
+class Crew(Protocol):
+    """The other members, as far as this one was granted to call them."""
+
+    async def call(self, tool: str, params: Model, result: type[R], *, parent: Call) -> R:
+        """Call `server.tool`; raises `ToolError` with the other side's failure."""
+        ...
+
+
+class Sandbox(Protocol):
+    """Runs a program confined; see `servers.sandbox`."""
+
+    async def run(self, job: Job, on_line: OnLine | None = None) -> Finished:
+        """Run to the end; cancellation kills the whole process tree."""
+        ...
+
+
+@dataclass(frozen=True)
+class Room:
+    """What one specialist process may touch; made by the runtime from its grants."""
+
+    work: Path
+    """Runs live at `work/<run>/`: `repo.git` (bare) and `tree` (the worktree)."""
+    scratch: Path
+    """This specialist's own folder for throw-away copies."""
+    crew: Crew
+    sandbox: Sandbox
+
+    def tree(self, run: str) -> Path:
+        """The run's worktree.
+
+        Raises:
+            ToolError: not_found, when the run has none.
+        """
+        path = self.work / run / "tree"
+        if not path.is_dir():
+            raise ToolError("not_found", f"run {run} has no worktree", way_out="Call workspace.open first.")
+        return path
+
+
+class Specialist(Protocol):
+    """A manifest and methods marked with `tool`."""
+
+    manifest: ClassVar[Manifest]
+
+
+Handler = Callable[[Any, Call], Awaitable[Model]]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A bound tool: its published description and what answers it."""
+
+    spec: ToolSpec
+    params: type[Model]
+    result: type[Model]
+    handler: Handler
+
+
+def tool(
+    *, read_only: bool = False, destructive: bool = False, idempotent: bool = True, open_world: bool = False
+) -> Callable[[Callable[..., Awaitable[R]]], Callable[..., Awaitable[R]]]:
+    """Mark a method `(self, params: P, call: Call) -> R` as a tool; its docstring is the description.
+
+    The keywords are MCP's tool annotations (specification 2026-07-28, `ToolAnnotations`).
+    """
+
+    def mark(method: Callable[..., Awaitable[R]]) -> Callable[..., Awaitable[R]]:
+        hints = {
+            "read_only": read_only,
+            "destructive": destructive,
+            "idempotent": idempotent,
+            "open_world": open_world,
+        }
+        setattr(method, "__podium_tool__", hints)  # noqa: B010 - a plain attribute is not typed on functions
+        return method
+
+    return mark
+
+
+def tools_of(specialist: Specialist) -> tuple[Tool, ...]:
+    """The tools of a specialist, by name."""
+    found: list[Tool] = []
+    for name, method in inspect.getmembers(specialist, inspect.iscoroutinefunction):
+        marks = getattr(method, "__podium_tool__", None)
+        if marks is None:
+            continue
+        types = get_type_hints(method)
+        params, result = types["params"], types["return"]
+        doc = inspect.getdoc(method) or ""
+        spec = ToolSpec(
+            name=name.rstrip("_"),
+            title=doc.split("\n", 1)[0].rstrip("."),
+            description=doc,
+            input_schema=params.model_json_schema(),
+            output_schema=result.model_json_schema(mode="serialization"),
+            **marks,
+        )
+        found.append(Tool(spec=spec, params=params, result=result, handler=method))
+    return tuple(found)
