@@ -1,0 +1,145 @@
+"""The seam: what Podium asks of a message bus that keeps what it carries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+Headers = Mapping[str, str]
+
+NO_HEADERS: Headers = {}
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message that is not kept."""
+
+    subject: str
+    body: bytes
+    headers: Headers = field(default_factory=dict[str, str])
+    reply: str = ""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message of the ledger."""
+
+    stream: str
+    seq: int
+    subject: str
+    body: bytes
+    headers: Headers
+    stored_at: datetime
+
+
+@dataclass(frozen=True)
+class Expect:
+    """A condition the broker checks in the same step in which it stores (optimistic concurrency).
+
+    `last` is the sequence number of the newest message that matches `subject` (0: there is none yet).
+    Without `subject` it speaks of the subject that is written.
+    """
+
+    last: int = 0
+    subject: str = ""
+
+
+ABSENT = Expect(last=0)
+"""Store only if nothing stands on this subject yet."""
+
+
+class Delivery(Protocol):
+    """A stored message handed to a durable consumer; redelivered until acknowledged."""
+
+    @property
+    def message(self) -> Message:
+        """What was stored."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first delivery."""
+        ...
+
+    async def ack(self) -> None:
+        """It is dealt with: never deliver it again."""
+        ...
+
+    async def in_progress(self) -> None:
+        """Still at work: do not redeliver yet."""
+        ...
+
+    async def reject(self) -> None:
+        """It can never be dealt with: do not deliver it again."""
+        ...
+
+
+OnDelivery = Callable[[Delivery], Awaitable[None]]
+OnMessage = Callable[[Message], Awaitable[None]]
+
+
+class Bus(Protocol):
+    """One identity's connection. Callbacks run one at a time and must not block: spawn."""
+
+    @property
+    def identity(self) -> str:
+        """The name the broker knows this connection by."""
+        ...
+
+    async def store(
+        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
+    ) -> int:
+        """Keep a message; returns its sequence number once the broker has it.
+
+        Raises:
+            AlreadyStored: `expect` is `ABSENT` and a message stands there.
+            Overtaken: any other `expect` does not hold.
+            StoreRefused: full, too large or not permitted.
+            BusUnavailable: no acknowledgement in time; it may have been stored all the same.
+        """
+        ...
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """The newest stored message on exactly `subject`."""
+        ...
+
+    def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+        """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present."""
+        ...
+
+    def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AbstractAsyncContextManager[None]:
+        """Take deliveries from a durable consumer that was provisioned for this identity."""
+        ...
+
+    async def publish(self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, reply: str = "") -> None:
+        """Send without keeping."""
+        ...
+
+    def listen(self, subject: str, on_message: OnMessage, *, queue: str = "") -> AbstractAsyncContextManager[None]:
+        """Receive what is published on `subject` from now on."""
+        ...
+
+    async def request(
+        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, timeout_s: float = 5.0
+    ) -> Message:
+        """Ask and wait for one answer; nothing is kept.
+
+        Raises:
+            BusUnavailable: nobody answered in time.
+        """
+        ...
+
+    async def put(self, bucket: str, key: str, value: bytes, *, ttl_s: int | None = None) -> None:
+        """Set a key; with `ttl_s` it vanishes unless set again."""
+        ...
+
+    async def delete(self, bucket: str, key: str) -> None:
+        """Remove a key."""
+        ...
+
+    async def entries(self, bucket: str) -> dict[str, bytes]:
+        """All keys that are there now, with their values."""
+        ...

@@ -1,0 +1,89 @@
+"""Identities: one nkey (Ed25519) pair per process, kept in the state directory, readable by its owner only."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import nkeys
+from nacl.encoding import RawEncoder
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A name and its private key."""
+
+    name: str
+    seed: str
+
+    @property
+    def public(self) -> str:
+        """The nkey public key (`U…`)."""
+        return nkeys.from_seed(bytearray(self.seed.encode())).public_key.decode()
+
+    def signer(self) -> Signer:
+        """Something that signs with this key."""
+        _, raw = nkeys.decode_seed(bytearray(self.seed.encode()))
+        return Signer(self.name, SigningKey(bytes(raw)))
+
+
+class Signer:
+    """Signs on behalf of one identity."""
+
+    def __init__(self, name: str, key: SigningKey) -> None:
+        self.name = name
+        self._key = key
+
+    def sign(self, data: bytes) -> str:
+        """Ed25519 signature, base64."""
+        return base64.b64encode(self._key.sign(data, encoder=RawEncoder).signature).decode()
+
+
+def new_identity(name: str) -> Identity:
+    """A fresh key pair."""
+    return Identity(name, nkeys.encode_seed(os.urandom(32), prefix=nkeys.PREFIX_BYTE_USER).decode())
+
+
+def load_identity(folder: Path, name: str) -> Identity:
+    """The identity kept in `folder`, made on first use; file mode 0600.
+
+    Raises:
+        OSError: the folder cannot be read or written.
+    """
+    path = folder / f"{name}.nk"
+    try:
+        return Identity(name, path.read_text().strip())
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = new_identity(name)
+    draft = folder / f".{name}.{os.getpid()}"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(fresh.seed + "\n")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return load_identity(folder, name)
+    finally:
+        draft.unlink()
+    return fresh
+
+
+@lru_cache(maxsize=256)
+def _verify_key(public: str) -> VerifyKey:
+    raw = base64.b32decode(public + "=" * (-len(public) % 8))
+    return VerifyKey(raw[1:33])
+
+
+def signed_by(public: str, data: bytes, signature: str) -> bool:
+    """Whether `signature` over `data` was made with the private half of `public`."""
+    try:
+        _verify_key(public).verify(data, base64.b64decode(signature, validate=True))
+    except (BadSignatureError, ValueError):
+        return False
+    return True

@@ -1,0 +1,208 @@
+"""An in-memory `Bus`: the same behaviour as a broker with the ledger's streams, in one process."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import anyio
+import anyio.lowlevel
+
+from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
+from bus.envelope import seal
+from bus.errors import AlreadyStored, BusUnavailable, Overtaken
+from bus.identity import Identity, new_identity
+from bus.subjects import matches, stream_of
+from contracts.ledger import ROSTER_BUCKET
+
+
+@dataclass
+class _Listener:
+    pattern: str
+    queue: str
+    on_message: OnMessage
+
+
+@dataclass
+class _Consumer:
+    """What a durable consumer remembers between subscriptions."""
+
+    filter: str
+    after: int = 0
+    attempts: dict[int, int] = field(default_factory=dict[int, int])
+    done: set[int] = field(default_factory=set[int])
+
+
+@dataclass
+class MemoryBroker:
+    """The shared side: streams, consumers, keys. Make a `MemoryBus` per identity with `connect`."""
+
+    streams: dict[str, list[Stored]] = field(default_factory=dict[str, list[Stored]])
+    consumers: dict[tuple[str, str], _Consumer] = field(default_factory=dict[tuple[str, str], _Consumer])
+    listeners: list[_Listener] = field(default_factory=list[_Listener])
+    keys: dict[tuple[str, str], tuple[bytes, float]] = field(default_factory=dict[tuple[str, str], tuple[bytes, float]])
+    stored: anyio.Event = field(default_factory=anyio.Event)
+
+    def add_consumer(self, stream: str, name: str, filter_subject: str) -> None:
+        """Provision a durable consumer."""
+        self.consumers.setdefault((stream, name), _Consumer(filter_subject))
+
+    def connect(self, identity: str) -> MemoryBus:
+        """A connection under `identity`, whose fresh key is put on the roster."""
+        made = new_identity(identity)
+        self.keys[ROSTER_BUCKET, identity] = (made.public.encode(), math.inf)
+        return MemoryBus(self, made)
+
+
+@dataclass(frozen=True)
+class _MemoryDelivery:
+    message: Message
+    attempt: int
+    _seq: int
+    _consumer: _Consumer
+
+    async def ack(self) -> None:
+        self._consumer.done.add(self._seq)
+
+    async def in_progress(self) -> None:
+        """Nothing times out here."""
+
+    async def reject(self) -> None:
+        self._consumer.done.add(self._seq)
+
+
+class MemoryBus:
+    """One identity's view of a `MemoryBroker`."""
+
+    def __init__(self, broker: MemoryBroker, identity: Identity) -> None:
+        self._broker = broker
+        self._identity = identity.name
+        self._signer = identity.signer()
+
+    @property
+    def identity(self) -> str:
+        """The name given at `connect`."""
+        return self._identity
+
+    async def store(
+        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
+    ) -> int:
+        """See `Bus.store`."""
+        await anyio.lowlevel.checkpoint()
+        stream = self._broker.streams.setdefault(stream_of(subject), [])
+        if expect is not None:
+            wanted = expect.subject or subject
+            newest = next((kept.seq for kept in reversed(stream) if matches(wanted, kept.subject)), 0)
+            if newest != expect.last:
+                raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
+        sealed = {**headers, **seal(self._signer, subject, body)}
+        kept = Stored(stream_of(subject), len(stream) + 1, subject, body, sealed, datetime.now(UTC))
+        stream.append(kept)
+        happened, self._broker.stored = self._broker.stored, anyio.Event()
+        happened.set()
+        await self._spread(Message(subject, body, sealed))
+        return kept.seq
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """See `Bus.last`."""
+        await anyio.lowlevel.checkpoint()
+        kept = self._broker.streams.get(stream, [])
+        return next((one for one in reversed(kept) if one.subject == subject), None)
+
+    async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+        """See `Bus.history`."""
+        await anyio.lowlevel.checkpoint()
+        for kept in list(self._broker.streams.get(stream, [])):
+            if kept.seq > after and matches(subject, kept.subject):
+                yield kept
+
+    @asynccontextmanager
+    async def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AsyncGenerator[None]:
+        """See `Bus.consume`; what was delivered and not acknowledged comes again at the next `consume`."""
+        state = self._broker.consumers[stream, consumer]
+        state.after = 0
+
+        async def pump() -> None:
+            while True:
+                happened = self._broker.stored
+                for kept in list(self._broker.streams.get(stream, [])):
+                    if kept.seq > state.after and kept.seq not in state.done and matches(state.filter, kept.subject):
+                        state.attempts[kept.seq] = attempt = state.attempts.get(kept.seq, 0) + 1
+                        await on_delivery(
+                            _MemoryDelivery(Message(kept.subject, kept.body, kept.headers), attempt, kept.seq, state)
+                        )
+                    state.after = max(state.after, kept.seq)
+                await happened.wait()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(pump)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def publish(self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, reply: str = "") -> None:
+        """See `Bus.publish`."""
+        await anyio.lowlevel.checkpoint()
+        await self._spread(Message(subject, body, headers, reply))
+
+    async def _spread(self, message: Message) -> None:
+        served: set[str] = set()
+        for listener in list(self._broker.listeners):
+            if matches(listener.pattern, message.subject) and listener.queue not in served:
+                if listener.queue:
+                    served.add(listener.queue)
+                await listener.on_message(message)
+
+    @asynccontextmanager
+    async def listen(self, subject: str, on_message: OnMessage, *, queue: str = "") -> AsyncGenerator[None]:
+        """See `Bus.listen`."""
+        await anyio.lowlevel.checkpoint()
+        listener = _Listener(subject, queue, on_message)
+        self._broker.listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._broker.listeners.remove(listener)
+
+    async def request(
+        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, timeout_s: float = 5.0
+    ) -> Message:
+        """See `Bus.request`."""
+        answers: list[Message] = []
+        answered = anyio.Event()
+
+        async def on_answer(message: Message) -> None:
+            answers.append(message)
+            answered.set()
+
+        inbox = f"_INBOX.{self._identity}.{time.monotonic_ns()}"
+        async with self.listen(inbox, on_answer):
+            await self.publish(subject, body, headers, reply=inbox)
+            with anyio.move_on_after(timeout_s):
+                await answered.wait()
+        if not answers:
+            raise BusUnavailable(f"nobody answered on {subject} within {timeout_s} s")
+        return answers[0]
+
+    async def put(self, bucket: str, key: str, value: bytes, *, ttl_s: int | None = None) -> None:
+        """See `Bus.put`."""
+        await anyio.lowlevel.checkpoint()
+        self._broker.keys[bucket, key] = (value, math.inf if ttl_s is None else time.monotonic() + ttl_s)
+
+    async def delete(self, bucket: str, key: str) -> None:
+        """See `Bus.delete`."""
+        await anyio.lowlevel.checkpoint()
+        self._broker.keys.pop((bucket, key), None)
+
+    async def entries(self, bucket: str) -> dict[str, bytes]:
+        """See `Bus.entries`."""
+        await anyio.lowlevel.checkpoint()
+        now = time.monotonic()
+        return {
+            key: value
+            for (of, key), (value, until) in sorted(self._broker.keys.items())
+            if of == bucket and until > now
+        }

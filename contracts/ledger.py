@@ -1,0 +1,43 @@
+"""Names in the ledger: streams, buckets, and one call as an auditor sees it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import CallId, Model, Name, Sha256, UtcTime
+from contracts.failure import Failure
+
+RUNS_STREAM = "LEDGER_runs"
+"""`run.>` and `gate.>`."""
+
+AGENTS_BUCKET = "agents"
+"""Registry: a `Card` per server instance."""
+
+ROSTER_BUCKET = "roster"
+"""Public keys: identity name to nkey public key."""
+
+
+def server_stream(server: str) -> str:
+    """The stream that keeps one server's calls and results."""
+    return f"LEDGER_{server}"
+
+
+class CallRecord(Model):
+    """One tool call as the ledger holds it: the call and, once there is one, its result."""
+
+    call_id: CallId
+    run: str = Field(default="", description="The run it belongs to; empty outside runs.")
+    step: str = ""
+    parent: str = Field(default="", description="The call on whose behalf it was made, if any.")
+    caller: Name
+    server: Name
+    tool: str
+    called_at: UtcTime
+    params_sha256: Sha256
+    seq: int = Field(description="Sequence number of the call in the server's stream.")
+    outcome: Literal["ok", "failed", "denied", "open"] = Field(description="open: no result is stored yet.")
+    result_sha256: Sha256 | None = None
+    duration_ms: float | None = Field(default=None, description="From stored call to stored result.")
+    failure: Failure | None = None
