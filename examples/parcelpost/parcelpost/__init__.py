@@ -1,0 +1,1 @@
+"""Quotes for sending parcels: what a shipment costs, and why."""
