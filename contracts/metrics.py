@@ -1,0 +1,39 @@
+"""A run in figures, folded from its events."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from contracts.base import Model, Name
+
+
+class AgentCalls(Model):
+    """What one agent was asked for."""
+
+    agent: Name
+    calls: int
+    failed: int
+    seconds: float = Field(description="Wall seconds from intent to answer, summed over its calls.")
+
+
+class StepTime(Model):
+    """How long one step took, human waiting inside it excluded."""
+
+    step: str
+    seconds: float
+
+
+class Metrics(Model):
+    """Every wall second of a run is in exactly one of tools, human, down or overhead."""
+
+    total_s: float = 0.0
+    tools_s: float = Field(default=0.0, description="Some tool call was running.")
+    human_s: float = Field(default=0.0, description="A gate waited for a person.")
+    down_s: float = Field(default=0.0, description="No orchestrator worked on the run.")
+    overhead_s: float = Field(default=0.0, description="Everything else: the orchestration itself.")
+    ready_s: float = Field(default=0.0, description="Up to now or the end, without waiting for people and down time.")
+    calls: tuple[AgentCalls, ...] = ()
+    steps: tuple[StepTime, ...] = ()
+    rounds: int = Field(default=0, description="Rounds of proposing begun.")
+    gates: int = 0
+    resumes: int = 0
