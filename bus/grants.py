@@ -1,0 +1,113 @@
+"""From what a crew file grants to what the broker permits. Pure.
+
+Whatever is not listed here the broker refuses. Results are read with DIRECT.GET and taken from push
+consumers that the operator provisioned, so no member needs a right to create, change or delete
+anything in JetStream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bus.subjects import deliver_calls, deliver_results, token
+from contracts.ledger import AGENTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
+
+SERVE = "serve"
+"""Name of a server's own durable consumer in its stream."""
+
+
+def results_consumer(caller: str) -> str:
+    """Name of a caller's durable consumer of results in a server's stream."""
+    return f"results_{caller}"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one identity may do on the bus."""
+
+    name: str
+    serves: bool = False
+    calls: tuple[str, ...] = ()
+    """`server.tool`, or `server.*` for every tool of a server."""
+    decides_runs: bool = False
+    """Write run events and gate requests."""
+    decides_gates: bool = False
+    """Write gate decisions."""
+    reads_ledger: tuple[str, ...] = ()
+    """Servers whose calls and results it may read, beside runs and gates."""
+    operates: bool = False
+    """Provision streams, consumers and buckets: everything."""
+
+    def servers(self) -> tuple[str, ...]:
+        """The servers it calls, sorted."""
+        return tuple(sorted({call.split(".", 1)[0] for call in self.calls}))
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """Subjects the broker lets one identity publish and subscribe to."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def permissions(grant: Grant) -> Permissions:
+    """The broker permissions that `grant` comes to."""
+    if grant.operates:
+        return Permissions((">",), (">",))
+    me = grant.name
+    publish = [f"$JS.API.DIRECT.GET.KV_{ROSTER_BUCKET}", f"$JS.API.DIRECT.GET.KV_{AGENTS_BUCKET}"]
+    subscribe = [f"_INBOX.{me}.>"]
+    if grant.serves:
+        stream = server_stream(me)
+        publish += [
+            f"result.*.{me}.*",
+            f"progress.*.{me}.*",
+            f"$JS.ACK.{stream}.{SERVE}.>",
+            f"$JS.API.DIRECT.GET.{stream}.result.*.{me}.*",
+            f"$KV.{AGENTS_BUCKET}.{me}.>",
+        ]
+        subscribe += [deliver_calls(me), f"cancel.{me}.*.*", f"rpc.{me}.>"]
+        subscribe += [f"$SRV.{verb}{of}" for verb in ("PING", "INFO", "STATS") for of in ("", f".{me}", f".{me}.*")]
+    for call in sorted(grant.calls):
+        server, tool = call.split(".", 1)
+        publish += [f"call.{server}.{tool if tool == '*' else token(tool)}.{me}.*"]
+    for server in grant.servers():
+        publish += [
+            f"cancel.{server}.{me}.*",
+            *(f"rpc.{server}.{'*.' * depth}{me}" for depth in (1, 2, 3)),
+            f"$JS.API.DIRECT.GET.{server_stream(server)}.result.{me}.{server}.*",
+        ]
+        subscribe += [deliver_results(me, server), f"progress.{me}.{server}.*"]
+    if grant.decides_runs:
+        publish += ["run.*.*", "gate.*.*.request"]
+    if grant.decides_gates:
+        publish += ["gate.*.*.decision"]
+    if grant.decides_runs or grant.decides_gates or grant.reads_ledger:
+        publish += _reading(RUNS_STREAM)
+        subscribe += ["run.>", "gate.>"]
+    for server in grant.reads_ledger:
+        publish += _reading(server_stream(server))
+        subscribe += [f"progress.*.{server}.*"]
+    return Permissions(tuple(publish), tuple(subscribe))
+
+
+def _reading(stream: str) -> list[str]:
+    return [f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>"]
+
+
+def check_calls(grants: Iterable[Grant], tools: dict[str, frozenset[str]]) -> list[str]:
+    """Names in grants that no server offers, as sentences; empty when all is well.
+
+    `tools` maps each server to the tools it has.
+    """
+    wrong: list[str] = []
+    for grant in grants:
+        for call in grant.calls:
+            server, _, tool = call.partition(".")
+            if server not in tools:
+                wrong.append(f"{grant.name} is granted {call}, but there is no server {server!r}")
+            elif tool != "*" and tool not in tools[server]:
+                wrong.append(f"{grant.name} is granted {call}, but {server} has no tool {tool!r}")
+    return wrong

@@ -1,0 +1,281 @@
+"""`Bus` over a real NATS server: the only file that speaks to the NATS client."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import anyio
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError, NoRespondersError
+
+from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
+from bus.envelope import seal
+from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreRefused
+from bus.identity import Identity
+from bus.provision import deliver_subject
+from bus.subjects import stream_of
+
+log = logging.getLogger(__name__)
+
+_ATTEMPT_S = 0.5
+_STORE_S = 30.0
+_WRONG_LAST_SEQUENCE = (10071, 10164)
+_MISSING = (404, 408)
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class _NatsDelivery:
+    message: Message
+    attempt: int
+    _client: Client
+    _ack_subject: str
+
+    async def ack(self) -> None:
+        await self._client.publish(self._ack_subject, b"+ACK")
+
+    async def in_progress(self) -> None:
+        await self._client.publish(self._ack_subject, b"+WPI")
+
+    async def reject(self) -> None:
+        await self._client.publish(self._ack_subject, b"+TERM")
+
+
+async def _subscribe(
+    client: Client, subject: str, queue: str = "", cb: Callable[[Msg], Awaitable[None]] | None = None
+) -> Subscription:
+    return await client.subscribe(subject, queue=queue, cb=cb)  # pyright: ignore[reportUnknownMemberType] - a bare Future in its hints
+
+
+def _message(msg: Msg) -> Message:
+    return Message(msg.subject, msg.data, msg.headers or {}, msg.reply)
+
+
+class NatsBus:
+    """One identity's connection. Make it with `connect_nats`."""
+
+    def __init__(self, client: Client, identity: Identity) -> None:
+        self._client = client
+        self._identity = identity
+        self._signer = identity.signer()
+
+    @property
+    def identity(self) -> str:
+        """The name of the identity it connected with."""
+        return self._identity.name
+
+    async def store(
+        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
+    ) -> int:
+        """See `Bus.store`. Tries for half a minute; a retry that finds its own message counts as success."""
+        sealed = {**headers, **seal(self._signer, subject, body)}
+        if expect is not None:
+            sealed["Nats-Expected-Last-Subject-Sequence"] = str(expect.last)
+            if expect.subject:
+                sealed["Nats-Expected-Last-Subject-Sequence-Subject"] = expect.subject
+        deadline = anyio.current_time() + _STORE_S
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                ack = await self._client.request(subject, body, timeout=_ATTEMPT_S, headers=sealed)
+            except MaxPayloadError:
+                raise StoreRefused(
+                    subject, f"{len(body)} bytes are more than the broker takes ({self._client.max_payload})"
+                ) from None
+            except (TimeoutError, NatsError, ConnectionError) as wrong:
+                if self._client.is_closed or anyio.current_time() > deadline:
+                    raise BusUnavailable(f"the broker did not acknowledge {subject}: {wrong!r}") from wrong
+                if isinstance(wrong, NoRespondersError):
+                    await anyio.sleep(0.05)
+                continue
+            said: dict[str, Any] = json.loads(ack.data)
+            if (error := said.get("error")) is None:
+                return int(said["seq"])
+            if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
+                raise StoreRefused(subject, str(error.get("description", error)), retry=error.get("code") == 503)
+            if attempts > 1:
+                mine = await self.last(stream_of(subject), subject)
+                if mine is not None and mine.body == body:
+                    return mine.seq
+            assert expect is not None
+            raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """See `Bus.last`."""
+        answer = await self._direct_get(f"{stream}.{subject}", b"")
+        return _stored(answer) if "Nats-Sequence" in (answer.headers or {}) else None
+
+    async def _direct_get(self, what: str, body: bytes) -> Msg:
+        for _ in range(int(_STORE_S / _ATTEMPT_S)):
+            try:
+                return await self._client.request(f"$JS.API.DIRECT.GET.{what}", body, timeout=_ATTEMPT_S)
+            except NoRespondersError as wrong:
+                raise BusUnavailable(f"no stream answers for {what}") from wrong
+            except (TimeoutError, NatsError, ConnectionError) as wrong:
+                if self._client.is_closed:
+                    raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
+        raise BusUnavailable(f"the broker did not answer DIRECT.GET {what}")
+
+    async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+        """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it."""
+        while True:
+            wanted: dict[str, object] = {"batch": _BATCH, "seq": after + 1, "next_by_subj": subject}
+            batch = [_stored(msg) for msg in await self._direct_batch(stream, wanted)]
+            for kept in batch:
+                yield kept
+            if len(batch) < _BATCH:
+                return
+            after = batch[-1].seq
+
+    async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> list[Msg]:
+        """All messages of one batched DIRECT.GET (ADR-31); asked again when the answer breaks off."""
+        for _ in range(int(_STORE_S / 2)):
+            inbox = self._client.new_inbox()
+            subscription = await _subscribe(self._client, inbox)
+            found: list[Msg] = []
+            try:
+                await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), reply=inbox)
+                while True:
+                    msg = await subscription.next_msg(timeout=2)
+                    headers = msg.headers or {}
+                    if "Nats-Sequence" in headers:
+                        found.append(msg)
+                    elif headers.get("Status") == "503":
+                        raise BusUnavailable(f"no stream {stream} answers")
+                    else:
+                        return found  # 204 ends a batch, 404 says there is nothing
+            except (TimeoutError, NatsError, ConnectionError) as wrong:
+                if self._client.is_closed:
+                    raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
+            finally:
+                if not self._client.is_closed:
+                    await subscription.unsubscribe()
+        raise BusUnavailable(f"the broker did not answer DIRECT.GET {stream}")
+
+    @asynccontextmanager
+    async def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AsyncGenerator[None]:
+        """See `Bus.consume`. Subscribes to the deliver subject that `provision` gave this consumer."""
+        subject, queue = deliver_subject(stream, consumer, self.identity)
+
+        async def on_msg(msg: Msg) -> None:
+            prefix, _, rest = msg.reply.partition(f"$JS.ACK.{stream}.{consumer}.")
+            if prefix or not rest:
+                log.warning("dropped a message on %s that no consumer of ours delivered", msg.subject)
+                return
+            delivery = _NatsDelivery(_message(msg), int(rest.split(".")[0]), self._client, msg.reply)
+            await on_delivery(delivery)
+
+        subscription = await _subscribe(self._client, subject, queue, on_msg)
+        try:
+            yield
+        finally:
+            if not self._client.is_closed:
+                await subscription.unsubscribe()
+
+    async def publish(self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, reply: str = "") -> None:
+        """See `Bus.publish`."""
+        try:
+            await self._client.publish(subject, body, reply=reply, headers=dict(headers) or None)
+        except (NatsError, ConnectionError) as wrong:
+            raise BusUnavailable(f"not published: {subject}: {wrong!r}") from wrong
+
+    @asynccontextmanager
+    async def listen(self, subject: str, on_message: OnMessage, *, queue: str = "") -> AsyncGenerator[None]:
+        """See `Bus.listen`."""
+
+        async def on_msg(msg: Msg) -> None:
+            await on_message(_message(msg))
+
+        subscription = await _subscribe(self._client, subject, queue, on_msg)
+        try:
+            yield
+        finally:
+            if not self._client.is_closed:
+                await subscription.unsubscribe()
+
+    async def request(
+        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, timeout_s: float = 5.0
+    ) -> Message:
+        """See `Bus.request`."""
+        try:
+            answer = await self._client.request(subject, body, timeout=timeout_s, headers=dict(headers) or None)
+        except (TimeoutError, NatsError, ConnectionError) as wrong:
+            raise BusUnavailable(f"nobody answered on {subject} within {timeout_s} s") from wrong
+        return _message(answer)
+
+    async def put(self, bucket: str, key: str, value: bytes, *, ttl_s: int | None = None) -> None:
+        """See `Bus.put`."""
+        await self.store(f"$KV.{bucket}.{key}", value, {} if ttl_s is None else {"Nats-TTL": f"{ttl_s}s"})
+
+    async def delete(self, bucket: str, key: str) -> None:
+        """See `Bus.delete`."""
+        await self.store(f"$KV.{bucket}.{key}", b"", {"KV-Operation": "DEL"})
+
+    async def entries(self, bucket: str) -> dict[str, bytes]:
+        """See `Bus.entries`."""
+        prefix = f"$KV.{bucket}."
+        newest = await self._direct_batch(f"KV_{bucket}", {"multi_last": [f"{prefix}>"]})
+        kept = (_stored(msg) for msg in newest)
+        alive = (one for one in kept if "KV-Operation" not in one.headers and "Nats-Marker-Reason" not in one.headers)
+        return {one.subject.removeprefix(prefix): one.body for one in sorted(alive, key=lambda one: one.subject)}
+
+
+def _stored(msg: Msg) -> Stored:
+    headers = msg.headers or {}
+    return Stored(
+        stream=headers["Nats-Stream"],
+        seq=int(headers["Nats-Sequence"]),
+        subject=headers["Nats-Subject"],
+        body=msg.data,
+        headers=headers,
+        stored_at=datetime.fromisoformat(headers["Nats-Time-Stamp"]),
+    )
+
+
+@asynccontextmanager
+async def connect_nats(url: str, identity: Identity, *, credentials: str | None = None) -> AsyncGenerator[NatsBus]:
+    """Connect with the identity's nkey, or with a `.creds` file where the server wants JWTs.
+
+    Reconnects for as long as the connection is wanted.
+
+    Raises:
+        BusUnavailable: nothing answers there, or the server refuses the identity.
+    """
+
+    async def on_error(wrong: Exception) -> None:
+        log.warning("%s: %s", identity.name, wrong)
+
+    try:
+        client = await nats.connect(  # pyright: ignore[reportUnknownMemberType] - untyped **options upstream
+            url,
+            name=f"podium {identity.name}",
+            nkeys_seed_str=None if credentials else identity.seed,
+            user_credentials=credentials,
+            inbox_prefix=f"_INBOX.{identity.name}",
+            error_cb=on_error,
+            connect_timeout=5,
+            reconnect_time_wait=0.1,
+            max_reconnect_attempts=-1,
+            ping_interval=10,
+            max_outstanding_pings=2,
+            allow_reconnect=True,
+            pending_size=64 << 20,
+        )
+    except (TimeoutError, NatsError, OSError) as wrong:
+        raise BusUnavailable(f"cannot connect to {url} as {identity.name}: {wrong}") from wrong
+    try:
+        yield NatsBus(client, identity)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.close()

@@ -1,0 +1,128 @@
+"""What the operator sets up: streams, durable consumers and buckets. Members hold no right to any of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from bus.bus import Bus
+from bus.errors import StoreRefused
+from bus.grants import SERVE, Grant, results_consumer
+from bus.subjects import deliver_calls, deliver_results
+from contracts.ledger import AGENTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
+
+ACK_WAIT_S = 5
+"""A call whose server shows no sign of work for so long is delivered again."""
+
+MAX_DELIVER = 5
+"""Deliveries after which a call counts as poisoned."""
+
+MAX_IN_FLIGHT = 256
+"""Calls delivered to one server and not yet answered."""
+
+
+def deliver_subject(stream: str, consumer: str, identity: str) -> tuple[str, str]:
+    """(deliver subject, queue group) of a consumer that `provision` makes for `identity`."""
+    if consumer == SERVE:
+        return deliver_calls(identity), identity
+    return deliver_results(identity, stream.removeprefix("LEDGER_")), ""
+
+
+def _stream(name: str, subjects: list[str], replicas: int) -> dict[str, object]:
+    return {
+        "name": name,
+        "subjects": subjects,
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "deny_delete": True,
+        "deny_purge": True,
+        "allow_rollup_hdrs": False,
+        "allow_direct": True,
+        "duplicate_window": 120_000_000_000,
+        "num_replicas": replicas,
+    }
+
+
+def _bucket(name: str, replicas: int) -> dict[str, object]:
+    return _stream(f"KV_{name}", [f"$KV.{name}.>"], replicas) | {
+        "max_msgs_per_subject": 1,
+        "allow_msg_ttl": True,
+        "subject_delete_marker_ttl": 60_000_000_000,
+        "allow_rollup_hdrs": True,
+        "deny_purge": False,
+        "deny_delete": True,
+    }
+
+
+def _serve_consumer(server: str) -> dict[str, object]:
+    return {
+        "durable_name": SERVE,
+        "filter_subject": f"call.{server}.>",
+        "deliver_subject": deliver_calls(server),
+        "deliver_group": server,
+        "ack_policy": "explicit",
+        "ack_wait": ACK_WAIT_S * 1_000_000_000,
+        "max_deliver": MAX_DELIVER,
+        "max_ack_pending": MAX_IN_FLIGHT,
+        "deliver_policy": "all",
+    }
+
+
+def _results_consumer(caller: str, server: str) -> dict[str, object]:
+    # Nothing is acknowledged here: a result is stored, so a caller that missed it asks for it by call id.
+    return {
+        "durable_name": results_consumer(caller),
+        "filter_subject": f"result.{caller}.{server}.>",
+        "deliver_subject": deliver_results(caller, server),
+        "ack_policy": "none",
+        "deliver_policy": "new",
+    }
+
+
+async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *, replicas: int = 1) -> None:
+    """Make or bring up to date everything the crew's grants call for. Safe to repeat.
+
+    Raises:
+        StoreRefused: the broker refuses; says what and why.
+        BusUnavailable: no answer.
+    """
+    every = tuple(grants)
+    await _ensure_stream(bus, _stream(RUNS_STREAM, ["run.>", "gate.>"], replicas))
+    await _ensure_stream(bus, _bucket(AGENTS_BUCKET, replicas))
+    await _ensure_stream(bus, _bucket(ROSTER_BUCKET, replicas))
+    servers = [grant.name for grant in every if grant.serves]
+    for server in servers:
+        await _ensure_stream(
+            bus, _stream(server_stream(server), [f"call.{server}.>", f"result.*.{server}.>"], replicas)
+        )
+        await _ensure_consumer(bus, server_stream(server), _serve_consumer(server))
+    for grant in every:
+        for server in grant.servers():
+            if server in servers:
+                await _ensure_consumer(bus, server_stream(server), _results_consumer(grant.name, server))
+    for name, public in roster.items():
+        await bus.put(ROSTER_BUCKET, name, public.encode())
+
+
+async def _api(bus: Bus, subject: str, body: dict[str, object]) -> dict[str, object]:
+    answer = await bus.request(f"$JS.API.{subject}", json.dumps(body).encode(), timeout_s=10)
+    said: dict[str, object] = json.loads(answer.body)
+    return said
+
+
+async def _ensure_stream(bus: Bus, config: dict[str, object]) -> None:
+    name = config["name"]
+    said = await _api(bus, f"STREAM.CREATE.{name}", config)
+    if "error" in said:  # it exists with another configuration, or cannot be had
+        said = await _api(bus, f"STREAM.UPDATE.{name}", config)
+    if error := said.get("error"):
+        raise StoreRefused(str(name), f"the stream cannot be provisioned: {error}")
+
+
+async def _ensure_consumer(bus: Bus, stream: str, config: dict[str, object]) -> None:
+    name = config["durable_name"]
+    wanted: dict[str, object] = {"stream_name": stream, "config": config}
+    said = await _api(bus, f"CONSUMER.DURABLE.CREATE.{stream}.{name}", wanted)
+    if error := said.get("error"):
+        raise StoreRefused(f"{stream}.{name}", f"the consumer cannot be provisioned: {error}")
