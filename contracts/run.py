@@ -1,10 +1,10 @@
-"""A run's events, as they stand in the ledger under `run.<run>.<event>`."""
+"""A run's events: an `Event` per message under `run.<run>.<event>`, saying `what` happened."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import Field, JsonValue
 
 from contracts.base import CallId, Model, Name, RunId, Sha256, UtcTime
 from contracts.failure import Failure
@@ -17,15 +17,7 @@ StepPath = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(/[a-z0-9_-]+)*$", ma
 """Where in the loop something happens: the plan's step, then what tells repetitions apart (`propose/2`)."""
 
 
-class RunEvent(Model):
-    """What all events carry."""
-
-    run: RunId
-    n: int = Field(ge=1, description="Its place among the run's events; a gap means that the ledger is torn.")
-    at: UtcTime
-
-
-class RunStartedEvent(RunEvent):
+class RunStartedEvent(Model):
     """Everything the run was asked and allowed, so that it never depends on files that change meanwhile."""
 
     event: Literal["started"] = "started"
@@ -34,14 +26,14 @@ class RunStartedEvent(RunEvent):
     policy: Policy
 
 
-class RunResumedEvent(RunEvent):
+class RunResumedEvent(Model):
     """An orchestrator took the run over; whoever held it before cannot write any more."""
 
     event: Literal["resumed"] = "resumed"
     by: str
 
 
-class StepStartedEvent(RunEvent):
+class StepStartedEvent(Model):
     """A step began."""
 
     event: Literal["step-started"] = "step-started"
@@ -50,7 +42,7 @@ class StepStartedEvent(RunEvent):
     agent: Name
 
 
-class StepFinishedEvent(RunEvent):
+class StepFinishedEvent(Model):
     """A step ended."""
 
     event: Literal["step-finished"] = "step-finished"
@@ -59,7 +51,7 @@ class StepFinishedEvent(RunEvent):
     summary: str
 
 
-class CallIntendedEvent(RunEvent):
+class CallIntendedEvent(Model):
     """Written before the call is sent, so that a crash can never lead to a second one."""
 
     event: Literal["call-intended"] = "call-intended"
@@ -70,7 +62,7 @@ class CallIntendedEvent(RunEvent):
     params_sha256: Sha256
 
 
-class CallFinishedEvent(RunEvent):
+class CallFinishedEvent(Model):
     """The answer is in the server's stream; its digest is here."""
 
     event: Literal["call-finished"] = "call-finished"
@@ -80,16 +72,15 @@ class CallFinishedEvent(RunEvent):
     failure: Failure | None = None
 
 
-class ValueRecordedEvent(RunEvent):
+class ValueRecordedEvent(Model):
     """Something read from outside (clock, disk, chance); on re-execution it is this value again."""
 
     event: Literal["value-recorded"] = "value-recorded"
     step: StepPath
-    model: str = Field(description="Name of the model the value is.")
     value: JsonValue
 
 
-class GateOpenedEvent(RunEvent):
+class GateOpenedEvent(Model):
     """A question is put; it stands in full on the gate's request subject."""
 
     event: Literal["gate-opened"] = "gate-opened"
@@ -100,7 +91,7 @@ class GateOpenedEvent(RunEvent):
     expires_at: UtcTime
 
 
-class GateDecidedEvent(RunEvent):
+class GateDecidedEvent(Model):
     """A valid decision was found; from here on it counts."""
 
     event: Literal["gate-decided"] = "gate-decided"
@@ -108,7 +99,7 @@ class GateDecidedEvent(RunEvent):
     decision: GateDecision
 
 
-class GateClosedEvent(RunEvent):
+class GateClosedEvent(Model):
     """No valid decision: it expired, or what was stored does not fit what was shown."""
 
     event: Literal["gate-closed"] = "gate-closed"
@@ -117,7 +108,7 @@ class GateClosedEvent(RunEvent):
     reason: str
 
 
-class RunHandedOverEvent(RunEvent):
+class RunHandedOverEvent(Model):
     """The branch is in the person's repository."""
 
     event: Literal["handed-over"] = "handed-over"
@@ -127,7 +118,7 @@ class RunHandedOverEvent(RunEvent):
     bundle_sha256: Sha256
 
 
-class RunFailedEvent(RunEvent):
+class RunFailedEvent(Model):
     """It could not be done."""
 
     event: Literal["failed"] = "failed"
@@ -135,7 +126,7 @@ class RunFailedEvent(RunEvent):
     way_out: str = ""
 
 
-class RunAbortedEvent(RunEvent):
+class RunAbortedEvent(Model):
     """A person ended it."""
 
     event: Literal["aborted"] = "aborted"
@@ -144,7 +135,7 @@ class RunAbortedEvent(RunEvent):
     by: str
 
 
-Event = Annotated[
+What = Annotated[
     RunStartedEvent
     | RunResumedEvent
     | StepStartedEvent
@@ -160,6 +151,16 @@ Event = Annotated[
     | RunAbortedEvent,
     Field(discriminator="event"),
 ]
+"""What can happen in a run."""
 
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-"""Reads any event: `EVENT.validate_json(body)`."""
+ENDINGS = (RunHandedOverEvent, RunFailedEvent, RunAbortedEvent)
+"""After one of these nothing more happens."""
+
+
+class Event(Model):
+    """One thing that happened, in its place."""
+
+    run: RunId
+    n: int = Field(ge=1, description="Its place among the run's events; a gap means that the ledger is torn.")
+    at: UtcTime
+    what: What
