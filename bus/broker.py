@@ -13,14 +13,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-import anyio
-import anyio.to_thread
 
 from bus.errors import BusError
 from bus.grants import Permissions
@@ -68,12 +66,14 @@ def authorization(users: Mapping[str, BrokerUser]) -> dict[str, object]:
     }
 
 
-def configuration(users: Mapping[str, BrokerUser], store: Path, ports: Path, durability: Durability) -> str:
-    """The whole configuration file, as JSON (a subset of NATS' own format)."""
+def configuration(
+    users: Mapping[str, BrokerUser], store: Path, ports: Path, durability: Durability, port: int = -1
+) -> str:
+    """The whole configuration file, as JSON (a subset of NATS' own format); port -1 lets the kernel choose."""
     return json.dumps(
         {
             "server_name": "podium",
-            "listen": "127.0.0.1:-1",
+            "listen": f"127.0.0.1:{port}",
             "ports_file_dir": str(ports),
             "max_payload": MAX_PAYLOAD,
             "write_deadline": "10s",
@@ -104,34 +104,104 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no broker outlives a killed house
 
 
-@asynccontextmanager
-async def embedded_broker(
+class EmbeddedBroker:
+    """A running broker. Blocking and free of threads, so that whoever holds it can still fork."""
+
+    def __init__(self, folder: Path, users: Mapping[str, BrokerUser], durability: Durability = "process") -> None:
+        """Start a broker whose store is `folder/jetstream`.
+
+        Raises:
+            BrokerFailed: it did not come up; says why.
+        """
+        self._folder = folder
+        self._users = users
+        self._durability: Durability = durability
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = -1
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens; the same after a restart."""
+        return f"nats://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """Of the child process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it (again), on the same port as before.
+
+        Raises:
+            BrokerFailed: it did not come up; says why.
+        """
+        folder, ports, log = self._folder, self._folder / "ports", self._folder / "nats.log"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.rmtree(ports, ignore_errors=True)
+            ports.mkdir()
+            config = folder / "nats.json"
+            config.write_text(configuration(self._users, folder / "jetstream", ports, self._durability, self._port))
+            config.chmod(0o600)
+            sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError as wrong:
+            raise BrokerFailed(f"the broker's folder {folder} cannot be written: {wrong.strerror}") from wrong
+        self._process = _spawn(config, sink)
+        self._port = self._listening(ports, log)
+
+    def _listening(self, ports: Path, log: Path) -> int:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline and self.running():
+            for listing in ports.glob("*.ports"):
+                try:
+                    return int(json.loads(listing.read_text())["nats"][0].rpartition(":")[2])
+                except (ValueError, KeyError, IndexError):
+                    pass  # it is being written
+            time.sleep(0.005)
+        said = " / ".join(line for line in log.read_text(errors="replace").splitlines() if "[INF]" not in line)
+        self.stop()
+        raise BrokerFailed(f"nats-server did not start: {said[-2000:] or 'it said nothing'}")
+
+    def running(self) -> bool:
+        """Whether the process is alive; reaps it if it is not."""
+        return self._process is not None and self._process.poll() is None
+
+    def reload(self, users: Mapping[str, BrokerUser]) -> None:
+        """Let it take up other users and permissions, without a disconnect."""
+        self._users = users
+        ports = self._folder / "ports"
+        text = configuration(users, self._folder / "jetstream", ports, self._durability, self._port)
+        (self._folder / "nats.json").write_text(text)
+        os.kill(self.pid, signal.SIGHUP)
+
+    def stop(self) -> None:
+        """End it, in order if it can be."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def embedded_broker(
     folder: Path, users: Mapping[str, BrokerUser], *, durability: Durability = "process"
-) -> AsyncGenerator[str]:
-    """Run a broker whose store is `folder/jetstream`; yields its URL.
+) -> Generator[EmbeddedBroker]:
+    """A broker for as long as the block runs.
 
     Raises:
         BrokerFailed: it did not come up; says why.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    config, log, ports = folder / "nats.json", folder / "nats.log", folder / "ports"
-    shutil.rmtree(ports, ignore_errors=True)
-    ports.mkdir()
+    broker = EmbeddedBroker(folder, users, durability)
     try:
-        config.write_text(configuration(users, folder / "jetstream", ports, durability))
-        config.chmod(0o600)
-        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as wrong:
-        raise BrokerFailed(f"the broker's folder {folder} cannot be written: {wrong.strerror}") from wrong
-    process = _spawn(config, sink)
-    try:
-        yield await _url(process, ports, log)
+        yield broker
     finally:
-        process.terminate()
-        with anyio.move_on_after(_STOP_S, shield=True):
-            await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
-        process.kill()
-        process.wait()
+        broker.stop()
 
 
 def _spawn(config: Path, sink: int) -> subprocess.Popen[bytes]:
@@ -147,16 +217,3 @@ def _spawn(config: Path, sink: int) -> subprocess.Popen[bytes]:
         )
     finally:
         os.close(sink)
-
-
-async def _url(process: subprocess.Popen[bytes], ports: Path, log: Path) -> str:
-    with anyio.move_on_after(_START_S):
-        while process.poll() is None:
-            for listing in ports.glob("*.ports"):
-                try:
-                    return str(json.loads(listing.read_text())["nats"][0])
-                except (ValueError, KeyError, IndexError):
-                    pass  # it is being written
-            await anyio.sleep(0.005)
-    said = " / ".join(log.read_text(errors="replace").splitlines()[-3:])
-    raise BrokerFailed(f"nats-server did not start: {said or 'it said nothing'}")

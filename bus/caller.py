@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import hashlib
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+import anyio
+
+from bus.bus import ABSENT, Bus, Delivery, Message
+from bus.errors import AlreadyStored, BusUnavailable, InvalidMessage
+from bus.grants import results_consumer
+from bus.roster import LiveRoster
+from bus.subjects import CallSubject
+from bus.wire import Correlation, call_request, parse, result_of
 from contracts.base import Model
+from contracts.ledger import server_stream
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Model)
 
 OnProgress = Callable[[float, float | None, str], Awaitable[None]]
 """Receives (done, total, message)."""
+
+OnNotification = Callable[[bytes], Awaitable[None]]
+"""Receives the body of each JSON-RPC notification that belongs to a call."""
+
+_FIRST_SILENCE_S = 1.0
+_LONGEST_SILENCE_S = 10.0
 
 
 class Calls(Protocol):
@@ -36,3 +58,175 @@ class Calls(Protocol):
             BusUnavailable: the broker is gone.
         """
         ...
+
+
+def new_call_id() -> str:
+    """128 random bits, hex."""
+    return secrets.token_hex(16)
+
+
+def nested_call_id(parent: str, position: int) -> str:
+    """The id of the `position`-th call made while answering `parent`.
+
+    Derived, so that a redelivered parent finds the answers of its own earlier calls; as hard to guess
+    as the parent's id.
+    """
+    return hashlib.sha256(f"{parent}/{position}".encode()).hexdigest()[:32]
+
+
+@dataclass
+class _Waiting:
+    arrived: anyio.Event = field(default_factory=anyio.Event)
+    body: bytes = b""
+
+
+@dataclass
+class _Channel:
+    """One server's results and notifications for this caller."""
+
+    server: str
+    waiting: dict[str, _Waiting] = field(default_factory=dict[str, _Waiting])
+    listening: dict[str, OnNotification] = field(default_factory=dict[str, OnNotification])
+
+
+class Caller:
+    """Makes durable calls under the bus's identity. Make it with `open_caller`."""
+
+    def __init__(self, bus: Bus, opened: AsyncExitStack) -> None:
+        self._bus = bus
+        self._opened = opened
+        self._roster = LiveRoster(bus)
+        self._channels: dict[str, _Channel] = {}
+        self._opening = anyio.Lock()
+
+    @property
+    def identity(self) -> str:
+        """Under whose name calls are made."""
+        return self._bus.identity
+
+    async def call(
+        self,
+        server: str,
+        tool: str,
+        params: Model,
+        result: type[R],
+        *,
+        call_id: str,
+        run: str = "",
+        step: str = "",
+        parent: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> R:
+        """See `Calls.call`."""
+        subject = CallSubject(server, tool, self.identity, call_id)
+        body = call_request(call_id, tool, params, Correlation(run, step, parent))
+        on_notification = None if on_progress is None else _progress_to(on_progress)
+        answer = await self.exchange(subject, body, on_notification=on_notification)
+        return result_of(server, tool, answer, result)
+
+    async def exchange(
+        self,
+        subject: CallSubject,
+        body: bytes,
+        *,
+        on_notification: OnNotification | None = None,
+        cancel_on_abandon: bool = False,
+    ) -> bytes:
+        """Store a request and return the body of its stored response.
+
+        Without `cancel_on_abandon` an abandoned call runs on, and its result can be had later by its id.
+
+        Raises:
+            StoreRefused, BusUnavailable: see `Bus.store`.
+        """
+        channel = await self._channel(subject.server)
+        waiting = channel.waiting.setdefault(subject.call_id, _Waiting())
+        if on_notification is not None:
+            channel.listening[subject.call_id] = on_notification
+        try:
+            try:
+                await self._bus.store(str(subject), body, expect=ABSENT)
+            except AlreadyStored:
+                await self._look(subject, waiting)
+            return await self._wait(subject, waiting)
+        except anyio.get_cancelled_exc_class():
+            if cancel_on_abandon:
+                with anyio.CancelScope(shield=True):
+                    await self._bus.publish(subject.cancel, b"")
+            raise
+        finally:
+            channel.waiting.pop(subject.call_id, None)
+            channel.listening.pop(subject.call_id, None)
+
+    async def _wait(self, subject: CallSubject, waiting: _Waiting) -> bytes:
+        silence = _FIRST_SILENCE_S
+        while not waiting.arrived.is_set():
+            with anyio.move_on_after(silence):
+                await waiting.arrived.wait()
+            if not waiting.arrived.is_set():
+                silence = min(silence * 2, _LONGEST_SILENCE_S)
+                try:
+                    await self._look(subject, waiting)
+                except BusUnavailable as wrong:
+                    log.warning("still waiting for %s: %s", subject, wrong)
+        return waiting.body
+
+    async def _look(self, subject: CallSubject, waiting: _Waiting) -> None:
+        """Take the result from the ledger, in case its delivery was missed."""
+        kept = await self._bus.last(server_stream(subject.server), subject.result)
+        if kept is not None:
+            await self._arrived(subject.server, Message(kept.subject, kept.body, kept.headers), waiting)
+
+    async def _arrived(self, server: str, message: Message, waiting: _Waiting) -> None:
+        try:
+            sender = await self._roster.opened(message.subject, message.body, message.headers)
+        except InvalidMessage as wrong:
+            log.warning("dropped a result: %s", wrong)
+            return
+        if sender != server:
+            log.warning("dropped a result on %s: it was sealed by %s, not %s", message.subject, sender, server)
+            return
+        waiting.body = message.body
+        waiting.arrived.set()
+
+    async def _channel(self, server: str) -> _Channel:
+        if (ready := self._channels.get(server)) is not None:
+            return ready
+        async with self._opening:
+            if (ready := self._channels.get(server)) is not None:
+                return ready
+            channel = _Channel(server)
+
+            async def on_delivery(delivery: Delivery) -> None:
+                waiting = channel.waiting.get(delivery.message.subject.rpartition(".")[2])
+                if waiting is not None and not waiting.arrived.is_set():
+                    await self._arrived(server, delivery.message, waiting)
+
+            async def on_notification(message: Message) -> None:
+                interested = channel.listening.get(message.subject.rpartition(".")[2])
+                if interested is not None:
+                    await interested(message.body)
+
+            consumer = results_consumer(self.identity)
+            await self._opened.enter_async_context(self._bus.consume(server_stream(server), consumer, on_delivery))
+            progress = f"progress.{self.identity}.{server}.*"
+            await self._opened.enter_async_context(self._bus.listen(progress, on_notification))
+            self._channels[server] = channel
+            return channel
+
+
+def _progress_to(on_progress: OnProgress) -> OnNotification:
+    async def on_notification(body: bytes) -> None:
+        message = parse("progress", body)
+        if message.get("method") == "notifications/progress":
+            told = message.get("params", {})
+            await on_progress(float(told.get("progress", 0)), told.get("total"), str(told.get("message") or ""))
+
+    return on_notification
+
+
+@asynccontextmanager
+async def open_caller(bus: Bus) -> AsyncGenerator[Caller]:
+    """A caller for as long as the block runs."""
+    async with AsyncExitStack() as opened:
+        yield Caller(bus, opened)

@@ -1,0 +1,98 @@
+"""The registry: who is here, with what tools. A key that lives only as long as its heartbeat.
+
+Servers also answer NATS service discovery (ADR-32, `$SRV.PING|INFO|STATS`), so `nats micro ls` lists
+them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+from pydantic import ValidationError
+
+from bus.bus import Bus, Message
+from bus.errors import BusError
+from contracts.ledger import AGENTS_BUCKET
+from contracts.manifest import Card
+
+TTL_S = 3
+"""A server that fell silent is gone from the registry after this many seconds."""
+
+HEARTBEAT_S = 1.0
+
+
+async def cards(bus: Bus) -> tuple[Card, ...]:
+    """Who is alive now, by name and instance; entries of another version of Podium are left out.
+
+    Raises:
+        BusUnavailable: the registry does not answer.
+    """
+    found: list[Card] = []
+    for value in (await bus.entries(AGENTS_BUCKET)).values():
+        try:
+            found.append(Card.model_validate_json(value))
+        except ValidationError:
+            continue
+    return tuple(sorted(found, key=lambda card: (card.manifest.name, card.instance)))
+
+
+@asynccontextmanager
+async def announced(bus: Bus, card: Card, *, calls_answered: Callable[[], int]) -> AsyncGenerator[None]:
+    """Keep `card` in the registry and answer service discovery for as long as the block runs."""
+    key = f"{card.manifest.name}.{card.instance}"
+    value = card.canonical()
+
+    async def beat() -> None:
+        while True:
+            await anyio.sleep(HEARTBEAT_S)
+            try:
+                await bus.put(AGENTS_BUCKET, key, value, ttl_s=TTL_S)
+            except BusError:
+                continue  # the broker is away; the next beat tries again
+
+    async with AsyncExitStack() as opened:
+        for verb in ("PING", "INFO", "STATS"):
+            told = _discovery(card, verb, calls_answered)
+
+            async def on_request(message: Message, told: Callable[[], bytes] = told) -> None:
+                if message.reply:
+                    await bus.publish(message.reply, told())
+
+            for of in ("", f".{card.manifest.name}", f".{card.manifest.name}.{card.instance}"):
+                await opened.enter_async_context(bus.listen(f"$SRV.{verb}{of}", on_request))
+        await bus.put(AGENTS_BUCKET, key, value, ttl_s=TTL_S)
+        tasks = await opened.enter_async_context(anyio.create_task_group())
+        tasks.start_soon(beat)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
+            with anyio.move_on_after(1, shield=True):
+                await bus.delete(AGENTS_BUCKET, key)
+
+
+def _discovery(card: Card, verb: str, calls_answered: Callable[[], int]) -> Callable[[], bytes]:
+    """What a service answers to `verb`; the forms are ADR-32's."""
+    name = card.manifest.name
+    about: dict[str, object] = {
+        "type": f"io.nats.micro.v1.{verb.lower()}_response",
+        "name": name,
+        "id": card.instance,
+        "version": card.manifest.version,
+        "metadata": {"protocol": "mcp", "tools": ",".join(spec.name for spec in card.tools)},
+    }
+    endpoint = {"name": "tools-call", "subject": f"call.{name}.>", "queue_group": name}
+
+    def told() -> bytes:
+        extra: dict[str, object] = {}
+        if verb == "INFO":
+            extra = {"description": card.manifest.description, "endpoints": [endpoint]}
+        elif verb == "STATS":
+            stats = {"num_requests": calls_answered(), "num_errors": 0, "processing_time": 0}
+            extra = {"started": card.started_at.isoformat(), "endpoints": [endpoint | stats]}
+        return json.dumps(about | extra).encode()
+
+    return told

@@ -1,0 +1,202 @@
+"""The server's side of durable calls: take from the ledger, answer into the ledger, then acknowledge.
+
+A call is executed again after a crash unless its result is stored; so handlers are idempotent by call
+id. Whatever is wrong with a message is answered, not dropped: the answer is the audit of the refusal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import anyio
+import anyio.abc
+
+from bus.bus import ABSENT, Bus, Delivery, Message
+from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused
+from bus.grants import SERVE
+from bus.provision import ACK_WAIT_S, MAX_DELIVER
+from bus.roster import LiveRoster
+from bus.subjects import CallSubject, parse_rpc
+from bus.wire import (
+    HEADER_MISMATCH,
+    INVALID_REQUEST,
+    Correlation,
+    JsonObject,
+    called_tool,
+    correlation_of,
+    error_response,
+    failure_result,
+    notification,
+    parse,
+    response,
+)
+from contracts.failure import Failure
+from contracts.ledger import server_stream
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request to answer, with what the broker and the signature vouch for."""
+
+    message: JsonObject
+    caller: str
+    call_id: str = ""
+    """Empty for requests that are not stored."""
+    notify: Callable[[str, JsonObject], Awaitable[None]] | None = None
+    """Sends a JSON-RPC notification that belongs to this call."""
+
+    @property
+    def about(self) -> Correlation:
+        """What the call belongs to."""
+        return correlation_of(self.message)
+
+
+class Answer(Protocol):
+    """Turns a request into the body of its response; never raises for what the request does."""
+
+    async def __call__(self, incoming: Incoming) -> bytes:
+        """The JSON-RPC response."""
+        ...
+
+
+Allows = Callable[[str, str], bool]
+"""Whether (caller, tool) is granted: the check inside the process, for whoever reaches it past the broker."""
+
+
+class Serving:
+    """Serves one identity's calls and requests until cancelled."""
+
+    def __init__(self, bus: Bus, answer: Answer, allows: Allows, *, concurrency: int = 64) -> None:
+        self._bus = bus
+        self._answer = answer
+        self._allows = allows
+        self._roster = LiveRoster(bus)
+        self._running: dict[str, tuple[Delivery, anyio.CancelScope]] = {}
+        self._room = anyio.Semaphore(concurrency)
+
+    @property
+    def name(self) -> str:
+        """The server's name."""
+        return self._bus.identity
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; `task_status` is started once deliveries flow."""
+        async with anyio.create_task_group() as tasks:
+
+            async def on_delivery(delivery: Delivery) -> None:
+                tasks.start_soon(self._handle_call, delivery)
+
+            async def on_request(message: Message) -> None:
+                tasks.start_soon(self._handle_request, message)
+
+            async with (
+                self._bus.listen(f"cancel.{self.name}.*.*", self._on_cancel),
+                self._bus.listen(f"rpc.{self.name}.>", on_request, queue=self.name),
+                self._bus.consume(server_stream(self.name), SERVE, on_delivery),
+            ):
+                task_status.started()
+                await self._heartbeat()
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await anyio.sleep(ACK_WAIT_S / 3)
+            for delivery, _ in list(self._running.values()):
+                await delivery.in_progress()
+
+    async def _on_cancel(self, message: Message) -> None:
+        _, _, caller, call_id = message.subject.split(".")
+        running = self._running.get(call_id)
+        if running is not None and CallSubject.parse(running[0].message.subject).caller == caller:
+            running[1].cancel()
+
+    async def _handle_call(self, delivery: Delivery) -> None:
+        subject = delivery.message.subject
+        try:
+            call = CallSubject.parse(subject)
+        except InvalidMessage as wrong:
+            log.warning("rejected: %s", wrong)
+            await delivery.reject()
+            return
+        if call.call_id in self._running:
+            await delivery.in_progress()
+            return
+        with anyio.CancelScope() as scope:
+            self._running[call.call_id] = (delivery, scope)
+            try:
+                if delivery.attempt > 1 and await self._bus.last(server_stream(self.name), call.result):
+                    await delivery.ack()
+                    return
+                async with self._room:
+                    body = await self._respond(call, delivery)
+                await self._settle(call, delivery, body)
+            except BusError as wrong:
+                log.warning("%s is left for redelivery: %s", subject, wrong)
+            finally:
+                self._running.pop(call.call_id, None)
+        if scope.cancelled_caught:
+            gone = Failure(kind="unavailable", message="cancelled by its caller", retry=True)
+            await self._settle(call, delivery, response(call.call_id, failure_result(gone)))
+
+    async def _settle(self, call: CallSubject, delivery: Delivery, body: bytes) -> None:
+        try:
+            await self._bus.store(call.result, body, expect=ABSENT)
+        except AlreadyStored:
+            pass  # an earlier execution got as far as its answer
+        except StoreRefused as refused:
+            if refused.retry:
+                raise
+            limit = Failure(kind="limit", message=f"the answer was refused by the ledger: {refused.reason}")
+            await self._bus.store(call.result, response(call.call_id, failure_result(limit)), expect=ABSENT)
+        await delivery.ack()
+
+    async def _respond(self, call: CallSubject, delivery: Delivery) -> bytes:
+        held = delivery.message
+        try:
+            sender = await self._roster.opened(held.subject, held.body, held.headers)
+            message = parse(held.subject, held.body)
+        except InvalidMessage as wrong:
+            return error_response(None, INVALID_REQUEST, wrong.reason)
+        request_id = message.get("id")
+        if sender != call.caller or called_tool(message) != call.tool:
+            told = f"the subject says {call.caller} calls {call.tool}, the body says otherwise"
+            return error_response(request_id, HEADER_MISMATCH, told)
+        if not self._allows(call.caller, call.tool):
+            denied = Failure(
+                kind="denied",
+                message=f"{call.caller} was not granted {self.name}.{call.tool}",
+                way_out="Grant it in the crew file.",
+            )
+            return response(request_id, failure_result(denied))
+        if delivery.attempt >= MAX_DELIVER:
+            poisoned = Failure(
+                kind="internal",
+                message=f"given up: {self.name} died {delivery.attempt - 1} times while working on this call",
+            )
+            return response(request_id, failure_result(poisoned))
+
+        async def notify(method: str, params: JsonObject) -> None:
+            await self._bus.publish(call.progress, notification(method, params))
+
+        return await self._answer(Incoming(message, call.caller, call.call_id, notify))
+
+    async def _handle_request(self, held: Message) -> None:
+        try:
+            _, method, caller = parse_rpc(held.subject)
+            message = parse(held.subject, held.body)
+        except InvalidMessage as wrong:
+            body = error_response(None, INVALID_REQUEST, wrong.reason)
+        else:
+            if message.get("method") != method:
+                told = f"the subject says {method}, the body {message.get('method')}"
+                body = error_response(message.get("id"), HEADER_MISMATCH, told)
+            elif method == "tools/call":
+                body = error_response(message.get("id"), INVALID_REQUEST, "tools/call goes to call.… and is stored")
+            else:
+                body = await self._answer(Incoming(message, caller))
+        if held.reply:
+            await self._bus.publish(held.reply, body)
