@@ -1,0 +1,72 @@
+"""test_runner: run a project's tests, and try many candidate patches, in the sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from contracts.manifest import Manifest
+from contracts.sandbox import Limits
+from contracts.test_runner import (
+    CoverageParams,
+    CoverageResult,
+    RunParams,
+    RunResult,
+)
+from servers.specialist import Call, Room, ToolError, tool
+from servers.testing.command import run_command
+from servers.testing.confined import Confined
+from servers.testing.program import program
+from servers.testing.scratch import TREE, checked_splices, scratch_copy, write
+from servers.testing.spectrum import trace_suite
+from servers.testing.suite import run_pytest
+
+
+class TestRunner:
+    """Every tool works on a scratch copy of the run's tree; the tree itself is only read."""
+
+    __test__ = False
+
+    manifest: ClassVar[Manifest] = Manifest(
+        name="test_runner",
+        title="Test runner",
+        description="Runs a project's tests, traces what they run, and tries candidate patches, in a sandbox.",
+        scopes=("work:read", "sandbox:run"),
+    )
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    @tool(read_only=True)
+    async def run(self, params: RunParams, call: Call) -> RunResult:
+        """Run tests.
+
+        On a scratch copy of the run's tree, with `diff` applied to it first if one is given. A failed suite is a
+        result; only a request that makes no sense is an error.
+        """
+        tree, confined = self._confined(params.run)
+        async with scratch_copy(tree, self._room.scratch) as home:
+            if params.diff:
+                write(home / TREE, checked_splices(tree, params.diff))
+            limits = Limits(wall_s=params.timeout_s, cpu_s=params.timeout_s)
+            if confined.program.command:
+                return await run_command(confined, home, limits, params.tests)
+            return await run_pytest(confined, home, call, tests=params.tests, limits=limits)
+
+    @tool(read_only=True)
+    async def coverage(self, params: CoverageParams, call: Call) -> CoverageResult:
+        """Trace which lines each test runs.
+
+        Only functions that the failing tests reach are traced. With a budget too small for the whole suite the
+        result holds the tests traced until then, failing ones first.
+        """
+        tree, confined = self._confined(params.run, pytest_for="coverage")
+        async with scratch_copy(tree, self._room.scratch) as home:
+            return await trace_suite(confined, home, call, params.failing, params.budget_s)
+
+    def _confined(self, run: str, *, pytest_for: str = "") -> tuple[Path, Confined]:
+        tree = self._room.tree(run)
+        found = program(tree, self._room.work / run / "settings.json")
+        if pytest_for and found.command:
+            raise ToolError("unavailable", f"{pytest_for} needs pytest; this project's tests run by a command")
+        return tree, Confined(self._room.sandbox, found)

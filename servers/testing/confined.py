@@ -1,0 +1,108 @@
+"""Starts the program inside the sandbox on a scratch copy."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contracts.sandbox import Limits
+from servers.sandbox.job import Finished, Job
+from servers.specialist import Sandbox
+from servers.testing.claims import Claim, read
+from servers.testing.podium_inside.request import Request, dumps
+from servers.testing.program import Program
+from servers.testing.scratch import TREE
+
+INSIDE = Path(__file__).parent / "podium_inside"
+START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from podium_inside.main import main; "
+    "del sys.path[0]; sys.argv[:] = ['pytest']; sys.exit(main())"
+)
+
+OnClaim = Callable[[Claim], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Confined:
+    """One sandbox, one interpreter: what every way of running the project's code shares."""
+
+    sandbox: Sandbox
+    program: Program
+
+    async def ask(
+        self, home: Path, request: Request, limits: Limits, on_claim: OnClaim, also: tuple[Path, ...] = ()
+    ) -> Finished:
+        """Run the program inside on `home/tree`; `on_claim` gets each result as it arrives."""
+
+        async def on_line(line: bytes) -> None:
+            claim = read(line, request.token)
+            if claim is not None:
+                await on_claim(claim)
+
+        # A private copy of the path: inside, only this package of ours is there to be imported.
+        argv = (str(self.program.python), "-c", START, str(INSIDE.parent))
+        job = Job(
+            argv=argv,
+            scratch=home,
+            cwd=TREE,
+            read_only=(*self.program.read_only, INSIDE, *also),
+            env=environment(home / TREE, self.program.python),
+            stdin=dumps(request),
+            limits=limits,
+        )
+        return await self.sandbox.run(job, on_line)
+
+    async def command(self, home: Path, limits: Limits) -> Finished:
+        """Run the project's own test command on `home/tree`."""
+        tree = home / TREE
+        job = Job(
+            argv=self.program.command,
+            scratch=home,
+            cwd=TREE,
+            read_only=self.program.read_only,
+            env=environment(tree, self.program.python),
+            limits=limits,
+        )
+        return await self.sandbox.run(job)
+
+
+def environment(tree: Path, python: Path) -> dict[str, str]:
+    """Deterministic, and with the scratch copy first on the path.
+
+    A virtual environment with an editable install of the person's checkout would otherwise import that.
+    """
+    src = tree / "src"
+    # `src/__init__.py` means that src itself is the package.
+    below = [str(src)] if src.is_dir() and not (src / "__init__.py").exists() else []
+    return {
+        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": ":".join([str(tree), *below]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "COLUMNS": "120",
+    }
+
+
+def token() -> str:
+    """Opens each line of one run's channel."""
+    return secrets.token_hex(8)
+
+
+@dataclass
+class Tail:
+    """Tells progress at most a few times a second."""
+
+    every_s: float = 0.2
+    last: float = field(default=float("-inf"))
+
+    def due(self, now: float) -> bool:
+        """Whether it is time again."""
+        if now - self.last < self.every_s:
+            return False
+        self.last = now
+        return True

@@ -1,0 +1,31 @@
+"""How pytest is started inside: the same options for a full run, a trace and a trial."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+
+import pytest
+
+
+def options(root: str, tests: list[str], *, past_errors: bool = False) -> list[str]:
+    """Command-line arguments; they come after the project's own `addopts` and so overrule them.
+
+    Nothing may be started in other processes (xdist), traced by others (cov), shuffled (randomly, random-order)
+    or stopped early (`-x`), and no cache is left in the tree.
+    """
+    args = ["--rootdir", root, "--color=no", "--maxfail=0", "-p", "no:randomly", "-p", "no:random_order"]
+    args += ["-o", "cache_dir=" + os.path.join(tempfile.gettempdir(), "pytest-cache")]
+    if past_errors:
+        args.append("--continue-on-collection-errors")
+    if importlib.util.find_spec("xdist"):
+        args += ["-n", "0"]
+    if importlib.util.find_spec("pytest_cov"):
+        args.append("--no-cov")
+    return [*args, "--", *tests] if tests else args
+
+
+def run(args: list[str], plugins: list[object]) -> int:
+    """pytest's exit status."""
+    return int(pytest.main(args, plugins=plugins))
