@@ -1,0 +1,91 @@
+"""What a person reads when something goes wrong: the message and the way out, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import click
+from pydantic import ValidationError
+
+from bus.errors import BusError, BusUnavailable, CallFailed
+from contracts.failure import Failure
+
+
+class Trouble(Exception):
+    """An expected error; `code` is the exit code."""
+
+    def __init__(self, failure: Failure, code: int = 1) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+        self.code = code
+
+
+def trouble(message: str, way_out: str = "", *, code: int = 1) -> Trouble:
+    """An expected error that trying again does not help."""
+    return Trouble(Failure(kind="invalid", message=message, way_out=way_out), code)
+
+
+def report(error: Exception, args: Sequence[str]) -> int:
+    """Say what went wrong, as text and, with `--json`, as the one document on stdout; returns the exit code."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    error = root(error)
+    known = failure_of(error)
+    if known is None or "--debug" in args:
+        traceback.print_exception(error, file=sys.stderr)
+    failure = known or Failure(
+        kind="internal",
+        message=f"That is a defect in Podium: {type(error).__name__}: {error}",
+        way_out="Please report it with the lines above. Nothing in your checkout was touched.",
+    )
+    click.secho(f"podium: {failure.message}", err=True, fg="red")
+    if failure.way_out:
+        click.echo(f"  → {failure.way_out}", err=True)
+    if "--json" in args:
+        click.echo(json.dumps({"error": failure.model_dump(mode="json")}, ensure_ascii=False))
+    return error.code if isinstance(error, Trouble) else 1
+
+
+def root(error: Exception) -> Exception:
+    """What an exception group is about: its first member that can be explained, or its first."""
+    members = list(_members(error))
+    return next((each for each in members if failure_of(each)), members[0])
+
+
+def _members(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for each in cast("ExceptionGroup[Exception]", error).exceptions:
+            yield from _members(each)
+    else:
+        yield error
+
+
+def failure_of(error: BaseException) -> Failure | None:
+    """What an expected error says; None for a defect."""
+    known = getattr(error, "failure", None)
+    if isinstance(known, Failure) and not isinstance(error, CallFailed):
+        return known
+    match error:
+        case CallFailed():
+            return error.failure.model_copy(update={"message": f"{error.server}.{error.tool}: {error.failure.message}"})
+        case BusUnavailable():
+            return Failure(
+                kind="unavailable",
+                message=f"The broker does not answer: {error}",
+                retry=True,
+                way_out="`podium status` says whether it runs; `podium down` and the same command again start it anew.",
+            )
+        case BusError():
+            return Failure(kind="unavailable", message=str(error), retry=error.retry)
+        case ValidationError():
+            lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+            return Failure(kind="invalid", message=f"{error.title} is not valid: {'; '.join(lines)}")
+        case PermissionError() | FileNotFoundError() | OSError() if error.filename:
+            return Failure(kind="unavailable", message=f"{error.strerror}: {error.filename}")
+        case _:
+            return None

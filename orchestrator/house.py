@@ -1,0 +1,244 @@
+"""The house: the process in which broker and crew live. Found, started and stopped from here.
+
+It listens on `STATE/house.sock`, one JSON line each way:
+
+- `{"op": "hold"}` keeps it alive while the connection is open;
+- `{"op": "keep"}` makes it stay; `{"op": "down"}` ends it, and the connection closes when all is gone;
+- `{"op": "status"}` asks only.
+
+It answers with `House` or with `{"failure": …}`. Without `keep` it ends soon after the last holder's
+connection has closed, so that whatever kills a command ends what the command started.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import anyio
+from anyio.abc import SocketStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+from pydantic import ConfigDict, ValidationError
+
+from contracts.base import Model, UtcTime
+from contracts.failure import Failure
+
+Op = Literal["hold", "keep", "status", "down"]
+
+START_S = 60.0
+"""How long a house may take until it listens."""
+READY_S = 120.0
+"""How long it may then take until broker and crew are ready."""
+LOG_BYTES = 1 << 20
+"""The log is put aside (`house.log.1`) beyond this size."""
+BUSY = 75
+"""Exit status (sysexits' EX_TEMPFAIL) of a house that found another one starting in the same state directory."""
+
+
+class House(Model):
+    """A running house."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    url: str
+    pid: int
+    keep: bool
+    started_at: UtcTime
+    durability: str
+    version: str
+    unsandboxed: bool = False
+
+
+class HouseFailed(Exception):
+    """The house cannot be had; `failure` says why and what to do."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+class _Answer(Model):
+    failure: Failure
+
+
+def state_dir() -> Path:
+    """Where ledger, keys and runs are kept: `PODIUM_STATE_DIR`, else the user's state directory for Podium."""
+    named = os.environ.get("PODIUM_STATE_DIR")
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_state_path
+
+    return user_state_path("podium")
+
+
+@asynccontextmanager
+async def house(
+    state: Path, *, unsandboxed: bool = False, durability: Literal["process", "disk"] | None = None
+) -> AsyncGenerator[House]:
+    """Hold the house at `state`, starting it where none runs.
+
+    Raises:
+        HouseFailed: it does not start, or one runs whose confinement is not the one asked for.
+    """
+    async with AsyncExitStack() as stack:
+        stream = await stack.enter_async_context(await _reach(state, unsandboxed, durability))
+        found = await _ask(stream, "hold", state)
+        if found.unsandboxed != unsandboxed:
+            raise HouseFailed(_other_confinement(found))
+        yield found
+
+
+async def keep(state: Path, durability: Literal["process", "disk"] | None = None) -> House:
+    """Have the house at `state` stay until `down`, starting it where none runs.
+
+    Raises:
+        HouseFailed: it does not start, or it was started without a sandbox.
+    """
+    async with await _reach(state, False, durability) as stream:
+        found = await _ask(stream, "hold", state)
+        if found.unsandboxed:
+            raise HouseFailed(_other_confinement(found))
+        async with await _connect(state) as second:
+            return await _ask(second, "keep", state)
+
+
+async def status(state: Path) -> House | None:
+    """The house that runs at `state`, if one does; none is started."""
+    try:
+        async with await _connect(state) as stream:
+            return await _ask(stream, "status", state)
+    except OSError:
+        return None
+
+
+async def down(state: Path) -> bool:
+    """Stop the house at `state` and wait until all of it is gone; False when none ran."""
+    try:
+        stream = await _connect(state)
+    except OSError:
+        return False
+    async with stream:
+        await stream.send(b'{"op": "down"}\n')
+        try:
+            while True:
+                await stream.receive()
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return True
+
+
+def log_tail(state: Path, lines: int = 15) -> str:
+    """The last lines of the house's log."""
+    try:
+        with (state / "house.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 16_384))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+async def _reach(state: Path, unsandboxed: bool, durability: str | None) -> SocketStream:
+    try:
+        return await _connect(state)
+    except OSError:
+        pass
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        process = _start(state, unsandboxed, durability)
+    except OSError as error:
+        raise HouseFailed(
+            Failure(
+                kind="unavailable",
+                message=f"The state directory {state} cannot be used: {error.strerror}.",
+                way_out="Make it writable, or set PODIUM_STATE_DIR to a directory that is.",
+            )
+        ) from error
+    try:
+        with anyio.fail_after(START_S):
+            while True:
+                try:
+                    return await _connect(state)
+                except OSError:
+                    # A house that found another one already starting leaves the field to it.
+                    if process.poll() not in (None, BUSY):
+                        raise HouseFailed(_did_not_start(state, f"it ended with status {process.poll()}")) from None
+                    await anyio.sleep(0.01)
+    except TimeoutError:
+        process.kill()
+        process.wait()
+        raise HouseFailed(_did_not_start(state, f"it was not there after {START_S:.0f} s")) from None
+
+
+def _start(state: Path, unsandboxed: bool, durability: str | None) -> subprocess.Popen[bytes]:
+    log = state / "house.log"
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(state / "house.log.1")
+    command = [sys.executable, "-m", "servers.house", "--state", str(state)]
+    command += ["--unsandboxed"] if unsandboxed else []
+    command += ["--durability", durability] if durability else []
+    # `-m` looks in the working directory first: that must be ours, never the repository a person stands in.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=fd,
+            stderr=fd,
+            cwd=Path(__file__).resolve().parent.parent,
+            env=env,
+            start_new_session=True,
+        )
+    finally:
+        os.close(fd)
+
+
+async def _connect(state: Path) -> SocketStream:
+    """Connect to the house's socket, however long its path is (the kernel takes 107 bytes)."""
+    path = state / "house.sock"
+    if len(os.fsencode(path)) <= 100:
+        return await anyio.connect_unix(path)
+    folder = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return await anyio.connect_unix(f"/proc/self/fd/{folder}/house.sock")
+    finally:
+        os.close(folder)
+
+
+async def _ask(stream: SocketStream, op: Op, state: Path) -> House:
+    await stream.send(f'{{"op": "{op}"}}\n'.encode())
+    try:
+        with anyio.fail_after(READY_S):
+            answer = await BufferedByteReceiveStream(stream).receive_until(b"\n", 1 << 20)
+    except TimeoutError:
+        raise HouseFailed(_did_not_start(state, f"it was not ready after {READY_S:.0f} s")) from None
+    except (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream):
+        raise HouseFailed(_did_not_start(state, "it ended while it was starting")) from None
+    try:
+        return House.model_validate_json(answer)
+    except ValidationError:
+        raise HouseFailed(_Answer.model_validate_json(answer).failure) from None
+
+
+def _did_not_start(state: Path, why: str) -> Failure:
+    tail = log_tail(state)
+    said = f" Its last words:\n{tail}" if tail else ""
+    return Failure(
+        kind="unavailable",
+        message=f"Broker and crew did not start: {why}.{said}",
+        retry=True,
+        way_out=f"`podium doctor` checks this machine; the whole log is {state / 'house.log'}.",
+    )
+
+
+def _other_confinement(found: House) -> Failure:
+    how = "without a sandbox" if found.unsandboxed else "with its sandbox"
+    return Failure(
+        kind="conflict",
+        message=f"A house is running here {how} (process {found.pid}), and this command asks for the other way.",
+        way_out="Wait for the command that uses it, or stop it with `podium down`.",
+    )

@@ -1,0 +1,186 @@
+"""What lies on the desk: plan, patches, result, and the evidence for them, drawn for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from contracts.bundle import Bundle, Comparison, SuiteStatus
+from contracts.code_writer import Proposal, Tried
+from contracts.gate import Escalation, GateRequest, PatchSet
+from contracts.test_runner import Evidence
+from contracts.workflow import Plan
+from orchestrator.text import count, duration, line, safe
+
+LINE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def paper(request: GateRequest) -> RenderableType:
+    """Everything a person needs to answer `request`."""
+    match request.subject:
+        case Plan() as plan:
+            return draw_plan(plan)
+        case PatchSet() as patches:
+            return draw_patches(patches)
+        case Bundle() as bundle:
+            return draw_bundle(bundle)
+        case Escalation() as escalation:
+            return draw_escalation(escalation)
+
+
+def draw_plan(plan: Plan) -> RenderableType:
+    """The steps, who does them, and what the plan rests on."""
+    steps = Table.grid(padding=(0, 2, 0, 0))
+    for number, step in enumerate(plan.steps, 1):
+        uses = ", ".join(step.uses)
+        steps.add_row(Text(f"{number}."), Text(line(step.title)), Text(step.agent, "cyan"), Text(line(uses), "dim"))
+    parts: list[RenderableType] = []
+    if plan.request:
+        parts.append(Text(safe(plan.request), "italic"))
+    parts.append(steps)
+    for test in plan.failing:
+        parts.append(Text(f"must turn green: {line(test)}"))
+    if plan.avoid:
+        parts.append(Text(f"not to be changed: {line(', '.join(plan.avoid))}"))
+    parts.append(
+        Text(
+            f"search at most {duration(plan.budgets.search_s)} a round, "
+            f"{count(plan.fix_rounds, 'further round')}, tests at most {duration(plan.budgets.test_timeout_s)}",
+            "dim",
+        )
+    )
+    parts += [Text(f"· {line(fact)}", "dim") for fact in plan.facts]
+    return Group(*parts)
+
+
+def draw_patches(patches: PatchSet) -> RenderableType:
+    """The best patch in full with its evidence, and the runners-up."""
+    best, *rivals = patches.proposals
+    parts: list[RenderableType] = [Text(line(best.summary), "bold"), indent(diff_text(best.patch.diff))]
+    parts += list(reasons(best))
+    if rivals:
+        parts.append(Text(f"\nRunners-up ({count(len(rivals), 'other plausible patch')}):", "bold"))
+        for number, rival in enumerate(rivals, 1):
+            parts.append(Text.assemble((f"[{number}] ", "bold"), line(rival.summary), ("  " + said(rival), "dim")))
+            parts.append(indent(changed_lines(rival.patch.diff)))
+    parts.append(Text(f"\n{tried(patches.tried)}", "dim"))
+    if patches.note:
+        parts.append(Text(safe(patches.note), "dim"))
+    parts.append(Text("Plausible by the tests. Whether it is right is yours to say.", "yellow"))
+    return Group(*parts)
+
+
+def draw_bundle(bundle: Bundle) -> RenderableType:
+    """The result: summary, diff, tests before and after, findings, risks."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_row("tests before", suite(bundle.before))
+    table.add_row("tests after", suite(bundle.after))
+    table.add_row("linter", findings(bundle))
+    table.add_row(
+        "changed", f"+{bundle.added_lines} −{bundle.removed_lines} in {count(len(bundle.patch.files), 'file')}"
+    )
+    table.add_row("sandbox", bundle.sandbox)
+    parts: list[RenderableType] = [Text(safe(bundle.summary), "bold"), indent(diff_text(bundle.patch.diff)), table]
+    parts.append(Text(safe(bundle.comparison.reason)))
+    if bundle.proposal:
+        parts += list(reasons(bundle.proposal))
+    if bundle.rivals:
+        parts.append(
+            Text(f"{count(len(bundle.rivals), 'other plausible patch')} not chosen; they are in the bundle.", "dim")
+        )
+    parts += [Text(f"risk: {safe(risk)}", "yellow") for risk in bundle.risks]
+    return Group(*parts)
+
+
+def draw_escalation(escalation: Escalation) -> RenderableType:
+    """What the loop could not judge."""
+    return Group(
+        Text(safe(escalation.question), "bold"),
+        indent(diff_text(escalation.diff)),
+        *(Text(each) for each in compared(escalation.comparison)),
+    )
+
+
+def diff_text(diff: str) -> Text:
+    """A unified diff in colours; every character that could command the terminal is shown instead."""
+    text = Text()
+    for each in diff.split("\n"):
+        style = "bold" if each.startswith(("diff ", "+++", "---")) else LINE_STYLES.get(each[:1], "")
+        text.append(safe(each) + "\n", style)
+    text.rstrip()
+    return text
+
+
+def changed_lines(diff: str) -> Text:
+    """Only the lines a diff takes and adds."""
+    kept = [each for each in diff.split("\n") if each[:1] in "+-" and each[:3] not in ("+++", "---")]
+    return diff_text("\n".join(kept))
+
+
+def reasons(proposal: Proposal) -> Iterator[Text]:
+    """Evidence, and why this one stands where it stands."""
+    yield Text(evidence(proposal.evidence))
+    yield from (Text(f"· {line(reason)}", "dim") for reason in proposal.rank_reasons)
+
+
+def said(proposal: Proposal) -> str:
+    """The first reason for a runner-up's place."""
+    return line(proposal.rank_reasons[0], 60) if proposal.rank_reasons else ""
+
+
+def evidence(found: Evidence) -> str:
+    """Evidence in words."""
+    whole = f"suite with it: {found.suite_passed} passed"
+    if found.suite_failed:
+        whole += f", {found.suite_failed} failed as before"
+    through = f"changed lines run by {count(found.tests_through, 'other passing test')}"
+    observed = f"{found.calls_changed} of {count(found.calls_observed, 'observed call')} come out differently"
+    return f"{whole}; {through}; {observed}"
+
+
+def tried(effort: Tried) -> str:
+    """The search in words."""
+    until = {"enough": "enough were found", "exhausted": "nothing was left to try", "budget": "the time was up"}
+    pace = f"{duration(effort.elapsed_s)} ({effort.per_s:.0f}/s)"
+    out = f"{count(effort.candidates, 'candidate')} in {pace}, until {until[effort.ended]}: "
+    parts = {
+        "plausible": effort.plausible,
+        "did not help": effort.failing,
+        "broke other tests": effort.regressed,
+        "hung": effort.hung,
+        "crashed": effort.crashed,
+        "did not compile": effort.invalid,
+        "nonsense": effort.degenerate,
+    }
+    return out + ", ".join(f"{number} {what}" for what, number in parts.items() if number or what == "plausible")
+
+
+def suite(status: SuiteStatus) -> Text:
+    """`68 passed` in the colour it deserves."""
+    shown = {name: number for name, number in status.counts.model_dump().items() if number}
+    text = ", ".join(f"{number} {name}" for name, number in shown.items()) or status.outcome.replace("_", " ")
+    return Text(f"{text} in {duration(status.duration_s)}", "green" if status.outcome == "passed" else "red")
+
+
+def findings(bundle: Bundle) -> str:
+    """What the linter says, compared with before."""
+    if not bundle.findings_new:
+        return "nothing new to say"
+    return "; ".join(line(f"{each.path}:{each.line} {each.rule} {each.message}") for each in bundle.findings_new[:5])
+
+
+def compared(comparison: Comparison) -> Iterator[str]:
+    """The suite against the suite before, in words."""
+    yield safe(comparison.reason)
+    yield from (f"turned green: {line(test)}" for test in comparison.turned_green[:10])
+    yield from (f"still failing: {line(test)}" for test in comparison.still_failing[:10])
+    yield from (f"broken now: {line(test)}" for test in comparison.regressed[:10])
+
+
+def indent(what: RenderableType) -> Padding:
+    """Set off from the margin."""
+    return Padding(what, (0, 0, 0, 2))
