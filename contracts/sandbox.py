@@ -9,10 +9,12 @@ from pydantic import Field
 from contracts.base import Model
 
 SandboxLevel = Literal["full", "reduced", "weak", "none"]
-"""full: bubblewrap. reduced: Landlock ABI >= 6 with seccomp. weak: seccomp without sockets,
-resource limits, a scratch copy and, as root, a throw-away uid. none: `--unsandboxed`."""
+"""full: bubblewrap. reduced: Landlock ABI >= 6 with seccomp. weak: an older Landlock, or only seccomp without
+sockets, resource limits, a scratch copy and, as root, a throw-away uid. none: `--unsandboxed`."""
 
-Ended = Literal["exited", "signalled", "wall_time", "cpu_time", "memory", "output", "disk", "cancelled"]
+Ended = Literal["exited", "signalled", "wall_time", "cpu_time", "memory", "processes", "output", "disk", "cancelled"]
+"""exited, signalled: by itself, before any limit. output: too much printed, or on the result channel.
+cancelled: the caller went away. The others name the limit that was reached."""
 
 
 class Limits(Model):

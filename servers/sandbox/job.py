@@ -50,3 +50,7 @@ class Finished:
 
 class SandboxUnavailable(Exception):
     """The sandbox could not be set up: nothing was run. The message says what would help."""
+
+
+class JobRefused(SandboxUnavailable):
+    """The keeper's policy does not allow this job: nothing was run. The message says what was expected."""

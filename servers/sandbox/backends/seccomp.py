@@ -1,0 +1,103 @@
+"""`weak`: what older kernels and locked-down containers leave — no sockets, limits, a scratch copy, and as
+root a throw-away uid that owns nothing else."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from servers.sandbox import linux
+from servers.sandbox.backends.base import CHANNEL_FD, Pipes, Running
+from servers.sandbox.backends.landlock import tasks_of_user
+from servers.sandbox.order import Order, SetUpFailed
+from servers.sandbox.spawn import resource_limits, spawn
+from servers.sandbox.syscalls import job_filter, supported
+
+NOTES = (
+    "no sockets, shared memory or POSIX semaphores: tests that need them fail here",
+    "world-writable folders such as /tmp are shared with the rest of the system",
+)
+ROOT_NOTES = ("files and command lines that every user may read can be read",)
+USER_NOTES = (
+    "whatever this user can read or change, the program can too: only its sockets are taken",
+    "signals to this user's other processes are not stopped",
+)
+
+
+class Seccomp:
+    """Runs jobs below a seccomp filter only."""
+
+    name = "seccomp"
+    level = "weak"
+
+    def __init__(self) -> None:
+        """Look at who we are.
+
+        Raises:
+            SetUpFailed: an architecture whose system calls are not known here.
+        """
+        if not supported():
+            raise SetUpFailed(f"no seccomp filter for {linux.machine()}")
+        self._root = os.geteuid() == 0
+        self.notes = NOTES + (ROOT_NOTES if self._root else USER_NOTES)
+        self.tolerated = frozenset() if self._root else frozenset({"read", "write", "signal"})
+
+    def start(self, order: Order, pipes: Pipes) -> Running:
+        """See `Backend`."""
+        uid = _throw_away_uid() if self._root else os.geteuid()
+
+        def confine() -> None:
+            os.chdir(order.scratch / order.cwd)
+            if self._root:
+                os.setgroups([])
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+                # Changing the uid cleared it.
+                linux.die_with_parent(parent)
+            linux.drop_capabilities()
+            linux.no_new_privileges()
+            linux.install_filter(job_filter(loopback=False, metadata=True))
+
+        parent = os.getpid()
+        others = 0 if self._root else tasks_of_user()
+        limits = resource_limits(order.limits) | {resource.RLIMIT_NPROC: others + order.limits.processes}
+        if self._root:
+            give(order.scratch, uid)
+        pid = spawn(order.argv, order.environment(CHANNEL_FD), pipes.placed(), limits=limits, confine=confine)
+
+        def finish(wait_status: int) -> int:
+            if self._root:
+                give(order.scratch, 0)
+            return os.waitstatus_to_exitcode(wait_status)
+
+        return Running(pid=pid, helpers=0, finish=finish)
+
+
+def give(root: Path, uid: int) -> None:
+    """Change the owner of everything at and below `root`; called while no job runs in it."""
+    for path in (root, *_below(root)):
+        found = path.lstat()
+        # A hard link may name a file that lives elsewhere, too.
+        if found.st_nlink == 1 or path.is_dir():
+            os.lchown(path, uid, uid)
+
+
+def _below(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            yield Path(folder, name)
+
+
+def _throw_away_uid() -> int:
+    """An id nobody has: the top of the largest range this user namespace maps."""
+    lines = Path("/proc/self/uid_map").read_text().splitlines()
+    first, count = max(((int(a), int(c)) for a, _, c in map(str.split, lines)), key=lambda entry: entry[1])
+    end = min(first + count, 1 << 31)
+    span = 1 << 20 if count > 1 << 21 else min(count // 8, 4096)
+    if span < 1:
+        raise SetUpFailed("this user namespace maps no spare uid")
+    # The last ones are nobody's (65534) and -1's.
+    return end - 100 - random.SystemRandom().randrange(span)

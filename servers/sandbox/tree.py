@@ -1,0 +1,141 @@
+"""A process tree as /proc shows it: who is in it, what it uses, and how to end all of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(65536)
+    except OSError:
+        return b""  # it ended, or is not ours to see
+
+
+def _parents() -> dict[int, int]:
+    """Every process's parent."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            # The command's name may hold spaces and parentheses: count from the last one.
+            after = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()
+            if len(after) > 1:
+                parents[int(name)] = int(after[1])
+    return parents
+
+
+def descendants(root: int) -> list[int]:
+    """Everything below `root`, parents first."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents().items():
+        children.setdefault(parent, []).append(pid)
+    found = list(children.get(root, ()))
+    for pid in found:
+        found.extend(children.get(pid, ()))
+    return found
+
+
+def quick_descendants(root: int) -> list[int]:
+    """As `descendants`, by the kernel's own lists: cheap, but may miss what is being born."""
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        try:
+            tasks = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue
+        for task in tasks:
+            children = [int(word) for word in _read(f"/proc/{pid}/task/{task}/children").split()]
+            found.extend(children)
+            waiting.extend(children)
+    return found
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a tree holds now."""
+
+    tasks: int
+    resident_bytes: int
+    """Shared pages are counted once for each process: an upper bound."""
+
+
+def usage(pids: list[int]) -> Usage:
+    """Tasks (processes and threads) and resident memory."""
+    tasks = resident = 0
+    for pid in pids:
+        stat = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        if len(stat) > 21:
+            tasks += int(stat[17])
+            resident += max(int(stat[21]), 0) * PAGE
+    return Usage(tasks=tasks, resident_bytes=resident)
+
+
+def proportional_bytes(pids: list[int]) -> int:
+    """PSS of the tree: shared pages are divided among those who map them."""
+    total = 0
+    for pid in pids:
+        pss = _field(_read(f"/proc/{pid}/smaps_rollup"), b"Pss:")
+        # A program that made itself undumpable is counted in full.
+        total += pss if pss is not None else usage([pid]).resident_bytes
+    return total
+
+
+def _field(text: bytes, name: bytes) -> int | None:
+    for line in text.splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def reap() -> dict[int, int] | None:
+    """Collect ended children: pid to wait status. None when there are no children at all."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended or None
+        if pid == 0:
+            return ended
+        ended[pid] = status
+
+
+def end_everything(spare: frozenset[int] = frozenset()) -> dict[int, int]:
+    """Kill all descendants of this process but `spare` (and theirs), and wait until none is left.
+
+    Freeze first, so that nothing forks away while it is being killed; this process must be their
+    subreaper. Returns the wait statuses of those that were its children.
+    """
+    ended: dict[int, int] = {}
+    me = os.getpid()
+    while True:
+        frozen: set[int] = set()
+        while True:
+            spared = {below for pid in spare for below in descendants(pid)} if spare else set[int]()
+            new = set(descendants(me)) - frozen - spared - spare
+            if not new:
+                break
+            _signal(new, signal.SIGSTOP)
+            frozen |= new
+        _signal(frozen, signal.SIGKILL)
+        collected = reap()
+        ended |= collected or {}
+        if not frozen or collected is None:
+            return ended
+        # Woken by the next child's end, or look again for one that belongs to another parent.
+        signal.sigtimedwait([signal.SIGCHLD], 0.02)
+
+
+def _signal(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
