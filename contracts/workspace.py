@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from contracts.base import Model, RelPath, RunId, Sha256
+
+OneLine = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Text for one line of a commit message: it cannot begin a trailer of its own."""
 
 
 class OpenParams(Model):
@@ -57,10 +62,10 @@ class CommitParams(Model):
     """Commit what was applied, with trailers naming run, step and agent."""
 
     run: RunId
-    step: str
-    agent: str
-    subject: str = Field(max_length=200)
-    body: str = ""
+    step: OneLine
+    agent: OneLine
+    subject: OneLine
+    body: str = Field(default="", max_length=100_000, pattern=r"^[^\x00]*$")
 
 
 class CommitResult(Model):

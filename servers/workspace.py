@@ -1,0 +1,288 @@
+"""workspace: the only specialist that writes files — in the run's worktree, on the run's branch.
+
+`work/<run>/` holds `repo.git` (bare, made by the intake), `tree` (the worktree on `podium/<run>`) and, from
+here, two markers: `opened` (the base, once the worktree is complete) and `applied` (the diff the worktree
+holds beyond its head). Any call may be executed a second time after a crash, at any point of the first: each
+tool finds what an earlier execution finished and does over what it did not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import ClassVar
+
+from anyio import to_thread
+from git import Git
+
+from contracts import diff
+from contracts.base import sha256
+from contracts.git_env import ATTRIBUTES, branch_name, git_command
+from contracts.manifest import Manifest
+from contracts.workspace import (
+    ApplyParams,
+    ApplyResult,
+    CloseParams,
+    CloseResult,
+    CommitParams,
+    CommitResult,
+    DiffParams,
+    DiffResult,
+    ExportParams,
+    ExportResult,
+    OpenParams,
+    OpenResult,
+    RevertParams,
+    RevertResult,
+)
+from servers import patch_writing, patching
+from servers.run_folder import RunFolder
+from servers.specialist import Call, Room, ToolError, tool
+
+_DIFF = (
+    *("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--full-index", "--unified=3"),
+    *(
+        "--inter-hunk-context=0",
+        "--diff-algorithm=myers",
+        "--ignore-submodules=all",
+        "--src-prefix=a/",
+        "--dst-prefix=b/",
+    ),
+)
+
+
+class Workspace:
+    """The run's worktree."""
+
+    manifest: ClassVar[Manifest] = Manifest(
+        name="workspace",
+        title="Workspace",
+        description="Writes the run's worktree: checked patches, commits on the run's branch, the bundle.",
+        scopes=("work:read", "work:write"),
+    )
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    @tool()
+    async def open(self, params: OpenParams, call: Call) -> OpenResult:
+        """Create the run's worktree on its branch at a commit, or find it."""
+        return await to_thread.run_sync(self._run(params.run).open, params)
+
+    @tool()
+    async def apply(self, params: ApplyParams, call: Call) -> ApplyResult:
+        """Check a unified diff and apply it to the worktree, all of it or nothing."""
+        return await to_thread.run_sync(self._run(params.run).apply, params)
+
+    @tool(read_only=True)
+    async def diff(self, params: DiffParams, call: Call) -> DiffResult:
+        """Show the branch and worktree against a commit as a unified diff."""
+        return await to_thread.run_sync(self._run(params.run).diff, params)
+
+    @tool()
+    async def commit(self, params: CommitParams, call: Call) -> CommitResult:
+        """Commit what was applied, with trailers that name run, step, agent and call."""
+        return await to_thread.run_sync(self._run(params.run).commit, params, call.id)
+
+    @tool(destructive=True)
+    async def revert(self, params: RevertParams, call: Call) -> RevertResult:
+        """Put the worktree back to a commit of the branch, discarding anything later."""
+        return await to_thread.run_sync(self._run(params.run).revert, params)
+
+    @tool()
+    async def export(self, params: ExportParams, call: Call) -> ExportResult:
+        """Pack the run's branch as a git bundle in the run's folder, for the handover."""
+        return await to_thread.run_sync(self._run(params.run).export, params)
+
+    @tool(destructive=True)
+    async def close(self, params: CloseParams, call: Call) -> CloseResult:
+        """Remove everything of the run: worktree, repository copy, bundle."""
+        return await to_thread.run_sync(self._run(params.run).close)
+
+    def _run(self, run: str) -> _Run:
+        return _Run(RunFolder(self._room.work / run), branch_name(run))
+
+
+class _Run:
+    """One run's repository and worktree; the methods block."""
+
+    def __init__(self, folder: RunFolder, branch: str) -> None:
+        self._folder = folder
+        self._branch = branch
+        self._ref = f"refs/heads/{branch}"
+
+    def open(self, params: OpenParams) -> OpenResult:
+        folder = self._folder
+        with folder.locked():
+            base = _resolve(folder.repository, params.base)
+            opened = folder.marker("opened")
+            if opened and opened != base:
+                raise ToolError("conflict", f"run {params.run} is open on {opened}, not on {base}")
+            if not opened:
+                if folder.tree.exists():
+                    shutil.rmtree(folder.tree)
+                info = folder.repository / "info"
+                info.mkdir(exist_ok=True)
+                (info / "attributes").write_text(ATTRIBUTES)
+                _git(folder.repository, "worktree", "prune", "--expire=now")
+                _git(folder.repository, "update-ref", self._ref, base)
+                _git(folder.repository, "worktree", "add", "--quiet", str(folder.tree), self._branch)
+                folder.mark("opened", base)
+            names = _git(folder.tree, "ls-files", "-z")
+            return OpenResult(branch=self._branch, head=self._head(), files=names.count(b"\0"))
+
+    def apply(self, params: ApplyParams) -> ApplyResult:
+        folder, digest = self._folder, sha256(params.diff.encode())
+        with folder.locked():
+            head = self._head()
+            if head != params.expected_head:
+                raise ToolError("conflict", f"the diff is for {params.expected_head}, the branch is at {head}")
+            applied = folder.marker("applied")
+            if applied and applied.split()[-1] != digest:
+                raise ToolError("conflict", "another diff is applied", way_out="Commit it or revert it first.")
+            if applied:
+                # An earlier execution got here; however far it came, doing it over ends in the same state.
+                self._reset(head)
+            checked = patching.check(params.diff, folder.tree)
+            folder.mark("applied", f"begun {digest}")
+            try:
+                patch_writing.write(checked, folder.tree)
+                # Forced, because a new file may match the project's .gitignore.
+                _git(folder.tree, "--literal-pathspecs", "add", "--force", "--all", "--", *checked.files)
+            except BaseException:
+                self._reset(head)
+                raise
+            folder.mark("applied", f"done {digest}")
+            return ApplyResult(
+                files=checked.files, added_lines=checked.added_lines, removed_lines=checked.removed_lines
+            )
+
+    def diff(self, params: DiffParams) -> DiffResult:
+        base = _resolve(self._folder.repository, params.base)
+        self._head()
+        raw = _git(self._folder.tree, *_DIFF, base, "--")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            raise ToolError("invalid", f"a file that changed since {base} is not UTF-8 text") from error
+        return DiffResult(diff=text, sha256=sha256(raw), files=diff.files(text))
+
+    def commit(self, params: CommitParams, call: str) -> CommitResult:
+        folder = self._folder
+        with folder.locked():
+            head = self._head()
+            if found := self._commit_of(call):
+                folder.mark("applied", "" if found == head else folder.marker("applied"))
+                return CommitResult(head=found)
+            if not folder.marker("applied").startswith("done "):
+                raise ToolError("conflict", "nothing is applied that could be committed", way_out="Apply a diff first.")
+            tree = _line(folder.tree, "write-tree")
+            trailers = f"Podium-Run: {params.run}\nPodium-Step: {params.step}\nPodium-Agent: {params.agent}\n"
+            paragraphs = [
+                params.subject.strip(),
+                *filter(None, [params.body.strip()]),
+                f"{trailers}Podium-Call: {call}",
+            ]
+            # A second after the parent instead of now: executed again, the call makes the same commit.
+            date = f"@{int(_line(folder.tree, 'show', '-s', '--format=%ct', head)) + 1} +0000"
+            made = _line(
+                folder.tree,
+                *("commit-tree", tree, "-p", head),
+                *(part for paragraph in paragraphs for part in ("-m", paragraph)),
+                extra={"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
+            )
+            _git(folder.tree, "update-ref", self._ref, made, head)
+            folder.mark("applied", "")
+            return CommitResult(head=made)
+
+    def revert(self, params: RevertParams) -> RevertResult:
+        with self._folder.locked():
+            commit = _resolve(self._folder.repository, params.commit)
+            if not _succeeds(self._folder.tree, "merge-base", "--is-ancestor", commit, self._head()):
+                raise ToolError("invalid", f"{commit} is not on {self._branch}")
+            self._reset(commit)
+            return RevertResult(head=commit)
+
+    def export(self, params: ExportParams) -> ExportResult:
+        folder = self._folder
+        with folder.locked():
+            base, head = _resolve(folder.repository, params.base), self._head()
+            commits = int(_line(folder.repository, "rev-list", "--count", f"{base}..{head}"))
+            if not commits or not _succeeds(folder.repository, "merge-base", "--is-ancestor", base, head):
+                raise ToolError("invalid", f"{self._branch} has no commits after {base}")
+            file, temporary = folder.path / f"{params.run}.bundle", folder.path / "bundle.new"
+            _git(folder.repository, "bundle", "create", "--quiet", str(temporary), f"{base}..{self._ref}")
+            with temporary.open("rb") as packed:
+                digest = hashlib.file_digest(packed, "sha256").hexdigest()
+            os.replace(temporary, file)
+            return ExportResult(file=file.name, sha256=digest, head=head, commits=commits)
+
+    def close(self) -> CloseResult:
+        if not self._folder.path.exists():
+            return CloseResult(removed=False)
+        # Without the lock where the repository is gone: an earlier execution got that far.
+        if self._folder.repository.exists():
+            with self._folder.locked():
+                shutil.rmtree(self._folder.path)
+        else:
+            shutil.rmtree(self._folder.path)
+        return CloseResult(removed=True)
+
+    def _head(self) -> str:
+        if not self._folder.marker("opened"):
+            raise ToolError("not_found", "the run has no worktree", way_out="Call workspace.open first.")
+        return _line(self._folder.tree, "rev-parse", "--verify", f"{self._ref}^{{commit}}")
+
+    def _reset(self, commit: str) -> None:
+        """Make branch, index and worktree `commit`, without anything beside."""
+        _git(self._folder.tree, "reset", "--hard", "--quiet", commit)
+        _git(self._folder.tree, "clean", "-ffdxq")
+        self._folder.mark("applied", "")
+
+    def _commit_of(self, call: str) -> str:
+        """The branch's commit that this call made; empty: none."""
+        form = "--format=%H %(trailers:key=Podium-Call,valueonly,separator=%x2C)"
+        lines = _line(self._folder.tree, "log", "--max-count=1000", form, self._ref, "--").split("\n")
+        return next((line.split()[0] for line in lines if line.split()[1:] == [call]), "")
+
+
+def _resolve(folder: Path, revision: str) -> str:
+    """The commit `revision` names."""
+    name = f"{revision}^{{commit}}"
+    if not _succeeds(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name):
+        raise ToolError("not_found", f"the run's repository has no commit {revision!r}")
+    return _line(folder, "rev-parse", "--verify", "--end-of-options", name)
+
+
+def _line(folder: Path, *args: str, extra: dict[str, str] | None = None) -> str:
+    """What git prints, as text without the last line end."""
+    return _git(folder, *args, extra=extra).decode(errors="replace").strip()
+
+
+def _succeeds(folder: Path, *args: str) -> bool:
+    return _execute(folder, args, None)[0] == 0
+
+
+def _git(folder: Path, *args: str, extra: dict[str, str] | None = None) -> bytes:
+    """What git prints.
+
+    Raises:
+        ToolError: internal, with git's own message.
+    """
+    status, out, error = _execute(folder, args, extra)
+    if status:
+        raise ToolError("internal", f"git {' '.join(args[:2])}: {error.strip()}")
+    return out
+
+
+def _execute(folder: Path, args: tuple[str, ...], extra: dict[str, str] | None) -> tuple[int, bytes, str]:
+    command = git_command("-C", str(folder), *args, path=os.environ.get("PATH", os.defpath), extra=extra)
+    return Git(str(folder)).execute(
+        command,
+        with_extended_output=True,
+        with_exceptions=False,
+        stdout_as_string=False,
+        strip_newline_in_stdout=False,
+    )
