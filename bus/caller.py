@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -63,15 +62,6 @@ class Calls(Protocol):
 def new_call_id() -> str:
     """128 random bits, hex."""
     return secrets.token_hex(16)
-
-
-def nested_call_id(parent: str, position: int) -> str:
-    """The id of the `position`-th call made while answering `parent`.
-
-    Derived, so that a redelivered parent finds the answers of its own earlier calls; as hard to guess
-    as the parent's id.
-    """
-    return hashlib.sha256(f"{parent}/{position}".encode()).hexdigest()[:32]
 
 
 @dataclass
