@@ -253,8 +253,8 @@ class _Parser:
         return hunk
 
     def _skip_binary(self) -> None:
-        """Leave the cursor on the last line of what git wrote for a binary file."""
-        while self.at + 1 < len(self.lines) and not self.lines[self.at + 1].startswith("diff --git "):
+        """Leave the cursor behind what git wrote for a binary file."""
+        while self.at < len(self.lines) and not self.lines[self.at].startswith("diff --git "):
             self.at += 1
 
     def _peek(self) -> str | None:

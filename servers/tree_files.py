@@ -66,10 +66,11 @@ def read_at(folder: int, name: str, path: str, limit: int) -> tuple[bytes, os.st
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError as error:
         raise _refused(error, path) from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise ToolError("invalid", f"{path} is not a regular file")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise ToolError("invalid", f"{path} is not a regular file")
         if status.st_size > limit:
             raise ToolError("limit", f"{path} has {status.st_size} bytes; at most {limit} are read")
         return file.read(limit + 1), status

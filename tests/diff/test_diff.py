@@ -164,7 +164,7 @@ def test_what_only_git_can_say_is_read() -> None:
         "diff --git a/x b/x\nold mode 100644\nnew mode 100755\n"
         "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n"
         "\\ No newline at end of file\n"
-        "diff --git a/i.png b/i.png\nindex 1234567..89abcde 100644\nGIT binary patch\nliteral 0\nHcmV?d00001\n\n"
+        "diff --git a/i.png b/i.png\nindex 1234567..89abcde 100644\nGIT binary patch\nliteral 0\nHcmV?d00001\n"
     )
     assert (moved.old_path, moved.path, copied.copied) == ("x", "y", True)
     assert (mode.old_mode, mode.new_mode) == ("100644", "100755")
