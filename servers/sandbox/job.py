@@ -32,7 +32,7 @@ class Job:
     read_only: tuple[Path, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     stdin: bytes = b""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)

@@ -129,10 +129,11 @@ class Keeper:
             os._exit(0)
 
     def _reap(self) -> None:
-        ended = tree.reap() or {}
+        ended, _ = tree.reap()
         self._wardens -= set(ended)
-        # What a killed warden leaves behind falls to the keeper.
-        tree.end_everything(spare=frozenset(self._wardens))
+        if any(ended.values()):
+            # A warden that ended well left nothing behind; what a killed one did falls to the keeper.
+            tree.end_everything(spare=frozenset(self._wardens))
 
 
 def main(door: int, parent: int) -> None:

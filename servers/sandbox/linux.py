@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -80,11 +81,11 @@ def adopt_orphans() -> None:
 
 
 class _CapHeader(ctypes.Structure):
-    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]  # noqa: RUF012 - ctypes' own protocol
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
 
 
 class _CapData(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012 - ctypes' own protocol
+    _fields_ = [
         ("effective", ctypes.c_uint32),
         ("permitted", ctypes.c_uint32),
         ("inheritable", ctypes.c_uint32),
@@ -98,10 +99,8 @@ def drop_capabilities() -> None:
             prctl("PR_CAPBSET_DROP", PR_CAPBSET_DROP, capability)
         except OSError:
             break  # EINVAL past the last one this kernel knows; EPERM for an ordinary user, who has none
-    try:
+    with contextlib.suppress(OSError):  # older than 4.3: there are no ambient capabilities
         prctl("PR_CAP_AMBIENT", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    except OSError:
-        pass  # older than 4.3: there are no ambient capabilities
     header = _CapHeader(CAPABILITY_VERSION_3, 0)
     data = (_CapData * 2)()
     if _libc().capset(ctypes.byref(header), ctypes.byref(data)) != 0:
@@ -110,7 +109,7 @@ def drop_capabilities() -> None:
 
 
 class _SockFprog(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]  # noqa: RUF012 - ctypes' own protocol
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
 def install_filter(program: bytes) -> None:

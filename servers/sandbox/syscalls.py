@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
 
 from servers.sandbox import linux
 from servers.sandbox.bpf import ALLOW, Rule, When, assemble, fail
@@ -140,9 +139,9 @@ PRIVILEGED = """ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd proce
     pivot_root chroot move_mount open_tree fsopen fsmount fsconfig fspick mount_setattr swapon swapoff reboot
     kexec_load kexec_file_load init_module finit_module delete_module acct quotactl quotactl_fd settimeofday
     clock_settime adjtimex clock_adjtime sethostname setdomainname syslog vhangup nfsservctl lookup_dcookie
-    open_by_handle_at name_to_handle_at fanotify_init iopl ioperm modify_ldt uselib migrate_pages move_pages""".split()
+    open_by_handle_at name_to_handle_at fanotify_init iopl ioperm modify_ldt uselib migrate_pages move_pages"""
 SYSV_IPC = """shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semctl semtimedop mq_open
-    mq_unlink""".split()
+    mq_unlink"""
 
 
 def supported() -> bool:
@@ -150,19 +149,19 @@ def supported() -> bool:
     return linux.machine() in ("x86_64", "aarch64")
 
 
-def _rules(names: Iterable[str], verdict: int, *when: When) -> list[Rule]:
+def _rules(names: str, verdict: int, *when: When) -> list[Rule]:
     column = ("x86_64", "aarch64").index(linux.machine())
-    numbers = (NUMBERS[name][column] for name in names)
+    numbers = (NUMBERS[name][column] for name in names.split())
     return [Rule(number, verdict, when) for number in numbers if number is not None]
 
 
-def _deny(names: str | Iterable[str], *when: When, error: int = errno.EPERM) -> list[Rule]:
-    return _rules(names.split() if isinstance(names, str) else names, fail(error), *when)
+def _deny(names: str, *when: When, error: int = errno.EPERM) -> list[Rule]:
+    return _rules(names, fail(error), *when)
 
 
 def _allow_socket(name: str, family: int, kind: int, protocols: tuple[int, ...]) -> list[Rule]:
     typed = (When(0, "eq", family), When(1, "eq", kind, SOCK_TYPE_MASK))
-    return [rule for p in protocols for rule in _rules([name], ALLOW, *typed, When(2, "eq", p))]
+    return [rule for p in protocols for rule in _rules(name, ALLOW, *typed, When(2, "eq", p))]
 
 
 def _common() -> list[Rule]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -29,14 +30,14 @@ def _parents() -> dict[int, int]:
     return parents
 
 
-def descendants(root: int) -> list[int]:
-    """Everything below `root`, parents first."""
+def descendants(root: int, spare: frozenset[int] = frozenset()) -> list[int]:
+    """Everything below `root` but `spare` and what is below those, parents first; from one look at /proc."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents().items():
         children.setdefault(parent, []).append(pid)
-    found = list(children.get(root, ()))
+    found = [pid for pid in children.get(root, ()) if pid not in spare]
     for pid in found:
-        found.extend(children.get(pid, ()))
+        found.extend(child for child in children.get(pid, ()) if child not in spare)
     return found
 
 
@@ -94,16 +95,16 @@ def _field(text: bytes, name: bytes) -> int | None:
     return None
 
 
-def reap() -> dict[int, int] | None:
-    """Collect ended children: pid to wait status. None when there are no children at all."""
+def reap() -> tuple[dict[int, int], bool]:
+    """Collect ended children: pid to wait status, and whether any child is left."""
     ended: dict[int, int] = {}
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return ended or None
+            return ended, False
         if pid == 0:
-            return ended
+            return ended, True
         ended[pid] = status
 
 
@@ -116,26 +117,23 @@ def end_everything(spare: frozenset[int] = frozenset()) -> dict[int, int]:
     ended: dict[int, int] = {}
     me = os.getpid()
     while True:
+        collected, left = reap()
+        ended |= collected
+        # Orphans come to their subreaper: without a child there is no descendant.
+        if not left:
+            return ended
         frozen: set[int] = set()
-        while True:
-            spared = {below for pid in spare for below in descendants(pid)} if spare else set[int]()
-            new = set(descendants(me)) - frozen - spared - spare
-            if not new:
-                break
+        while new := set(descendants(me, spare)) - frozen:
             _signal(new, signal.SIGSTOP)
             frozen |= new
+        if not frozen:
+            return ended  # only what was to be spared
         _signal(frozen, signal.SIGKILL)
-        collected = reap()
-        ended |= collected or {}
-        if not frozen or collected is None:
-            return ended
         # Woken by the next child's end, or look again for one that belongs to another parent.
         signal.sigtimedwait([signal.SIGCHLD], 0.02)
 
 
 def _signal(pids: set[int], number: signal.Signals) -> None:
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass

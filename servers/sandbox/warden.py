@@ -6,6 +6,7 @@ when a limit is passed, when the client goes away, and when the keeper does.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -101,10 +102,8 @@ class Warden:
         finally:
             tree.end_everything()
         self._client.settimeout(FAREWELL_S)
-        try:
+        with contextlib.suppress(OSError):  # the client may have gone
             self._client.sendall(bytes(self._unsent) + b"".join(last))
-        except OSError:
-            pass  # the client has gone and will not read it
 
     def _receive(self) -> tuple[Order, bytes]:
         frames, got = Frames(), dict[bytes, bytes]()
@@ -202,7 +201,7 @@ class Warden:
                     self._ended = "cancelled"
                 else:
                     self._client_moved(events)
-            statuses |= tree.reap() or {}
+            statuses |= tree.reap()[0]
         selector.close()
         self._peak = watchdog.peak_memory_bytes
         return statuses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -57,10 +58,9 @@ class Bubblewrap:
         inner = _child_pid(status_read)
         if inner is not None:
             # Set from outside and late, because inside its user namespace only the sandbox's own tasks count.
-            try:
+            # Gone already, which `finish` reports; or a setuid bwrap, where the watchdog counts alone.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 resource.prlimit(inner, resource.RLIMIT_NPROC, (order.limits.processes, order.limits.processes))
-            except (ProcessLookupError, PermissionError):
-                pass  # gone already, which `finish` reports; or a setuid bwrap, where the watchdog counts alone
             os.write(block_write, b"!")
         os.close(block_write)
 

@@ -43,7 +43,7 @@ class Seccomp:
             raise SetUpFailed(f"no seccomp filter for {linux.machine()}")
         self._root = os.geteuid() == 0
         self.notes = NOTES + (ROOT_NOTES if self._root else USER_NOTES)
-        self.tolerated = frozenset() if self._root else frozenset({"read", "write", "signal"})
+        self.tolerated = frozenset[str]() if self._root else frozenset({"read", "write", "signal"})
 
     def start(self, order: Order, pipes: Pipes) -> Running:
         """See `Backend`."""

@@ -1,0 +1,83 @@
+"""Confine a specialist's own process: files, network, new programs. Called once, after fork, before any thread.
+
+What the process runs for others goes through `servers.sandbox`; this is about what the specialist itself could
+be talked into. Best effort: what the kernel lacks is left out, and the answer says what holds.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from servers.sandbox import landlock, linux
+from servers.sandbox.syscalls import specialist_filter, supported
+from servers.sandbox.system import CONFIGURATION, DEVICES, FACTS, PROGRAMS, interpreter
+
+CODE = Path(__file__).parents[1]
+"""Podium's own packages, which are imported lazily in places."""
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What a specialist keeps.
+
+    `read`: paths it reads beside the system's and the interpreter's. `write`: paths it reads and writes.
+    `connect_port`: the one TCP port it connects to, on any address; None means no network at all. Names
+    must be resolved before: there is no DNS inside. `exec`: whether it starts programs of the system.
+    """
+
+    read: tuple[Path, ...] = ()
+    write: tuple[Path, ...] = ()
+    connect_port: int | None = None
+    exec: bool = False
+
+
+def confine(rules: Confinement) -> str:
+    """Give up everything else, for good; the words for `contracts.manifest.Card.confinement`.
+
+    Capabilities, new privileges and core dumps are given up; the process dies with the parent that forked it,
+    and other processes of the same user cannot look into it.
+    """
+    linux.die_with_parent(os.getppid())
+    linux.hide_from_same_user()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    linux.drop_capabilities()
+    linux.no_new_privileges()
+    version = landlock.abi()
+    held: list[str] = []
+    if version:
+        _ruleset(rules, version).enforce()
+        held.append(f"landlock abi {version}")
+    if supported():
+        linux.install_filter(specialist_filter(tcp=rules.connect_port is not None, exec=rules.exec))
+        held.append("seccomp")
+    return " + ".join(held) or "no new privileges only: the kernel has neither Landlock nor a known seccomp"
+
+
+def _ruleset(rules: Confinement, version: int) -> landlock.Ruleset:
+    rights = landlock.RUN if rules.exec else landlock.READ
+    allowed = landlock.Ruleset(version)
+    allowed.allow(PROGRAMS, rights)
+    allowed.allow(_resolved(CONFIGURATION), landlock.READ)
+    allowed.allow(FACTS, landlock.READ)
+    allowed.allow(DEVICES, landlock.READ_FILE | landlock.WRITE_FILE)
+    allowed.allow(_resolved((*interpreter(), *_import_path(), CODE)), rights)
+    allowed.allow([Path(f"/proc/{os.getpid()}")], landlock.READ | landlock.WRITE_FILE)
+    allowed.allow(_resolved(rules.read), rights)
+    allowed.allow(_resolved(rules.write), landlock.all_rights(version))
+    if rules.connect_port is not None:
+        allowed.allow_connect(rules.connect_port)
+    return allowed
+
+
+def _import_path() -> list[Path]:
+    """Where modules come from; not the working directory, which may be a person's home."""
+    return [Path(entry) for entry in sys.path if entry and Path(entry) != Path.cwd()]
+
+
+def _resolved(paths: Iterable[Path]) -> list[Path]:
+    return [Path(os.path.realpath(path)) for path in paths]
