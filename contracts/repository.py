@@ -50,13 +50,17 @@ class ReadResult(Model):
 
 
 class SearchParams(Model):
-    """Find a regular expression (or literal) in tracked text files."""
+    """Find a regular expression (PCRE2) or a literal in tracked text files."""
 
     run: RunId
-    pattern: str = Field(min_length=1, max_length=1000)
+    pattern: str = Field(min_length=1, max_length=1000, pattern=r"^[^\x00\n]*$", description="One line.")
     literal: bool = False
     ignore_case: bool = False
-    glob: str = Field(default="", description="Only paths that match, e.g. `*.py`.")
+    glob: str = Field(
+        default="",
+        pattern=r"^[^\x00]*$",
+        description="Only paths that match, `**` for any folders; without a slash, in any folder: `*.py`.",
+    )
     limit: int = Field(default=200, ge=1, le=10_000)
 
 
@@ -65,7 +69,7 @@ class Match(Model):
 
     path: RelPath
     line: int
-    text: str
+    text: str = Field(description="Without its line end; at most 500 characters.")
 
 
 class SearchResult(Model):
@@ -76,7 +80,7 @@ class SearchResult(Model):
 
 
 class OutlineParams(Model):
-    """Classes and functions of a file, or of every file below a folder."""
+    """Classes and functions of a Python file, or of every Python file below a folder."""
 
     run: RunId
     path: str = ""
@@ -97,7 +101,8 @@ class OutlineResult(Model):
     """Definitions in path and line order."""
 
     symbols: tuple[Symbol, ...]
-    truncated: bool
+    skipped: tuple[RelPath, ...] = Field(description="Looked at, but not valid Python, not text, or too large.")
+    truncated: bool = Field(description="Whether the limit, or 20 seconds, ended it early.")
 
 
 class HistoryParams(Model):

@@ -26,7 +26,7 @@ class Project:
         root.mkdir(parents=True, exist_ok=True)
         self.git("init", "-q", "-b", "main", *options)
 
-    def git(self, *args: str, folder: Path | None = None) -> str:
+    def git(self, *args: str, folder: Path | None = None, stdin: str = "") -> str:
         env = {
             "PATH": os.environ["PATH"],
             "HOME": "/nonexistent",
@@ -38,6 +38,7 @@ class Project:
             ["git", *options, *args],
             cwd=folder or self.root,
             env=env,
+            input=stdin,
             check=True,
             capture_output=True,
             encoding="utf-8",
