@@ -1,0 +1,184 @@
+"""The bundle: made from what the run knows, and written as a folder.
+
+`bundle.json` (its sha256 is the digest the handoff gate shows), `changes.patch`, `summary.md`, and
+`branch.bundle`, the branch as `git fetch` takes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from contracts import diff as diffs
+from contracts.base import sha256
+from contracts.bundle import Bundle, BundleFiles
+from contracts.metrics import Metrics
+from contracts.patch import Patch
+from contracts.task import Task
+from contracts.workflow import Plan
+from contracts.workspace import DiffResult, ExportResult
+from orchestrator.compare import lowest, new_findings, red, status
+from orchestrator.errors import CouldNot
+from orchestrator.risks import risks
+from orchestrator.steps import Accepted, Opened, Seen
+from orchestrator.words import counts
+
+BRANCH_FILE = "branch.bundle"
+FILES = ("bundle.json", "changes.patch", "summary.md", BRANCH_FILE)
+
+
+def make(
+    task: Task,
+    plan: Plan,
+    seen: Seen,
+    opened: Opened,
+    accepted: Accepted,
+    diff: DiffResult,
+    packed: ExportResult,
+    metrics: Metrics,
+) -> Bundle:
+    """Everything a reviewer wants to know."""
+    before, after = accepted.linted_before, accepted.linted_after
+    old, new = before.findings if before else (), after.findings if after else ()
+    findings_new = new_findings(old, new)
+    rivals = tuple(each for each in accepted.patches.proposals if each != accepted.proposal)
+    reports = [seen.suite.sandbox, accepted.suite.sandbox, accepted.patches.sandbox]
+    sandbox = lowest([*reports, *(checked.sandbox for checked in (before, after) if checked)])
+    added, removed = diffs.stat(diff.diff)
+    return Bundle(
+        run=plan.run,
+        workflow=plan.workflow,
+        request=plan.request,
+        repo=task.repo,
+        base=opened.base,
+        branch=opened.branch,
+        head=packed.head,
+        branch_sha256=packed.sha256,
+        commits=(accepted.commit,),
+        patch=Patch.of(diff.diff, diff.files),
+        added_lines=added,
+        removed_lines=removed,
+        failing=plan.failing,
+        before=status(seen.suite),
+        after=status(accepted.suite),
+        comparison=accepted.comparison,
+        findings_new=findings_new,
+        findings_gone=new_findings(new, old),
+        proposal=accepted.proposal,
+        rivals=rivals,
+        tried=accepted.patches.tried,
+        sandbox=sandbox,
+        summary=accepted.proposal.summary if accepted.proposal else accepted.commit.subject,
+        risks=risks(
+            files=diff.files,
+            proposal=accepted.proposal,
+            rivals=len(rivals) if accepted.proposal else 0,
+            comparison=accepted.comparison,
+            sandbox=sandbox,
+            findings_new=findings_new,
+            linted=after is not None,
+            still_red=len(red(accepted.suite)),
+            notes=opened.notes,
+        ),
+        metrics=metrics,
+    )
+
+
+def write(folder: Path, bundle: Bundle, branch: Path) -> BundleFiles:
+    """Write the folder, all of it or nothing; one that is there already and right is left alone.
+
+    Raises:
+        CouldNot: `branch` is not the file the bundle names, or the folder cannot be written.
+    """
+    written = BundleFiles(directory=str(folder), files=FILES, bundle_sha256=bundle.digest())
+    if _stands(folder, bundle):
+        return written
+    fresh = folder.with_name(f".{folder.name}.new")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        shutil.copyfile(branch, fresh / BRANCH_FILE)
+        (fresh / "bundle.json").write_bytes(bundle.canonical())
+        (fresh / "changes.patch").write_bytes(bundle.patch.diff.encode())
+        (fresh / "summary.md").write_bytes(summary(bundle).encode())
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    except OSError as error:
+        raise CouldNot(
+            f"The bundle could not be written to {folder}: {error.strerror or error}.",
+            "Make room, or set PODIUM_STATE_DIR to a folder that can be written.",
+        ) from error
+    branch_file(folder, bundle)
+    return written
+
+
+def branch_file(folder: Path, bundle: Bundle) -> Path:
+    """The branch's file in a bundle's folder.
+
+    Raises:
+        CouldNot: it is not there, or not the one that was shown.
+    """
+    if not _is(folder / BRANCH_FILE, bundle.branch_sha256):
+        raise CouldNot(f"{folder / BRANCH_FILE} is not the file that was shown.", "Start the run again.")
+    return folder / BRANCH_FILE
+
+
+def _stands(folder: Path, bundle: Bundle) -> bool:
+    return (
+        all((folder / name).is_file() for name in FILES)
+        and _is(folder / BRANCH_FILE, bundle.branch_sha256)
+        and _is(folder / "bundle.json", bundle.digest())
+        and _is(folder / "changes.patch", bundle.patch.sha256)
+        and _is(folder / "summary.md", sha256(summary(bundle).encode()))
+    )
+
+
+def _is(file: Path, digest: str) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest() == digest
+    except OSError:
+        return False
+
+
+def summary(bundle: Bundle) -> str:
+    """The bundle for people, in Markdown."""
+    tests = "\n".join(f"- `{test}`" for test in bundle.failing)
+    risky = "\n".join(f"- {risk}" for risk in bundle.risks) or "- None found; that is not proof that there are none."
+    fence = "`" * max(3, *(len(run) + 1 for run in _backticks(bundle.patch.diff)))
+    return f"""# {bundle.summary}
+
+Branch `{bundle.branch}` of run `{bundle.run}`: {len(bundle.commits)} commit on `{bundle.base[:12]}`,
++{bundle.added_lines} −{bundle.removed_lines} lines. Plausible by the evidence below; whether it is right is
+for the person who merges it to say.
+
+{bundle.request}
+
+## Tests
+
+Failing before:
+
+{tests}
+
+| | outcome | tests |
+| --- | --- | --- |
+| before | {bundle.before.outcome} | {counts(bundle.before.counts)} |
+| after | {bundle.after.outcome} | {counts(bundle.after.counts)} |
+
+{bundle.comparison.reason}.
+
+## Risks
+
+{risky}
+
+## Change
+
+{fence}diff
+{bundle.patch.diff.rstrip()}
+{fence}
+"""
+
+
+def _backticks(text: str) -> list[str]:
+    return ["", "", *(run for run in "".join(c if c == "`" else " " for c in text).split())]

@@ -1,0 +1,147 @@
+"""Reads the files people change: crews, workflows, and a project's podium.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from contracts.base import Model
+from contracts.config import CrewConfig, GatesConfig, Grant, ProjectConfig
+from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
+from contracts.workflow import Workflow
+from orchestrator.errors import ConfigError
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+"""What ships with Podium."""
+
+PROJECT_FILE = "podium.toml"
+MAX_BYTES = 1 << 20
+"""Size of a configuration file."""
+
+M = TypeVar("M", bound=Model)
+
+
+def load_project(repo: Path) -> ProjectConfig:
+    """`podium.toml` of a repository; the defaults where there is none.
+
+    Raises:
+        ConfigError: it is broken.
+    """
+    file = repo / PROJECT_FILE
+    if not file.exists():
+        return ProjectConfig()
+    return read(file, ProjectConfig)
+
+
+def load_workflow(name: str, configs: Path = CONFIGS) -> Workflow:
+    """A workflow by name.
+
+    Raises:
+        ConfigError: there is none of that name, or it is broken.
+    """
+    known = workflows(configs)
+    if name not in known:
+        raise ConfigError(str(configs / "workflows"), name, "no such workflow", f"There are: {', '.join(known)}.")
+    file = configs / "workflows" / f"{name}.toml"
+    workflow = read(file, Workflow)
+    if workflow.name != name:
+        raise ConfigError(str(file), "name", f"found {workflow.name!r}, expected {name!r}", "Name it after its file.")
+    return workflow
+
+
+def workflows(configs: Path = CONFIGS) -> tuple[str, ...]:
+    """The names of the workflows there are."""
+    return tuple(sorted(file.stem for file in (configs / "workflows").glob("*.toml")))
+
+
+def load_crew(file: Path = CONFIGS / "crew.toml") -> CrewConfig:
+    """The crew and its grants.
+
+    Raises:
+        ConfigError: the file is missing or broken.
+    """
+    return read(file, CrewConfig)
+
+
+def narrowed(crew: CrewConfig, project: ProjectConfig) -> CrewConfig:
+    """The crew with the project's `[crew]`, which can take grants away and never add any.
+
+    Raises:
+        ConfigError: it names a server or a grant that the crew does not have.
+    """
+    servers = dict(crew.servers)
+    for name, grant in project.crew.items():
+        full = crew.servers.get(name, Grant())
+        more = sorted({*grant.scopes, *grant.calls} - {*full.scopes, *full.calls})
+        if name not in crew.servers or more:
+            what = f"asks for {', '.join(more)}" if name in crew.servers else "is not in the crew"
+            raise ConfigError(PROJECT_FILE, f"crew.{name}", what, "A project can only narrow what crew.toml grants.")
+        servers[name] = grant
+    return CrewConfig(servers=servers)
+
+
+def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
+    """`workflow` with the project's budgets."""
+    given = project.budgets.model_dump(exclude_none=True)
+    rounds = given.pop("fix_rounds", workflow.fix_rounds)
+    return workflow.model_copy(update={"fix_rounds": rounds, "budgets": workflow.budgets.model_copy(update=given)})
+
+
+def policy(workflow: Workflow, project: ProjectConfig, auto: str = "") -> Policy:
+    """Who decides: the workflow's policy, over it the project's, over it `--auto`.
+
+    `auto` is `all` or a comma-separated list of plan, patches, handoff.
+
+    Raises:
+        ConfigError: `auto` names something else.
+    """
+    kinds = tuple(Policy.model_fields)
+    named = {part.strip() for part in auto.split(",") if part.strip()}
+    unknown = sorted(named - {*kinds, "all"})
+    if unknown:
+        raise ConfigError("--auto", "", f"{', '.join(unknown)} is no gate", f"Name {', '.join(kinds)}, or all.")
+    over = {kind: AUTO for kind in kinds if named & {kind, "all"}}
+    return workflow.gates.model_copy(update={**_gates(project.gates), **over})
+
+
+def _gates(gates: GatesConfig) -> dict[str, GatePolicy]:
+    given = {"plan": gates.plan, "patches": gates.patches, "handoff": gates.handoff}
+    words = {"human": HUMAN, "auto": AUTO}
+    return {
+        kind: words[found] if isinstance(found, str) else found for kind, found in given.items() if found is not None
+    }
+
+
+def read(file: Path, model: type[M]) -> M:
+    """A TOML file as `model`.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or says something `model` does not know.
+    """
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise ConfigError(str(file), "", f"larger than {MAX_BYTES} bytes", "It holds a few settings only.")
+        return model.model_validate(tomllib.loads(raw.decode()))
+    except OSError as error:
+        raise ConfigError(str(file), "", f"cannot be read: {error.strerror}", "Check its path and mode.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(file), "", f"is not UTF-8: {error.reason}", "Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(file), "", f"is not TOML: {error}", "See https://toml.io for the format.") from error
+    except ValidationError as error:
+        raise _explained(file, error) from error
+
+
+def _explained(file: Path, error: ValidationError) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return ConfigError(str(file), key, f"nothing of this name exists{more}", "Correct or remove it.")
+    found = "" if first["type"] == "missing" else f"; found {first['input']!r}"
+    return ConfigError(str(file), key, f"{first['msg']}{found}{more}", "Correct it.")

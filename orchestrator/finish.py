@@ -1,0 +1,55 @@
+"""The steps of the loop from a change that holds to the branch in the person's repository."""
+
+from __future__ import annotations
+
+from anyio import to_thread
+
+from bus.errors import CallFailed
+from contracts.bundle import Bundle
+from contracts.run import RunHandedOverEvent
+from contracts.workflow import Plan
+from contracts.workspace import CloseParams, CloseResult, DiffParams, DiffResult, ExportParams, ExportResult
+from orchestrator import bundle as bundles
+from orchestrator.engine import Engine
+from orchestrator.ports import Delivered
+from orchestrator.steps import Accepted, Job, Opened, Seen
+
+
+async def finalize(run: Engine, job: Job, plan: Plan, seen: Seen, opened: Opened, accepted: Accepted) -> Bundle:
+    """Put together what is handed over, and write it to the bundle's folder."""
+    async with run.step("finalize") as step:
+        diff = await step.call("workspace.diff", DiffParams(run=plan.run, base=opened.base), DiffResult)
+        packed = await step.call("workspace.export", ExportParams(run=plan.run, base=opened.base), ExportResult)
+
+        async def make() -> Bundle:
+            return bundles.make(job.task, plan, seen, opened, accepted, diff, packed, run.metrics())
+
+        bundle = await step.record("bundle", make, Bundle)
+        source = job.paths.work / plan.run / packed.file
+        folder = job.paths.bundles / plan.run
+        written = await to_thread.run_sync(bundles.write, folder, bundle, source)
+        step.summary = written.directory
+        return bundle
+
+
+async def hand_over(run: Engine, job: Job, bundle: Bundle) -> RunHandedOverEvent:
+    """Create the branch in the person's repository."""
+    folder = job.paths.bundles / bundle.run
+    async with run.step("handover") as step:
+        file = await to_thread.run_sync(bundles.branch_file, folder, bundle)
+        delivered = await step.record(
+            "delivered", lambda: job.checkout.deliver(job.task, file, bundle.base, bundle.head), Delivered
+        )
+        step.summary = " ".join([f"{delivered.branch} at {delivered.head[:12]}", *delivered.notes])
+    return RunHandedOverEvent(
+        branch=delivered.branch, head=delivered.head, bundle=str(folder), bundle_sha256=bundle.digest()
+    )
+
+
+async def close(run: Engine, job: Job) -> None:
+    """Remove the run's worktree and repository copy; that it cannot be removed changes nothing about the run."""
+    try:
+        async with run.step("close") as step:
+            await step.call("workspace.close", CloseParams(run=job.task.run), CloseResult)
+    except CallFailed:
+        return

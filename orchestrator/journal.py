@@ -1,0 +1,122 @@
+"""A run's journal: its events in the ledger, read once and then only added to.
+
+What a workflow asked for is found again by its step path, so that parallel branches may come back in
+any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import anyio
+
+from bus.bus import Bus, Expect
+from bus.errors import BusUnavailable, Overtaken
+from contracts.base import utc_now
+from contracts.ledger import RUNS_STREAM
+from contracts.run import (
+    ENDINGS,
+    CallFinishedEvent,
+    CallIntendedEvent,
+    Event,
+    GateClosedEvent,
+    GateDecidedEvent,
+    GateOpenedEvent,
+    StepFinishedEvent,
+    StepStartedEvent,
+    ValueRecordedEvent,
+    What,
+)
+from orchestrator.errors import TakenOver, Torn
+
+OnEvent = Callable[[Event], Awaitable[None]]
+
+
+class Journal:
+    """The events of one run. Only one writer can advance it: each write names the event it follows."""
+
+    def __init__(self, bus: Bus, run: str, on_event: OnEvent) -> None:
+        self._bus = bus
+        self._run = run
+        self._on_event = on_event
+        self._lock = anyio.Lock()
+        self._seq = 0
+        self.events: list[Event] = []
+        self.intents: dict[str, CallIntendedEvent] = {}
+        self.finishes: dict[str, CallFinishedEvent] = {}
+        self.values: dict[str, ValueRecordedEvent] = {}
+        self.steps_started: set[str] = set()
+        self.steps_finished: set[str] = set()
+        self.gates_opened: dict[str, Event] = {}
+        self.gates_settled: dict[str, GateDecidedEvent | GateClosedEvent] = {}
+
+    @classmethod
+    async def read(cls, bus: Bus, run: str, on_event: OnEvent) -> Self:
+        """All that is stored of `run`, which may be nothing; `on_event` gets every event, old and new.
+
+        Raises:
+            Torn: an event is missing.
+        """
+        journal = cls(bus, run, on_event)
+        async for kept in bus.history(RUNS_STREAM, f"run.{run}.>"):
+            journal._seq = kept.seq
+            event = Event.model_validate_json(kept.body)
+            if event.n != len(journal.events) + 1:
+                raise Torn(run, len(journal.events) + 1, event.n)
+            journal._take(event)
+        for event in journal.events:
+            await on_event(event)
+        return journal
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has its last event."""
+        return bool(self.events) and isinstance(self.events[-1].what, ENDINGS)
+
+    async def add(self, what: What) -> Event:
+        """Store that `what` happened, right after the last event this journal knows.
+
+        Raises:
+            TakenOver: somebody else stored an event in between.
+            BusUnavailable: the broker is gone and the event is not known to be stored.
+        """
+        async with self._lock:
+            event = Event(run=self._run, n=len(self.events) + 1, at=utc_now(), what=what)
+            body = event.model_dump_json().encode()
+            self._seq = await self._store(f"run.{self._run}.{what.event}", body)
+            self._take(event)
+        await self._on_event(event)
+        return event
+
+    async def _store(self, subject: str, body: bytes) -> int:
+        expect = Expect(self._seq, f"run.{self._run}.>")
+        try:
+            return await self._bus.store(subject, body, expect=expect)
+        except (Overtaken, BusUnavailable) as error:
+            # An unacknowledged write may have got through; then what stands next is ours, to the byte.
+            async for kept in self._bus.history(RUNS_STREAM, f"run.{self._run}.>", after=self._seq):
+                if (kept.subject, kept.body) == (subject, body):
+                    return kept.seq
+                raise TakenOver(self._run) from error
+            raise
+
+    def _take(self, event: Event) -> None:
+        self.events.append(event)
+        match event.what:
+            case CallIntendedEvent() as what:
+                self.intents[what.step] = what
+            case CallFinishedEvent() as what:
+                self.finishes[what.step] = what
+            case ValueRecordedEvent() as what:
+                self.values[what.step] = what
+            case StepStartedEvent() as what:
+                self.steps_started.add(what.step)
+            case StepFinishedEvent() as what:
+                self.steps_finished.add(what.step)
+            case GateOpenedEvent() as what:
+                self.gates_opened[what.gate] = event
+            case GateDecidedEvent() | GateClosedEvent() as what:
+                self.gates_settled[what.gate] = what
+            case _:
+                pass

@@ -1,0 +1,74 @@
+"""The control loop.
+
+::
+
+    ingest → reproduce → plan → [gate: plan] → propose → [gate: patches] → apply → analyse → test
+           → worse? take it back, next round; unclear? [gate: escalation]
+           → finalize → [gate: handoff] → branch delivered, bundle written
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from bus.errors import CallFailed
+from contracts.code_writer import Feedback
+from contracts.run import RunAbortedEvent, RunFailedEvent, RunHandedOverEvent
+from contracts.workflow import Plan
+from orchestrator import finish, steps
+from orchestrator.engine import Engine
+from orchestrator.errors import CouldNot, Refused
+from orchestrator.steps import Accepted, Job, Seen
+
+
+async def fix_bug(run: Engine, job: Job) -> RunHandedOverEvent:
+    """Turn the task's failing tests green, with a person's consent at each gate."""
+    opened = await steps.ingest(run, job)
+    seen = await steps.reproduce(run, job)
+    plan = await steps.agree_on_plan(run, job, seen)
+    accepted = await improve(run, plan, seen, opened.head)
+    bundle = await finish.finalize(run, job, plan, seen, opened, accepted)
+    await steps.approved(run, "handoff", bundle)
+    return await finish.hand_over(run, job, bundle)
+
+
+async def improve(run: Engine, plan: Plan, seen: Seen, head: str) -> Accepted:
+    """Propose, choose, apply and check, until a change holds or the rounds are used up."""
+    feedback: list[Feedback] = []
+    for number in range(1, plan.fix_rounds + 2):
+        patches = await steps.propose(run, plan, head, number, tuple(feedback))
+        choice = await steps.choose(run, patches)
+        if choice.rejected:
+            feedback += choice.rejected
+            continue
+        attempt = await steps.attempt(run, plan, seen, patches, choice)
+        if isinstance(attempt, Accepted):
+            return attempt
+        feedback += attempt
+    raise CouldNot(
+        f"{plan.fix_rounds + 1} rounds, and no change was accepted. Last: {feedback[-1].reason}",
+        "Say more about what is wrong in the request, or allow more rounds (`[budgets] fix_rounds`).",
+    )
+
+
+WORKFLOWS: Mapping[str, Callable[[Engine, Job], Awaitable[RunHandedOverEvent]]] = {"fix-bug": fix_bug}
+"""The loop each workflow runs by; `configs/workflows/<name>.toml` furnishes it."""
+
+
+async def conduct(run: Engine, job: Job) -> RunHandedOverEvent | RunFailedEvent | RunAbortedEvent:
+    """Run a workflow to its end and clean up after it.
+
+    Raises:
+        Waiting: a gate needs a person; nothing is cleaned up, the run goes on from there.
+    """
+    try:
+        ending = await WORKFLOWS[job.workflow.name](run, job)
+    except CouldNot as error:
+        ending = RunFailedEvent(reason=error.reason, way_out=error.way_out)
+    except CallFailed as error:
+        reason = f"{error.server}.{error.tool} failed: {error.failure.message}"
+        ending = RunFailedEvent(reason=reason, way_out=error.failure.way_out)
+    except Refused as error:
+        ending = RunAbortedEvent(verdict=error.verdict, reason=error.reason, by=error.by)
+    await finish.close(run, job)
+    return ending

@@ -1,0 +1,111 @@
+"""Metrics = fold(events): every second between two events is given to exactly one cause. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+from contracts.metrics import AgentCalls, Metrics, StepTime
+from contracts.run import (
+    CallFinishedEvent,
+    CallIntendedEvent,
+    Event,
+    GateClosedEvent,
+    GateDecidedEvent,
+    GateOpenedEvent,
+    RunResumedEvent,
+    StepFinishedEvent,
+    StepStartedEvent,
+)
+
+Cause = Literal["tools", "human", "down", "overhead"]
+
+
+def measure(events: Sequence[Event]) -> Metrics:
+    """Where the time went, and what was asked of whom."""
+    spent: dict[Cause, float] = {"tools": 0.0, "human": 0.0, "down": 0.0, "overhead": 0.0}
+    steps: dict[str, float] = {}
+    ready: float | None = None
+    at = _Moment()
+    for event, following in pairwise(events):
+        at.take(event)
+        seconds = max(0.0, (following.at - event.at).total_seconds())
+        cause = at.cause(following)
+        spent[cause] += seconds
+        for step in at.steps:
+            steps[step] = steps.get(step, 0.0) + (seconds if cause in ("tools", "overhead") else 0.0)
+        if ready is None and isinstance(following.what, GateOpenedEvent) and following.what.kind == "handoff":
+            ready = spent["tools"] + spent["overhead"]
+    whats = [event.what for event in events]
+    rounds = {what.step for what in whats if isinstance(what, StepStartedEvent) and what.step.startswith("propose/")}
+    return Metrics(
+        total_s=sum(spent.values()),
+        tools_s=spent["tools"],
+        human_s=spent["human"],
+        down_s=spent["down"],
+        overhead_s=spent["overhead"],
+        ready_s=spent["tools"] + spent["overhead"] if ready is None else ready,
+        calls=_calls(events),
+        steps=tuple(StepTime(step=step, seconds=seconds) for step, seconds in steps.items()),
+        rounds=len(rounds),
+        gates=sum(isinstance(what, GateOpenedEvent) for what in whats),
+        resumes=sum(isinstance(what, RunResumedEvent) for what in whats),
+    )
+
+
+class _Moment:
+    """What is under way between two events."""
+
+    def __init__(self) -> None:
+        self.calls: set[str] = set()
+        self.gates: set[str] = set()
+        self.steps: dict[str, None] = {}
+
+    def take(self, event: Event) -> None:
+        match event.what:
+            case CallIntendedEvent() as what:
+                self.calls.add(what.call_id)
+            case CallFinishedEvent() as what:
+                self.calls.discard(what.call_id)
+            case GateOpenedEvent() as what:
+                self.gates.add(what.gate)
+            case GateDecidedEvent() | GateClosedEvent() as what:
+                self.gates.discard(what.gate)
+            case StepStartedEvent() as what:
+                self.steps[what.step] = None
+            case StepFinishedEvent() as what:
+                self.steps.pop(what.step, None)
+            case _:
+                pass
+
+    def cause(self, following: Event) -> Cause:
+        """What the time up to `following` is spent on."""
+        match following.what:
+            case GateDecidedEvent() as what if what.decision.via == "policy":
+                return "overhead"
+            case RunResumedEvent() if not self.gates:
+                return "down"
+            case _:
+                return "human" if self.gates else "tools" if self.calls else "overhead"
+
+
+def _calls(events: Sequence[Event]) -> tuple[AgentCalls, ...]:
+    begun: dict[str, tuple[Event, CallIntendedEvent]] = {}
+    found: dict[str, AgentCalls] = {}
+    for event in events:
+        match event.what:
+            case CallIntendedEvent() as what:
+                begun[what.call_id] = (event, what)
+                seen = found.get(what.server, AgentCalls(agent=what.server, calls=0, failed=0, seconds=0))
+                found[what.server] = seen.model_copy(update={"calls": seen.calls + 1})
+            case CallFinishedEvent() as what if what.call_id in begun:
+                intended_at, intent = begun[what.call_id][0].at, begun[what.call_id][1]
+                seen = found[intent.server]
+                seconds = max(0.0, (event.at - intended_at).total_seconds())
+                found[intent.server] = seen.model_copy(
+                    update={"failed": seen.failed + (what.failure is not None), "seconds": seen.seconds + seconds}
+                )
+            case _:
+                pass
+    return tuple(found[agent] for agent in sorted(found))

@@ -1,0 +1,96 @@
+"""What a reviewer should be wary of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+
+from contracts.bundle import Comparison
+from contracts.code_writer import Proposal
+from contracts.sandbox import SandboxLevel
+from contracts.static_analyzer import Finding
+
+FEW_TESTS = 3
+"""Fewer passing tests through the changed lines than this are few."""
+
+_DEPENDENCIES = (
+    *("pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "*.lock", "package.json"),
+    *("package-lock.json", "go.mod", "go.sum", "Cargo.toml", "Gemfile"),
+)
+_AUTOMATION = (
+    ".github/*",
+    ".gitlab-ci.yml",
+    ".circleci/*",
+    "Jenkinsfile",
+    "Makefile",
+    "Dockerfile*",
+    "*.sh",
+    "tox.ini",
+)
+_TESTS = ("tests/*", "test/*", "*/tests/*", "*/test/*", "test_*.py", "*_test.py", "*/test_*.py", "conftest.py")
+
+
+def risks(
+    *,
+    files: Sequence[str],
+    proposal: Proposal | None,
+    rivals: int,
+    comparison: Comparison,
+    sandbox: SandboxLevel,
+    findings_new: Sequence[Finding],
+    linted: bool,
+    still_red: int,
+    notes: Sequence[str],
+) -> tuple[str, ...]:
+    """In plain words, the gravest first."""
+    return tuple(_all(files, proposal, rivals, comparison, sandbox, findings_new, linted, still_red, notes))
+
+
+def _all(
+    files: Sequence[str],
+    proposal: Proposal | None,
+    rivals: int,
+    comparison: Comparison,
+    sandbox: SandboxLevel,
+    findings_new: Sequence[Finding],
+    linted: bool,
+    still_red: int,
+    notes: Sequence[str],
+) -> Iterator[str]:
+    if comparison.verdict != "better":
+        yield f"Accepted by a person although the suite was not clear: {comparison.reason}."
+    if proposal is None:
+        yield "The diff was written by a person at the gate; there is no evidence beyond the suite."
+    else:
+        yield from _evidence(proposal)
+    if rivals:
+        one = "1 other patch is" if rivals == 1 else f"{rivals} other patches are"
+        yield f"{one} just as plausible by the tests: the tests do not pin down what is right."
+    for what, patterns in (
+        ("what the project depends on", _DEPENDENCIES),
+        ("automation that runs elsewhere", _AUTOMATION),
+        ("tests", _TESTS),
+    ):
+        touched = [path for path in files if any(fnmatch(path, pattern) for pattern in patterns)]
+        if touched:
+            yield f"Changes {what}: {', '.join(touched)}."
+    if sandbox != "full":
+        yield f"Some of the run's code ran in a sandbox of level {sandbox}, not full."
+    if findings_new:
+        yield f"The linter has {len(findings_new)} new findings."
+    if not linted:
+        yield "No linter looked at the change."
+    if still_red:
+        yield f"{still_red} other tests fail, as they did before."
+    yield from notes
+
+
+def _evidence(proposal: Proposal) -> Iterator[str]:
+    evidence = proposal.evidence
+    if evidence.tests_through < FEW_TESTS:
+        through = evidence.tests_through or "no"
+        one = "test runs" if evidence.tests_through == 1 else "tests run"
+        yield f"Besides the failing ones, {through} {one} through the changed lines: they say little about it."
+    if evidence.calls_changed:
+        seen = f"{evidence.calls_changed} of {evidence.calls_observed}"
+        yield f"It changes what other tests observe: {seen} calls of the changed code behave differently now."

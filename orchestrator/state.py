@@ -1,0 +1,148 @@
+"""State = fold(events). Pure: the same events always give the same state, and so does every prefix of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from contracts.gate import GateDecision
+from contracts.run import (
+    CallFinishedEvent,
+    CallIntendedEvent,
+    Event,
+    GateClosedEvent,
+    GateDecidedEvent,
+    GateOpenedEvent,
+    RunAbortedEvent,
+    RunFailedEvent,
+    RunHandedOverEvent,
+    RunStartedEvent,
+    StepFinishedEvent,
+    StepStartedEvent,
+)
+from contracts.state import CallState, GateState, RunState, RunStatus, StepState
+from orchestrator.errors import Torn
+from orchestrator.metrics import measure
+
+
+def fold(events: Sequence[Event]) -> RunState:
+    """The run as its events leave it.
+
+    Raises:
+        ValueError: the first event is not the run's start.
+    """
+    if not events or not isinstance(events[0].what, RunStartedEvent):
+        raise ValueError("a run begins with its started event")
+    draft = _Draft()
+    for event in events:
+        draft.take(event)
+    return RunState(
+        task=events[0].what.task,
+        status=draft.status,
+        started_at=events[0].at,
+        updated_at=events[-1].at,
+        ended_at=draft.ending.at if draft.ending else None,
+        steps=tuple(draft.steps.values()),
+        calls=tuple(draft.calls.values()),
+        gates=tuple(draft.gates.values()),
+        metrics=measure(events),
+        events=len(events),
+        **draft.end,
+    )
+
+
+class _Draft:
+    """The parts of a state while they are being put together."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, StepState] = {}
+        self.calls: dict[str, CallState] = {}
+        self.gates: dict[str, GateState] = {}
+        self.ending: Event | None = None
+
+    @property
+    def status(self) -> RunStatus:
+        match self.ending and self.ending.what:
+            case RunHandedOverEvent():
+                return "handed_over"
+            case RunFailedEvent():
+                return "failed"
+            case RunAbortedEvent():
+                return "aborted"
+            case _:
+                is_open = any(gate.decision is None and not gate.closed for gate in self.gates.values())
+                return "waiting" if is_open else "running"
+
+    @property
+    def end(self) -> dict[str, str]:
+        match self.ending and self.ending.what:
+            case RunHandedOverEvent() as what:
+                return {
+                    "branch": what.branch,
+                    "head": what.head,
+                    "bundle": what.bundle,
+                    "bundle_sha256": what.bundle_sha256,
+                }
+            case RunFailedEvent() as what:
+                return {"reason": what.reason, "way_out": what.way_out}
+            case RunAbortedEvent() as what:
+                return {"reason": what.reason, "by": what.by}
+            case _:
+                return {}
+
+    def take(self, event: Event) -> None:
+        match event.what:
+            case StepStartedEvent() as what:
+                self.steps[what.step] = StepState(
+                    step=what.step, title=what.title, agent=what.agent, started_at=event.at
+                )
+            case StepFinishedEvent() as what if what.step in self.steps:
+                self.steps[what.step] = self.steps[what.step].model_copy(
+                    update={
+                        "status": "done" if what.ok else "failed",
+                        "ended_at": event.at,
+                        "summary": what.summary,
+                    }
+                )
+            case CallIntendedEvent() as what:
+                self.calls[what.call_id] = CallState(
+                    call_id=what.call_id, server=what.server, tool=what.tool, started_at=event.at
+                )
+            case CallFinishedEvent() as what if what.call_id in self.calls:
+                self.calls[what.call_id] = self.calls[what.call_id].model_copy(
+                    update={"ended_at": event.at, "failure": what.failure}
+                )
+            case GateOpenedEvent() as what:
+                self.gates[what.gate] = GateState(
+                    gate=what.gate,
+                    kind=what.kind,
+                    subject_sha256=what.subject_sha256,
+                    opened_at=event.at,
+                    expires_at=what.expires_at,
+                )
+            case GateDecidedEvent() as what:
+                self._settle(what.gate, what.decision, "")
+            case GateClosedEvent() as what:
+                self._settle(what.gate, None, f"{what.why}: {what.reason}")
+            case RunHandedOverEvent() | RunFailedEvent() | RunAbortedEvent():
+                self.ending = event
+            case _:
+                pass
+
+    def _settle(self, gate: str, decision: GateDecision | None, closed: str) -> None:
+        if gate in self.gates:
+            self.gates[gate] = self.gates[gate].model_copy(update={"decision": decision, "closed": closed})
+
+
+def by_run(events: Iterable[Event]) -> tuple[RunState, ...]:
+    """The states of all runs that `events` tell of, newest first.
+
+    Raises:
+        Torn: events of a run are missing.
+    """
+    found: dict[str, list[Event]] = {}
+    for event in sorted(events, key=lambda event: event.n):
+        of_run = found.setdefault(event.run, [])
+        if event.n != len(of_run) + 1:
+            raise Torn(event.run, len(of_run) + 1, event.n)
+        of_run.append(event)
+    return tuple(sorted(map(fold, found.values()), key=lambda state: state.started_at, reverse=True))

@@ -1,0 +1,272 @@
+"""The steps of the loop, up to a change that holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bus.errors import CallFailed
+from contracts import diff
+from contracts.bundle import Bundle, Commit, Comparison
+from contracts.code_writer import Feedback, Proposal, ProposeParams, ProposeResult
+from contracts.gate import Escalation, GateDecision, PatchSet
+from contracts.patch import Patch
+from contracts.static_analyzer import CheckParams, CheckResult
+from contracts.task import Task
+from contracts.test_runner import RunParams, RunResult
+from contracts.workflow import Plan, Workflow
+from contracts.workspace import (
+    ApplyParams,
+    ApplyResult,
+    CommitParams,
+    CommitResult,
+    OpenParams,
+    OpenResult,
+    RevertParams,
+    RevertResult,
+)
+from orchestrator import words
+from orchestrator.compare import compare, red
+from orchestrator.engine import Engine
+from orchestrator.errors import CouldNot, Refused
+from orchestrator.planner import make_plan
+from orchestrator.ports import Checkout, Paths, TakenIn
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a workflow works on and with."""
+
+    task: Task
+    workflow: Workflow
+    offered: frozenset[str]
+    """`server.tool` names the crew offers."""
+    checkout: Checkout
+    paths: Paths
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The repository as it was taken in."""
+
+    base: str
+    branch: str
+    head: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How the tests stood before anything was changed."""
+
+    failing: tuple[str, ...]
+    suite: RunResult
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was decided about a patch set: `patch`, or why none of them."""
+
+    patch: Patch | None
+    proposal: Proposal | None = None
+    rejected: tuple[Feedback, ...] = ()
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A change that holds, with all that is known about it."""
+
+    commit: Commit
+    proposal: Proposal | None
+    patches: PatchSet
+    suite: RunResult
+    comparison: Comparison
+    linted_before: CheckResult | None
+    linted_after: CheckResult | None
+
+
+async def ingest(run: Engine, job: Job) -> Opened:
+    """Take in the repository and open the run's worktree."""
+    async with run.step("ingest") as step:
+        taken = await step.record("taken", lambda: job.checkout.take_in(job.task), TakenIn)
+        opened = await step.call("workspace.open", OpenParams(run=job.task.run, base=taken.base), OpenResult)
+        step.summary = " ".join([f"{opened.files} files at {taken.base[:12]}.", *taken.notes])
+        return Opened(taken.base, opened.branch, opened.head, taken.notes)
+
+
+async def reproduce(run: Engine, job: Job) -> Seen:
+    """See the task's tests fail, and how the whole suite stands."""
+    task, timeout_s = job.task, job.workflow.budgets.test_timeout_s
+    async with run.step("reproduce") as step:
+        asked = RunParams(run=task.run, tests=task.tests, timeout_s=timeout_s)
+        shown = await step.call("test_runner.run", asked, RunResult, part="tests")
+        failing = words.failing_or_why_not(task.tests, shown)
+        whole = RunParams(run=task.run, timeout_s=timeout_s)
+        suite = await step.call("test_runner.run", whole, RunResult, part="suite")
+        words.check_baseline(suite, failing)
+        step.summary = f"{len(failing)} failing as described; the suite: {words.counts(suite.counts)}"
+        return Seen(failing, suite)
+
+
+async def agree_on_plan(run: Engine, job: Job, seen: Seen) -> Plan:
+    """Make the plan and have it decided; an edited plan is the plan."""
+
+    async def make() -> Plan:
+        others = [test for test in red(seen.suite) if test not in seen.failing]
+        facts = [f"The suite before: {words.counts(seen.suite.counts)} in {seen.suite.duration_s:.1f} s."]
+        facts += [f"{len(others)} other tests fail already and are left alone."] if others else []
+        facts += [f"Tests run in a sandbox of level {seen.suite.sandbox.level}."]
+        return make_plan(job.workflow, job.task, job.offered, seen.failing, facts)
+
+    async with run.step("plan") as step:
+        plan = await step.record("made", make, Plan)
+        decision = await approved(run, "plan", plan)
+        step.summary = f"{len(plan.steps)} steps, {plan.fix_rounds + 1} rounds at most"
+        return decision.plan or plan
+
+
+async def approved(run: Engine, path: str, subject: Plan | Bundle | Escalation) -> GateDecision:
+    """The decision to go on.
+
+    Raises:
+        Refused: it was rejected or aborted.
+    """
+    decision = await run.gate(path, subject)
+    if decision.verdict in ("reject", "abort"):
+        raise Refused("reject" if decision.verdict == "reject" else "abort", decision.reason, decision.by)
+    return decision
+
+
+async def propose(run: Engine, plan: Plan, head: str, number: int, feedback: tuple[Feedback, ...]) -> PatchSet:
+    """Have plausible patches looked for.
+
+    Raises:
+        CouldNot: none was found; says what was tried.
+    """
+    async with run.step("propose", number) as step:
+        params = ProposeParams(
+            run=plan.run,
+            request=plan.request,
+            failing=plan.failing,
+            feedback=feedback,
+            avoid=plan.avoid,
+            budget_s=plan.budgets.search_s,
+            max_proposals=plan.budgets.max_proposals,
+        )
+        found = await step.call("code_writer.propose", params, ProposeResult)
+        usable = tuple(each for each in found.proposals if _usable(each.patch, plan, feedback))
+        if not usable:
+            raise CouldNot(*words.nothing_found(found, number, plan.budgets.search_s))
+        step.summary = f"{len(usable)} plausible of {found.tried.candidates} tried"
+        return PatchSet(
+            run=plan.run,
+            round=number,
+            head=head,
+            proposals=usable,
+            suspects=found.suspects,
+            tried=found.tried,
+            note=found.note,
+            sandbox=found.sandbox,
+        )
+
+
+def _usable(patch: Patch, plan: Plan, feedback: tuple[Feedback, ...]) -> bool:
+    """Whether a proposal is what it says, keeps off what is to be avoided, and was not turned down before."""
+    try:
+        honest = patch == Patch.of(patch.diff, diff.files(patch.diff))
+    except diff.DiffError:
+        return False
+    avoided = any(
+        path == prefix.rstrip("/") or path.startswith(prefix.rstrip("/") + "/")
+        for path in patch.files
+        for prefix in plan.avoid
+    )
+    return honest and not avoided and all(patch.sha256 != each.patch_sha256 for each in feedback)
+
+
+async def choose(run: Engine, patches: PatchSet) -> Choice:
+    """Have one of the proposals chosen, or a diff of the person's own."""
+    decision = await run.gate(f"patches/{patches.round}", patches)
+    match decision.verdict:
+        case "approve":
+            proposal = patches.proposals[decision.choice]
+            return Choice(proposal.patch, proposal)
+        case "modify":
+            edited = decision.diff or ""
+            return Choice(Patch.of(edited, diff.files(edited)))
+        case "reject":
+            shown = (each.patch.sha256 for each in patches.proposals)
+            return Choice(None, rejected=tuple(Feedback(patch_sha256=one, reason=decision.reason) for one in shown))
+        case "abort":
+            raise Refused("abort", decision.reason, decision.by)
+
+
+async def attempt(
+    run: Engine, plan: Plan, seen: Seen, patches: PatchSet, choice: Choice
+) -> Accepted | tuple[Feedback, ...]:
+    """Apply the choice and check it; what does not hold is taken back and becomes feedback."""
+    patch, number = choice.patch, patches.round
+    assert patch is not None, "a choice without a patch is a rejection"
+    before = await _lint(run, plan, patch, number, "before")
+    try:
+        commit = await _apply(run, plan, patches, patch, choice.proposal)
+    except CallFailed as error:
+        return (Feedback(patch_sha256=patch.sha256, reason=f"It does not apply: {error.failure.message}"),)
+    after = await _lint(run, plan, patch, number, "after")
+    suite, comparison = await _test(run, plan, seen, number)
+    if comparison.verdict == "unclear":
+        question = "Keep this change although the suite does not give a clear answer? Rejecting takes it back."
+        escalation = Escalation(run=plan.run, round=number, question=question, diff=patch.diff, comparison=comparison)
+        decision = await run.gate(f"escalation/{number}", escalation)
+        if decision.verdict == "abort":
+            raise Refused("abort", decision.reason, decision.by)
+        reason = "" if decision.verdict == "approve" else decision.reason
+    else:
+        reason = "" if comparison.verdict == "better" else comparison.reason
+    if not reason:
+        return Accepted(commit, choice.proposal, patches, suite, comparison, before, after)
+    async with run.step("revert", number) as step:
+        await step.call("workspace.revert", RevertParams(run=plan.run, commit=patches.head), RevertResult)
+        step.summary = reason
+    return (Feedback(patch_sha256=patch.sha256, reason=reason),)
+
+
+async def _apply(run: Engine, plan: Plan, patches: PatchSet, patch: Patch, proposal: Proposal | None) -> Commit:
+    async with run.step("apply", patches.round) as step:
+        params = ApplyParams(run=plan.run, diff=patch.diff, expected_head=patches.head)
+        applied = await step.call("workspace.apply", params, ApplyResult)
+        subject = words.subject(proposal.summary if proposal else f"Change {', '.join(applied.files)}")
+        agent = "code_writer" if proposal else "person"
+        commit = CommitParams(run=plan.run, step=step.path, agent=agent, subject=subject, body=words.body(plan))
+        head = (await step.call("workspace.commit", commit, CommitResult)).head
+        step.summary = f"+{applied.added_lines} −{applied.removed_lines} in {', '.join(applied.files)}"
+        return Commit(step=step.path, agent=agent, head=head, subject=subject)
+
+
+async def _lint(run: Engine, plan: Plan, patch: Patch, number: int, when: str) -> CheckResult | None:
+    """What the linter says about the files `patch` touches; None where it is left out or fails."""
+    paths = tuple(
+        each.path for each in diff.parse(patch.diff) if not (each.created if when == "before" else each.deleted)
+    )
+    if not plan.has("analyse") or not paths:
+        return None
+    try:
+        async with run.step("analyse", number, when) as step:
+            checked = await step.call("static_analyzer.check", CheckParams(run=plan.run, paths=paths), CheckResult)
+            step.summary = f"{len(checked.findings)} findings {when} the change"
+            return checked
+    except CallFailed:
+        return None
+
+
+async def _test(run: Engine, plan: Plan, seen: Seen, number: int) -> tuple[RunResult, Comparison]:
+    """The whole suite with the change; what got worse is asked a second time, because a test can be flaky."""
+    async with run.step("test", number) as step:
+        params = RunParams(run=plan.run, timeout_s=plan.budgets.test_timeout_s)
+        suite = await step.call("test_runner.run", params, RunResult, part="suite")
+        comparison = compare(seen.suite, suite, plan.failing)
+        if comparison.regressed:
+            again = params.model_copy(update={"tests": comparison.regressed})
+            repeated = await step.call("test_runner.run", again, RunResult, part="repeated")
+            comparison = words.unless_flaky(comparison, repeated)
+        step.summary = comparison.reason
+        return suite, comparison

@@ -1,0 +1,122 @@
+"""What the loop concludes from results, and how it says so. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.bundle import Comparison
+from contracts.code_writer import ProposeResult
+from contracts.test_runner import Counts, RunResult
+from contracts.workflow import Plan
+from orchestrator.compare import outcomes, red
+from orchestrator.errors import CouldNot
+
+_CONFIGURE = "`podium.toml` says how tests run: `[test] python = …`, or `command` and `junit`."
+
+
+def failing_or_why_not(asked: Sequence[str], shown: RunResult) -> tuple[str, ...]:
+    """The tests that fail when those that were `asked` for run.
+
+    Raises:
+        CouldNot: there are none, or none could be run.
+    """
+    names = ", ".join(asked)
+    match shown.outcome:
+        case "no_tests":
+            raise CouldNot(
+                f"No such test: {shown.reason or names}.",
+                "Name it as the runner does, relative to the repository's root: tests/test_x.py::test_y.",
+            )
+        case "collection_error":
+            raise CouldNot(
+                f"The tests do not collect: {shown.reason}.",
+                f"Run them by hand in a fresh clone; files that are not committed are not there. {_CONFIGURE}",
+            )
+        case "stopped":
+            raise CouldNot(
+                f"The test run was stopped ({shown.sandbox.ended}): {shown.reason}.",
+                "Raise `[budgets] test_timeout_s` in podium.toml, or make the test end.",
+            )
+        case "broken":
+            raise CouldNot(f"The test program could not run: {shown.reason}.", _CONFIGURE)
+        case "passed":
+            raise CouldNot(
+                f"Test already green: {names} passes on the committed state.",
+                "Commit the test that shows the bug, or name another one; changes that are not committed do not count.",
+            )
+        case "failed":
+            return red(shown)
+
+
+def check_baseline(suite: RunResult, failing: Sequence[str]) -> None:
+    """See that the whole suite can tell better from worse.
+
+    Raises:
+        CouldNot: it cannot.
+    """
+    if suite.outcome not in ("passed", "failed"):
+        raise CouldNot(
+            f"The whole suite does not finish before anything is changed ({suite.outcome}): {suite.reason}.",
+            "Without it no change can be judged. Make it run, or have podium.toml's `[test]` run the part that does.",
+        )
+    ran = outcomes(suite)
+    other = [test for test in failing if test not in red(suite)]
+    if other:
+        how = "pass" if all(test in ran for test in other) else "do not run"
+        raise CouldNot(
+            f"{', '.join(other)} fail alone and {how} in the whole suite.",
+            "They depend on other tests or are flaky; name a test that fails either way.",
+        )
+
+
+def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[str, str]:
+    """Why there is no proposal, and the way out."""
+    tried = found.tried
+    parts = (
+        (tried.failing, "left the tests failing"),
+        (tried.regressed, "broke another test"),
+        (tried.hung, "hung"),
+        (tried.crashed, "crashed"),
+        (tried.invalid, "did not compile"),
+        (tried.degenerate, "passed but were nonsense"),
+    )
+    how = ", ".join(f"{count} {what}" for count, what in parts if count)
+    ended = {
+        "enough": "with enough found",
+        "exhausted": "with nothing left to try",
+        "budget": f"at its budget of {budget_s:g} s",
+    }[tried.ended]
+    turned_down = " that was not turned down before" if number > 1 else ""
+    reason = (
+        f"No plausible patch was found{turned_down}. {tried.candidates} candidates were tried in "
+        f"{tried.elapsed_s:.0f} s ({how or 'none of them fits'}); the search ended {ended}. {found.note}"
+    ).strip()
+    suspects = ", ".join(f"{each.path}:{each.line}" for each in found.suspects[:3])
+    reason += f" Most suspicious: {suspects}." if suspects else ""
+    more = "Raise `[budgets] search_s`. " if tried.ended == "budget" else ""
+    return reason, f"{more}Small edits seem not to be enough here."
+
+
+def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
+    """`comparison`, made unclear if what got worse passes when it runs again."""
+    if repeated.outcome != "passed":
+        return comparison
+    reason = f"Failed in the suite and passed when run again: {', '.join(comparison.regressed[:5])}"
+    return comparison.model_copy(update={"verdict": "unclear", "reason": reason})
+
+
+def counts(found: Counts) -> str:
+    """`3 passed, 1 failed`."""
+    named = ((name, getattr(found, name)) for name in Counts.model_fields)
+    return ", ".join(f"{count} {name}" for name, count in named if count) or "no tests"
+
+
+def subject(text: str) -> str:
+    """A commit's first line."""
+    line = " ".join(text.split())
+    return line if len(line) <= 72 else f"{line[:71]}…"
+
+
+def body(plan: Plan) -> str:
+    """A commit's text: what was asked for and what shows it."""
+    return "\n\n".join(filter(None, [plan.request, "Failing before:\n" + "\n".join(plan.failing)]))
