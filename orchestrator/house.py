@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -29,11 +29,15 @@ from contracts.base import Model, UtcTime
 from contracts.failure import Failure
 
 Op = Literal["hold", "keep", "status", "down"]
+Durability = Literal["process", "disk"]
+"""What an acknowledged write survives: the death of any process, or a power cut too."""
 
 START_S = 60.0
 """How long a house may take until it listens."""
 READY_S = 120.0
 """How long it may then take until broker and crew are ready."""
+OTHER_S = 3.0
+"""How long a house of the other confinement is given to end by itself."""
 LOG_BYTES = 1 << 20
 """The log is put aside (`house.log.1`) beyond this size."""
 BUSY = 75
@@ -62,6 +66,10 @@ class HouseFailed(Exception):
         self.failure = failure
 
 
+class _Leaving(Exception):
+    """It hung up before it answered: it was about to end."""
+
+
 class _Answer(Model):
     failure: Failure
 
@@ -78,33 +86,33 @@ def state_dir() -> Path:
 
 @asynccontextmanager
 async def house(
-    state: Path, *, unsandboxed: bool = False, durability: Literal["process", "disk"] | None = None
+    state: Path, *, unsandboxed: bool = False, durability: Durability | None = None
 ) -> AsyncGenerator[House]:
     """Hold the house at `state`, starting it where none runs.
 
     Raises:
         HouseFailed: it does not start, or one runs whose confinement is not the one asked for.
     """
-    async with AsyncExitStack() as stack:
-        stream = await stack.enter_async_context(await _reach(state, unsandboxed, durability))
-        found = await _ask(stream, "hold", state)
-        if found.unsandboxed != unsandboxed:
+    patience = anyio.current_time() + OTHER_S
+    while True:
+        stream, found = await _hold(state, unsandboxed, durability)
+        async with stream:
+            if found.unsandboxed == unsandboxed:
+                yield found
+                return
+        if found.keep or anyio.current_time() > patience:
             raise HouseFailed(_other_confinement(found))
-        yield found
+        await anyio.sleep(0.2)
 
 
-async def keep(state: Path, durability: Literal["process", "disk"] | None = None) -> House:
+async def keep(state: Path, durability: Durability | None = None) -> House:
     """Have the house at `state` stay until `down`, starting it where none runs.
 
     Raises:
         HouseFailed: it does not start, or it was started without a sandbox.
     """
-    async with await _reach(state, False, durability) as stream:
-        found = await _ask(stream, "hold", state)
-        if found.unsandboxed:
-            raise HouseFailed(_other_confinement(found))
-        async with await _connect(state) as second:
-            return await _ask(second, "keep", state)
+    async with house(state, durability=durability), await _connect(state) as stream:
+        return await _ask(stream, "keep", state)
 
 
 async def status(state: Path) -> House | None:
@@ -112,7 +120,7 @@ async def status(state: Path) -> House | None:
     try:
         async with await _connect(state) as stream:
             return await _ask(stream, "status", state)
-    except OSError:
+    except (OSError, _Leaving):
         return None
 
 
@@ -141,14 +149,34 @@ def log_tail(state: Path, lines: int = 15) -> str:
         return ""
 
 
-async def _reach(state: Path, unsandboxed: bool, durability: str | None) -> SocketStream:
-    try:
-        return await _connect(state)
-    except OSError:
-        pass
+async def _hold(state: Path, unsandboxed: bool, durability: Durability | None) -> tuple[SocketStream, House]:
+    process: subprocess.Popen[bytes] | None = None
+    deadline = anyio.current_time() + START_S
+    while True:
+        with suppress(OSError, _Leaving):
+            stream = await _connect(state)
+            try:
+                return stream, await _ask(stream, "hold", state)
+            except BaseException:
+                await anyio.aclose_forcefully(stream)
+                raise
+        status = None if process is None else process.poll()
+        if process is None or status == BUSY:
+            # Nobody is here, or somebody is who just leaves (or comes): whoever gets the lock is the house.
+            process = _start(state, unsandboxed, durability)
+        elif status is not None:
+            raise HouseFailed(_did_not_start(state, f"it ended with status {status}"))
+        elif anyio.current_time() > deadline:
+            process.kill()
+            process.wait()
+            raise HouseFailed(_did_not_start(state, f"it was not there after {START_S:.0f} s"))
+        await anyio.sleep(0.02)
+
+
+def _start(state: Path, unsandboxed: bool, durability: Durability | None) -> subprocess.Popen[bytes]:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        process = _start(state, unsandboxed, durability)
+        return _spawn(state, unsandboxed, durability)
     except OSError as error:
         raise HouseFailed(
             Failure(
@@ -157,23 +185,9 @@ async def _reach(state: Path, unsandboxed: bool, durability: str | None) -> Sock
                 way_out="Make it writable, or set PODIUM_STATE_DIR to a directory that is.",
             )
         ) from error
-    try:
-        with anyio.fail_after(START_S):
-            while True:
-                try:
-                    return await _connect(state)
-                except OSError:
-                    # A house that found another one already starting leaves the field to it.
-                    if process.poll() not in (None, BUSY):
-                        raise HouseFailed(_did_not_start(state, f"it ended with status {process.poll()}")) from None
-                    await anyio.sleep(0.01)
-    except TimeoutError:
-        process.kill()
-        process.wait()
-        raise HouseFailed(_did_not_start(state, f"it was not there after {START_S:.0f} s")) from None
 
 
-def _start(state: Path, unsandboxed: bool, durability: str | None) -> subprocess.Popen[bytes]:
+def _spawn(state: Path, unsandboxed: bool, durability: Durability | None) -> subprocess.Popen[bytes]:
     log = state / "house.log"
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(state / "house.log.1")
@@ -217,7 +231,7 @@ async def _ask(stream: SocketStream, op: Op, state: Path) -> House:
     except TimeoutError:
         raise HouseFailed(_did_not_start(state, f"it was not ready after {READY_S:.0f} s")) from None
     except (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream):
-        raise HouseFailed(_did_not_start(state, "it ended while it was starting")) from None
+        raise _Leaving from None
     try:
         return House.model_validate_json(answer)
     except ValidationError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,8 +17,6 @@ from rich.console import Console
 
 from bus.bus import Bus
 from bus.connect import connect
-from contracts.ledger import RUNS_STREAM
-from orchestrator.cli.trouble import trouble
 from orchestrator.house import house, state_dir
 from orchestrator.view import console
 
@@ -29,6 +29,14 @@ PERSON = "person"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 run_argument = click.argument("run", metavar="RUN")
 reason_option = click.option("--reason", default="", help="Why; goes on the ledger.")
+
+
+def who() -> str:
+    """The person at the keyboard, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in many containers
+        return f"uid-{os.getuid()}"
 
 
 def out() -> Console:
@@ -62,25 +70,3 @@ async def ledger(identity: str = AUDITOR) -> AsyncGenerator[Bus]:
     state = state_dir()
     async with house(state) as found, connect(state, found.url, identity) as bus:
         yield bus
-
-
-async def find_run(bus: Bus, name: str) -> str:
-    """The run that `name` means: its name, an unambiguous beginning of it (`r-` may be left out), or `last`.
-
-    Raises:
-        Trouble: there is none, or there are several.
-    """
-    runs = [kept.subject.split(".")[1] async for kept in bus.history(RUNS_STREAM, "run.*.started")]
-    if name == "last" and runs:
-        return runs[-1]
-    if name in runs:
-        return name
-    found = [run for run in runs if run.startswith(name) or run.removeprefix("r-").startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        shown = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
-        raise trouble(f"`{name}` could be {shown}.", "Give more letters.")
-    if not runs:
-        raise trouble("There are no runs yet.", "`podium demo` makes one, `podium run fix-bug --help` says how to.")
-    raise trouble(f"There is no run `{name}`.", "`podium runs` lists them; `last` is the newest.")

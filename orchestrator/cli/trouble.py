@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from bus.errors import BusError, BusUnavailable, CallFailed
 from contracts.failure import Failure
+from orchestrator.errors import ConfigError, OrchestratorError
 
 
 class Trouble(Exception):
@@ -82,6 +83,11 @@ def failure_of(error: BaseException) -> Failure | None:
             )
         case BusError():
             return Failure(kind="unavailable", message=str(error), retry=error.retry)
+        case ConfigError():
+            where = f"{error.file}: {error.key}" if error.key else error.file
+            return Failure(kind="invalid", message=f"{where}: {error.reason}.", way_out=error.way_out)
+        case OrchestratorError():
+            return Failure(kind="conflict", message=_sentence(str(error)))
         case ValidationError():
             lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
             return Failure(kind="invalid", message=f"{error.title} is not valid: {'; '.join(lines)}")
@@ -89,3 +95,7 @@ def failure_of(error: BaseException) -> Failure | None:
             return Failure(kind="unavailable", message=f"{error.strerror}: {error.filename}")
         case _:
             return None
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

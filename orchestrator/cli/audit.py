@@ -1,0 +1,75 @@
+"""`podium audit`: the ledger, as an auditor reads it."""
+
+from __future__ import annotations
+
+import click
+from bus.audit import calls_of
+from rich.table import Table
+from rich.text import Text
+
+from contracts.ledger import CallRecord
+from orchestrator.cli.recall import find_run
+from orchestrator.cli.shared import document, json_option, ledger, out, start
+from orchestrator.text import line
+
+OUTCOMES = {"ok": "green", "failed": "red", "denied": "red", "open": "yellow"}
+
+
+@click.group()
+def audit() -> None:
+    """Read the ledger: who called what, with what result.
+
+    \b
+    Examples:
+      podium audit log --run last
+      podium audit log --json
+    """
+
+
+@audit.command()
+@click.option("--run", default="", metavar="RUN", help="Only this run: a name, its beginning, or `last`.")
+@json_option
+def log(run: str, as_json: bool) -> None:
+    """List every call, in order: caller, server, tool, duration, outcome, digests.
+
+    Caller and server are what the broker checked, not what somebody wrote. Parameters and results are
+    named by their sha256.
+
+    \b
+    Examples:
+      podium audit log --run last
+      podium audit log --run r-7k --json
+    """
+    found = start(_log, run)
+    if as_json:
+        document(found)
+    else:
+        out().print(_table(found))
+
+
+async def _log(name: str) -> tuple[CallRecord, ...]:
+    async with ledger() as bus:
+        return await calls_of(bus, await find_run(bus, name) if name else "")
+
+
+def _table(records: tuple[CallRecord, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
+    for name in ("time", "caller", "call", "step", "took", "outcome", "call id", "params", "result"):
+        table.add_column(name, no_wrap=True, justify="right" if name == "took" else "left")
+    for each in records:
+        took = "" if each.duration_ms is None else f"{each.duration_ms:,.0f} ms"
+        table.add_row(
+            Text(f"{each.called_at.astimezone():%H:%M:%S.%f}"[:-3]),
+            Text(each.caller),
+            Text(f"{each.server}.{each.tool}"),
+            Text(line(each.step, 40)),
+            Text(took),
+            Text(
+                each.outcome if each.failure is None else line(f"{each.outcome}: {each.failure.message}", 60),
+                OUTCOMES[each.outcome],
+            ),
+            Text(each.call_id[:8], "dim"),
+            Text(each.params_sha256[:8], "dim"),
+            Text((each.result_sha256 or "")[:8], "dim"),
+        )
+    return table

@@ -1,0 +1,219 @@
+"""Where a command's wishes and the orchestrator's parts are put together."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from bus.caller import open_caller
+from bus.connect import connect
+from bus.registry import cards
+from contracts.config import ProjectConfig
+from contracts.failure import Failure
+from contracts.manifest import Card
+from contracts.run import Event, RunStartedEvent
+from contracts.task import Task
+from orchestrator import config, planner
+from orchestrator.checkout import GitCheckout
+from orchestrator.cli.recall import find_run
+from orchestrator.cli.shared import start, who
+from orchestrator.cli.trouble import Trouble, failure_of, root, trouble
+from orchestrator.desk import TerminalDesk, edit_in_editor, read_terminal_line
+from orchestrator.house import house, state_dir
+from orchestrator.ports import Paths
+from orchestrator.run import Conductor, Outcome
+from orchestrator.runs import events_of
+from orchestrator.state import fold
+from orchestrator.view import View, console, view_for
+
+ORCHESTRATOR = "orchestrator"
+RUNS_CODE = ("test_runner", "static_analyzer")
+"""Servers whose sandbox holds the project's code."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asked for on the command line."""
+
+    workflow: str
+    repo: Path
+    tests: tuple[str, ...]
+    base: str = "HEAD"
+    request: str = ""
+    avoid: tuple[str, ...] = ()
+    auto: str = ""
+    search_s: float | None = None
+    consent_weak: bool = False
+    unsandboxed: bool = False
+    quiet: bool = False
+    run: str = field(default_factory=lambda: f"r-{secrets.token_hex(4)}")
+
+
+class Watching:
+    """Draws a run's events as they are stored."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._events: list[Event] = []
+
+    @property
+    def run(self) -> str:
+        """The run, once it has begun."""
+        return self._events[0].run if self._events else ""
+
+    async def on_event(self, event: Event) -> None:
+        """Draw the run anew; a resumed run's events come again from the first."""
+        self._events = [*self._events[: event.n - 1], event]
+        self.view.show(fold(self._events))
+
+    async def on_progress(self, step: str, done: float, total: float | None, message: str) -> None:
+        """Say how far the step is."""
+        share = f"{done:,.0f}" + (f" of {total:,.0f}" if total else "")
+        self.view.progress(step, message or share)
+
+
+def conduct(work: Callable[[Watching], Awaitable[Outcome]]) -> Outcome:
+    """Do `work` in view of the person; whatever breaks it off, say how to go on.
+
+    Raises:
+        Trouble: it was interrupted, or could not go on for a reason that is known.
+    """
+    with view_for(console()) as view:
+        watching = Watching(view)
+        try:
+            return start(work, watching)
+        except KeyboardInterrupt:
+            what = f"Interrupted. {watching.run} is kept as far as it got." if watching.run else "Interrupted."
+            raise Trouble(
+                Failure(kind="unavailable", message=what, retry=True, way_out=_go_on(watching)), 130
+            ) from None
+        except Exception as error:
+            known = failure_of(root(error))
+            if known is None or not watching.run:
+                raise
+            way_out = f"{known.way_out} {_go_on(watching)}".strip()
+            raise Trouble(known.model_copy(update={"way_out": way_out})) from error
+
+
+def _go_on(watching: Watching) -> str:
+    return f"Go on with: podium resume {watching.run}" if watching.run else "Nothing was begun."
+
+
+async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
+    """Begin a run and bring it as far as it goes.
+
+    Raises:
+        Trouble: the wishes cannot be met; nothing was begun.
+    """
+    checkout = top_of(wishes.repo)
+    project = config.load_project(checkout)
+    workflow = config.tuned(config.load_workflow(wishes.workflow), project)
+    if wishes.search_s is not None:
+        budgets = workflow.budgets.model_copy(update={"search_s": wishes.search_s})
+        workflow = workflow.model_copy(update={"budgets": budgets})
+    policy = config.policy(workflow, project, wishes.auto)
+    task = Task(
+        run=wishes.run,
+        workflow=wishes.workflow,
+        repo=str(checkout),
+        base=wishes.base,
+        request=wishes.request,
+        tests=wishes.tests,
+        avoid=(*project.avoid, *wishes.avoid),
+        by=who(),
+    )
+    async with conductor(watching, project, wishes.unsandboxed, wishes.quiet) as (conducting, crew):
+        check_sandbox(crew, wishes)
+        return await conducting.start(task, workflow, policy)
+
+
+async def resume_run(name: str, auto: str, unsandboxed: bool, quiet: bool, watching: Watching) -> Outcome:
+    """Go on with a run; `auto` replaces who decides."""
+    async with conductor(watching, ProjectConfig(), unsandboxed, quiet) as (conducting, _):
+        run = await find_run(conducting.bus, name)
+        started = (await events_of(conducting.bus, run))[0].what
+        assert isinstance(started, RunStartedEvent)
+        project = config.load_project(Path(started.task.repo))
+        policy = config.policy(started.workflow, project, auto) if auto else None
+        checkout = GitCheckout(work=conducting.paths.work, test=project.test)
+        return await replace(conducting, checkout=checkout).resume(run, policy)
+
+
+async def abort_run(name: str, reason: str, watching: Watching) -> Outcome:
+    """End a run."""
+    async with conductor(watching, ProjectConfig(), False, True) as (conducting, _):
+        return await conducting.abort(await find_run(conducting.bus, name), by=who(), reason=reason)
+
+
+@asynccontextmanager
+async def conductor(
+    watching: Watching, project: ProjectConfig, unsandboxed: bool, quiet: bool
+) -> AsyncGenerator[tuple[Conductor, tuple[Card, ...]]]:
+    """Everything a run needs, for as long as the block runs, and who is in the crew."""
+    state = state_dir()
+    if unsandboxed:
+        console().print(Text("NO SANDBOX where none works: this repository's code runs with your rights.", "bold red"))
+    desk = None
+    if not quiet and sys.stdin.isatty() and sys.stderr.isatty():
+        desk = TerminalDesk(console(), who(), read_terminal_line, edit_in_editor, watching.view.pause)
+    async with (
+        house(state, unsandboxed=unsandboxed) as found,
+        connect(state, found.url, ORCHESTRATOR) as bus,
+        open_caller(bus) as caller,
+    ):
+        crew = await cards(bus)
+        work = state / "work"
+        yield (
+            Conductor(
+                bus=bus,
+                calls=caller,
+                offered=planner.tools_of(crew),
+                checkout=GitCheckout(work=work, test=project.test),
+                paths=Paths(work=work, bundles=state / "bundles"),
+                observer=watching,
+                desk=desk,
+            ),
+            crew,
+        )
+
+
+def check_sandbox(crew: tuple[Card, ...], wishes: Wishes) -> None:
+    """See that the sandbox is one this repository's code may run in.
+
+    Raises:
+        Trouble: it is weak, and the person has not consented.
+    """
+    if not any(card.sandbox == "weak" for card in crew if card.manifest.name in RUNS_CODE) or wishes.consent_weak:
+        return
+    warning = (
+        "Only a weak sandbox works on this machine: code of this repository and patches that were never read "
+        "run without network and with limits, but can read what you can read."
+    )
+    if not wishes.quiet and sys.stdin.isatty() and sys.stderr.isatty():
+        click.secho(warning, err=True, fg="yellow")
+        if click.confirm("Run it all the same?", default=False, err=True):
+            return
+        raise trouble("Nothing was run.", "`podium doctor` says what makes the sandbox better.", code=4)
+    raise trouble(warning, "If that is acceptable: --consent-weak. `podium doctor` says what makes it better.")
+
+
+def top_of(folder: Path) -> Path:
+    """The top of the checkout that holds `folder`, so that nothing is started for what is none.
+
+    Raises:
+        Trouble: it is in none.
+    """
+    here = folder.expanduser().absolute()
+    if not here.is_dir():
+        raise trouble(f"{folder} is not a folder.", "Give the path of a git checkout with --repo.", code=2)
+    for each in (here, *here.parents):
+        if (each / ".git").exists():
+            return each
+    raise trouble(f"{here} is not in a git repository.", "Run `git init` and commit there, or give --repo.", code=2)

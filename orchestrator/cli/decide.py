@@ -1,0 +1,127 @@
+"""`podium approve`, `reject`, `abort`: answer from anywhere what a run waits for."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from bus.connect import connect
+from contracts.gate import GateRequest, Verdict
+from contracts.state import RunState
+from orchestrator import gates
+from orchestrator.cli.recall import find_run
+from orchestrator.cli.shared import (
+    AUDITOR,
+    PERSON,
+    document,
+    json_option,
+    out,
+    reason_option,
+    run_argument,
+    start,
+    who,
+)
+from orchestrator.cli.trouble import Trouble, trouble
+from orchestrator.house import house, state_dir
+from orchestrator.papers import paper
+from orchestrator.policies import answer
+from orchestrator.runs import state_of
+
+
+@click.command()
+@run_argument
+@click.option("--choice", type=click.IntRange(0), default=0, help="At a patches gate: 0 the best, 1… a runner-up.")
+@click.option("--diff", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="This diff instead.")
+@click.option("--sha256", "seen", default="", help="Approve only what has this digest (`podium show --json`).")
+@reason_option
+@json_option
+def approve(run: str, choice: int, diff: Path | None, seen: str, reason: str, as_json: bool) -> None:
+    """Answer the gate a run waits at: go on.
+
+    What is approved is what `podium show RUN` shows now, by its digest. A run that nobody conducts at
+    the moment goes on with `podium resume RUN`.
+
+    \b
+    Examples:
+      podium approve last
+      podium approve r-7k --choice 1 --reason "the smaller change"
+      podium approve r-7k --diff mine.diff
+    """
+    text = diff.read_bytes().decode("utf-8", errors="surrogateescape") if diff else None
+    _answered(start(_decide, run, "modify" if text else "approve", reason, choice, text, seen), "approved", as_json)
+
+
+@click.command()
+@run_argument
+@click.option("--reason", required=True, help="What is wrong with it; the next round works with that.")
+@json_option
+def reject(run: str, reason: str, as_json: bool) -> None:
+    """Answer the gate a run waits at: not this, because …
+
+    Where there is another round, the reason feeds it; otherwise the run ends (exit code 4 of `podium run`).
+
+    \b
+    Examples:
+      podium reject last --reason "the limit belongs into the tariff, not here"
+    """
+    _answered(start(_decide, run, "reject", reason, 0, None, ""), "rejected", as_json)
+
+
+@click.command()
+@run_argument
+@reason_option
+@json_option
+def abort(run: str, reason: str, as_json: bool) -> None:
+    """End a run, and clean up after it.
+
+    An orchestrator that is at work on it stops. Nothing in your repository is changed.
+
+    \b
+    Examples:
+      podium abort last --reason "found it myself"
+    """
+    from orchestrator.cli.conduct import abort_run, conduct
+
+    state = conduct(partial(abort_run, run, reason)).state
+    if as_json:
+        document(state)
+    else:
+        click.echo(f"{state.run} is {state.status.replace('_', ' ')}.")
+
+
+def _answered(request: GateRequest, how: str, as_json: bool) -> None:
+    if as_json:
+        document({"run": request.run, "gate": request.gate, "subject_sha256": request.subject_sha256, "verdict": how})
+        return
+    out().print(paper(request))
+    click.echo(f"\n{how}: gate {request.gate} of {request.run}, sha256 {request.subject_sha256[:16]}…")
+    click.echo(f"If nobody conducts the run now: podium resume {request.run}", err=True)
+
+
+async def _decide(name: str, verdict: Verdict, reason: str, choice: int, diff: str | None, seen: str) -> GateRequest:
+    state = state_dir()
+    async with (
+        house(state) as found,
+        connect(state, found.url, AUDITOR) as ledger,
+        connect(state, found.url, PERSON) as person,
+    ):
+        run = await state_of(ledger, await find_run(ledger, name))
+        request = await gates.pending(ledger, run)
+        if request is None:
+            raise _nothing_to_decide(run)
+        if seen and not request.subject_sha256.startswith(seen):
+            raise trouble(
+                f"What waits now has the digest {request.subject_sha256}, not {seen}.",
+                f"Look again: podium show {run.run}",
+            )
+        decision = answer(request, verdict, by=who(), via="command", reason=reason, choice=choice, diff=diff)
+        await gates.decide(person, request, decision)
+        return request
+
+
+def _nothing_to_decide(run: RunState) -> Trouble:
+    if run.ended:
+        return trouble(f"{run.run} is {run.status.replace('_', ' ')} already; nothing is to be decided.")
+    return trouble(f"{run.run} waits at no gate now.", f"podium watch {run.run} follows it.")

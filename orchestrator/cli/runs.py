@@ -1,0 +1,130 @@
+"""`podium runs` and `podium show`: what stands in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from contracts.base import Model, utc_now
+from contracts.gate import GateRequest
+from contracts.state import RunState
+from orchestrator import gates
+from orchestrator.cli.recall import find_run
+from orchestrator.cli.shared import document, json_option, ledger, out, run_argument, start
+from orchestrator.papers import paper
+from orchestrator.runs import list_runs, state_of
+from orchestrator.text import duration, line, safe
+from orchestrator.view import STATUS_STYLE, picture
+
+
+class Shown(Model):
+    """`podium show --json`: the run, and the question it waits on."""
+
+    state: RunState
+    gate: GateRequest | None = None
+
+
+@click.command()
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many.")
+@json_option
+def runs(limit: int, as_json: bool) -> None:
+    """List runs, newest first.
+
+    \b
+    Examples:
+      podium runs
+      podium runs -n 5 --json
+    """
+    found = start(_runs, limit)
+    if as_json:
+        document(found)
+    elif not found:
+        click.echo("There are no runs yet. `podium demo` makes one.")
+    else:
+        out().print(_table(found, out()))
+
+
+@click.command()
+@run_argument
+@json_option
+def show(run: str, as_json: bool) -> None:
+    """Show one run: its steps, the gate it waits at, its result.
+
+    RUN is a run's name, an unambiguous beginning of it, or `last`.
+
+    \b
+    Examples:
+      podium show last
+      podium show r-7k --json
+    """
+    shown = start(_show, run)
+    if as_json:
+        document(shown)
+    else:
+        out().print(draw(shown, out().width))
+
+
+async def _runs(limit: int) -> Sequence[RunState]:
+    async with ledger() as bus:
+        listing = await list_runs(bus)
+    for torn in listing.torn:
+        click.secho(str(torn), err=True, fg="red")
+    return listing.runs[:limit]
+
+
+async def _show(name: str) -> Shown:
+    async with ledger() as bus:
+        state = await state_of(bus, await find_run(bus, name))
+        return Shown(state=state, gate=await gates.pending(bus, state))
+
+
+def draw(shown: Shown, width: int) -> Group:
+    """The run on a terminal, with what can be done next."""
+    state = shown.state
+    parts: list[RenderableType] = [picture(state, utc_now(), {}, width)]
+    if shown.gate:
+        parts += [Text(f"\nwaits at gate {shown.gate.gate}:", "yellow"), paper(shown.gate)]
+    for label, text in (("because", state.reason), ("way out", state.way_out), ("by", state.by)):
+        if text:
+            parts.append(Text(f"{label}: {safe(text)}"))
+    if state.branch:
+        parts.append(Text(f"branch  {state.branch} at {state.head[:12]} in {safe(state.task.repo)}"))
+        parts.append(Text(f"bundle  {state.bundle}"))
+    parts.append(Text("\n" + "\n".join(next_commands(state)), "dim"))
+    return Group(*parts)
+
+
+def next_commands(state: RunState) -> list[str]:
+    """What a person may want to type now."""
+    run = state.run
+    match state.status:
+        case "waiting":
+            return [f"podium resume {run}", f"podium approve {run}", f'podium reject {run} --reason "…"']
+        case "running":
+            return [f"podium watch {run}", f"podium resume {run}"]
+        case "handed_over":
+            return [f"git -C {line(state.task.repo)} show {state.branch}", f"podium audit log --run {run}"]
+        case "failed" | "aborted":
+            return [f"podium audit log --run {run}"]
+
+
+def _table(found: Sequence[RunState], to: Console) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
+    for name in ("run", "status", "started", "took", *(["repository"] if to.width >= 100 else []), "request"):
+        table.add_column(name, style="bold" if name == "run" else "", no_wrap=name != "request")
+    for state in found:
+        took = duration(((state.ended_at or state.updated_at) - state.started_at).total_seconds())
+        cells = [
+            Text(state.run),
+            Text(state.status.replace("_", " "), STATUS_STYLE[state.status]),
+            Text(f"{state.started_at.astimezone():%Y-%m-%d %H:%M}"),
+            Text(took),
+        ]
+        if to.width >= 100:
+            cells.append(Text(line(state.task.repo, 40)))
+        table.add_row(*cells, Text(line(state.task.request or ", ".join(state.task.tests), 60)))
+    return table
