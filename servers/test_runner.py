@@ -12,10 +12,13 @@ from contracts.test_runner import (
     CoverageResult,
     RunParams,
     RunResult,
+    TryPatchesParams,
+    TryPatchesResult,
 )
 from servers.specialist import Call, Room, ToolError, tool
 from servers.testing.command import run_command
 from servers.testing.confined import Confined
+from servers.testing.patches import Bench
 from servers.testing.program import program
 from servers.testing.scratch import TREE, checked_splices, scratch_copy, write
 from servers.testing.spectrum import trace_suite
@@ -52,6 +55,16 @@ class TestRunner:
             if confined.program.command:
                 return await run_command(confined, home, limits, params.tests)
             return await run_pytest(confined, home, call, tests=params.tests, limits=limits)
+
+    @tool(read_only=True)
+    async def try_patches(self, params: TryPatchesParams, call: Call) -> TryPatchesResult:
+        """Try candidate patches, each on its own.
+
+        A candidate is plausible when the failing tests pass with it and no test that passed before does worse, in
+        a plain run of the whole suite in a fresh process. Plausible is not right: that is for a person to say.
+        """
+        tree, confined = self._confined(params.run, pytest_for="try_patches")
+        return await Bench(confined, tree, self._room.scratch, call, params).work()
 
     @tool(read_only=True)
     async def coverage(self, params: CoverageParams, call: Call) -> CoverageResult:

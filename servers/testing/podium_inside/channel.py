@@ -41,13 +41,10 @@ class Channel:
             except OSError:
                 return
 
-    def owned(self) -> None:
-        """Speak from this process from now on (after a fork that is meant to)."""
-        self._owner = os.getpid()
-
-    def close(self) -> None:
-        """Give the descriptor up: what runs next must not reach it."""
-        os.close(self._fd)
+    @property
+    def fd(self) -> int:
+        """For those who fork: what runs in a child must not reach it."""
+        return self._fd
 
 
 def _moved(fd: int) -> int:

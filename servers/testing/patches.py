@@ -1,0 +1,225 @@
+"""Tries candidate patches: fast in warm workers, then each survivor by a plain pytest run in a fresh process.
+
+Two workers, each with its own scratch copy and sandbox, take every second candidate. Beside them runs the suite
+without any candidate, the measure of what a candidate makes worse. The fast path only proposes; what is called
+plausible has passed the plain run.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from contracts.diff import DiffError
+from contracts.sandbox import Limits
+from contracts.test_runner import (
+    CandidateOutcome,
+    CandidateResult,
+    Evidence,
+    RunResult,
+    TryPatchesParams,
+    TryPatchesResult,
+)
+from servers.specialist import Call, ToolError
+from servers.testing.board import Board
+from servers.testing.claims import Claim, Tried, Trying
+from servers.testing.claims import Observed as ObservedClaim
+from servers.testing.confined import Confined, token
+from servers.testing.podium_inside.nodeids import under
+from servers.testing.podium_inside.request import Request, Trial
+from servers.testing.scratch import TREE, scratch_copy, splices, write
+from servers.testing.suite import run_pytest
+
+WORKERS = 2
+RESTARTS = 5
+CONFIRMERS = 2
+WORKING_SHARE = 0.85
+"""Of the budget, for the workers; the rest is for confirming what they found last."""
+BAD = ("failed", "error")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where one batch is tried."""
+
+    confined: Confined
+    tree: Path
+    scratch: Path
+    call: Call
+    params: TryPatchesParams
+
+    async def work(self) -> TryPatchesResult:
+        """Try all candidates, until the budget ends or enough are plausible.
+
+        Raises:
+            ToolError: unavailable, when the suite cannot be run; not_found or invalid, when the failing tests are
+                not there or pass.
+        """
+        started = anyio.current_time()
+        trials, board = await anyio.to_thread.run_sync(self._prepare)
+        send, receive = anyio.create_memory_object_stream[Trial](len(trials) or 1)
+        found: list[RunResult] = []
+        ready = anyio.Event()
+        with anyio.move_on_after(self.params.budget_s):
+            async with anyio.create_task_group() as everything:
+                everything.start_soon(self._baseline, found, ready)
+                for _ in range(CONFIRMERS):
+                    everything.start_soon(self._confirm, receive.clone(), board, found, ready)
+                async with send, anyio.create_task_group() as workers:
+                    share = [trials[start::WORKERS] for start in range(min(WORKERS, os.cpu_count() or 1))]
+                    if len(share) < WORKERS:
+                        share = [trials]
+                    for part in share:
+                        if part:
+                            workers.start_soon(self._worker, part, board, send, workers)
+        receive.close()
+        if not found:
+            raise ToolError("timeout", f"the suite did not run once within {self.params.budget_s:g} s", retry=True)
+        return board.result(self.params, found[0], anyio.current_time() - started)
+
+    def _prepare(self) -> tuple[list[Trial], Board]:
+        board, trials = Board(self.params.enough), list[Trial]()
+        for candidate in self.params.candidates:
+            try:
+                trials.append(Trial(candidate.id, splices(self.tree, candidate.diff)))
+            except DiffError:
+                board.settle(CandidateResult(id=candidate.id, outcome="invalid"))
+        return trials, board
+
+    async def _baseline(self, found: list[RunResult], ready: anyio.Event) -> None:
+        """Run the suite as it is."""
+        result = await self._plain(None, self.params.budget_s)
+        if result.outcome not in ("passed", "failed", "stopped"):
+            raise ToolError("unavailable", f"the test suite cannot be run: {result.reason}")
+        if result.outcome != "stopped":
+            missing = [name for name in self.params.failing if not any(under(each.id, name) for each in result.cases)]
+            if missing:
+                raise ToolError("not_found", f"the suite has no test {', '.join(missing)}")
+            if not any(each.outcome in BAD for each in result.cases if self._fails(each.id)):
+                raise ToolError("invalid", f"{', '.join(self.params.failing)} pass without any candidate")
+        found.append(result)
+        ready.set()
+
+    async def _plain(self, trial: Trial | None, wall_s: float) -> RunResult:
+        async with scratch_copy(self.tree, self.scratch) as home:
+            if trial is not None:
+                write(home / TREE, trial.splices)
+            limits = Limits(wall_s=wall_s, cpu_s=wall_s)
+            test_cpu_s = min(10.0, max(2.0, self.params.budget_s / 6))
+            return await run_pytest(
+                self.confined, home, self.call, limits=limits, test_cpu_s=test_cpu_s, past_errors=True, quiet=True
+            )
+
+    async def _worker(
+        self, trials: list[Trial], board: Board, send: MemoryObjectSendStream[Trial], workers: TaskGroup
+    ) -> None:
+        """One warm process after another, should a candidate bring one down."""
+        until = anyio.current_time() + self.params.budget_s * WORKING_SHARE
+        for _ in range(RESTARTS):
+            left = until - anyio.current_time()
+            trials = [trial for trial in trials if not board.knows(trial.id)]
+            if not trials or left <= 0:
+                return
+            async with scratch_copy(self.tree, self.scratch) as home:
+                died_on = await self._warm(home, trials, board, send, workers, left)
+            if died_on is not None:
+                board.settle(died_on)
+
+    async def _warm(
+        self,
+        home: Path,
+        trials: list[Trial],
+        board: Board,
+        send: MemoryObjectSendStream[Trial],
+        workers: TaskGroup,
+        left: float,
+    ) -> CandidateResult | None:
+        by_id = {trial.id: trial for trial in trials}
+        trying = ""
+
+        async def on_claim(claim: Claim) -> None:
+            nonlocal trying
+            match claim:
+                case Trying() if claim.id in by_id:
+                    trying = claim.id
+                    board.begin()
+                case Tried() if claim.id == trying:
+                    trying = ""
+                    if board.tried(claim):
+                        send.send_nowait(by_id[claim.id])
+                    if board.due():
+                        await self.call.progress(board.done, len(self.params.candidates), board.words)
+                case ObservedClaim() if claim.id in by_id:
+                    board.observed(claim)
+                case _:
+                    pass
+            if board.enough:
+                workers.cancel_scope.cancel()
+
+        request = Request(
+            verb="try",
+            token=token(),
+            root=str(home / TREE),
+            tests=list(self.params.failing),
+            budget_s=left,
+            pristine=str(self.tree),
+            trials=trials,
+        )
+        limits = Limits(wall_s=left + 5, cpu_s=left + 5)
+        finished = await self.confined.ask(home, request, limits, on_claim, also=(self.tree,))
+        if not trying:
+            return None
+        if finished.report.ended == "wall_time":
+            return CandidateResult(id=trying, outcome="hung" if left > 1 else "untried")
+        return CandidateResult(id=trying, outcome="crashed")
+
+    async def _confirm(
+        self,
+        receive: MemoryObjectReceiveStream[Trial],
+        board: Board,
+        found: list[RunResult],
+        ready: anyio.Event,
+    ) -> None:
+        """Run the whole suite on each survivor, as anybody would."""
+        await ready.wait()
+        baseline = found[0]
+        async with receive:
+            async for trial in receive:
+                if board.enough or baseline.outcome == "stopped":
+                    continue
+                wall_s = 10 + 5 * baseline.duration_s
+                board.settle(self._judged(trial, baseline, await self._plain(trial, wall_s)))
+                await self.call.progress(board.done, len(self.params.candidates), board.words)
+
+    def _judged(self, trial: Trial, baseline: RunResult, result: RunResult) -> CandidateResult:
+        now = {each.id: each.outcome for each in result.cases}
+        wanted = [each.id for each in baseline.cases if self._fails(each.id)]
+        still = [name for name in wanted if now.get(name) != "passed"]
+        worse = [each.id for each in baseline.cases if each.outcome == "passed" and now.get(each.id) != "passed"]
+        outcome: CandidateOutcome
+        if result.outcome == "stopped":
+            outcome = "hung"
+        elif result.outcome not in ("passed", "failed"):
+            outcome = "crashed"
+        elif still:
+            outcome = "failing"
+        elif worse:
+            outcome = "regressed"
+        else:
+            evidence = Evidence(
+                suite_passed=result.counts.passed,
+                suite_failed=result.counts.failed + result.counts.error,
+                tests_through=0,
+                calls_observed=0,
+                calls_changed=0,
+            )
+            return CandidateResult(id=trial.id, outcome="plausible", evidence=evidence)
+        return CandidateResult(id=trial.id, outcome=outcome, failed=tuple([*still, *worse][:20]))
+
+    def _fails(self, case: str) -> bool:
+        return any(under(case, name) for name in self.params.failing)
