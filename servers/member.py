@@ -1,0 +1,150 @@
+"""One member's process: forked from the house, it takes its key, confines itself, and serves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from bus.caller import open_caller
+from bus.connect import CREDENTIALS_ENV, identities
+from bus.errors import BusError
+from bus.identity import Identity, load_identity
+from bus.nats_bus import connect_nats
+from servers.confine import Confinement, confine
+from servers.crew import Member
+from servers.runtime import BusCrew, serve
+from servers.sandbox.client import Keeper, KeptSandbox, start_keeper
+from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
+from servers.sandbox.order import Policy
+from servers.specialist import Room, Sandbox
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a house keeps what its members work with."""
+
+    state: Path
+    url: str
+    unsandboxed: bool = False
+
+    @property
+    def work(self) -> Path:
+        """Runs' folders."""
+        return self.state / "work"
+
+    def scratch(self, name: str) -> Path:
+        """One member's folder for throw-away copies."""
+        return self.state / "scratch" / name
+
+    @property
+    def port(self) -> int:
+        """The broker's port."""
+        return int(self.url.rpartition(":")[2])
+
+
+def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], ready: Callable[[], None]) -> int:
+    """Be `member` until killed; the exit status. Called in a fresh fork of a process without threads."""
+    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {member.name} %(levelname)s %(message)s")
+    scratch = place.scratch(member.name)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True, mode=0o700)
+    identity = load_identity(identities(place.state), member.name)
+    keeper = _keeper(member, place) if "sandbox:run" in member.scopes else None
+    held_by = confine(_rules(member, place))
+    try:
+        anyio.run(
+            partial(_serve, member, place, identity, keeper, allowed, held_by, ready),
+            backend_options={"use_uvloop": True},
+        )
+    except* (BusError, SandboxUnavailable) as wrong:
+        log.error("%s", wrong.exceptions[0])
+        sys.exit(1)
+    return 0
+
+
+def _keeper(member: Member, place: Place) -> Keeper:
+    home = Path.home()
+    private = (identities(place.state), place.state / "broker", *(home / name for name in _SECRETS))
+    policy = Policy(
+        scratch_root=place.scratch(member.name),
+        read_anywhere=True,  # a person's interpreter lies where they keep it
+        private=private,
+        unsandboxed=place.unsandboxed,
+    )
+    return start_keeper(policy)
+
+
+_SECRETS = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".config/gcloud", ".config/gh")
+
+
+def _rules(member: Member, place: Place) -> Confinement:
+    read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
+    if "work:read" in member.scopes:
+        read.append(place.work)
+    write = [place.scratch(member.name)]
+    if "work:write" in member.scopes:
+        write.append(place.work)
+    return Confinement(
+        read=tuple(read),
+        write=tuple(write),
+        connect_port=place.port,
+        exec=any(scope.startswith("work:") for scope in member.scopes),  # git
+    )
+
+
+async def _serve(
+    member: Member,
+    place: Place,
+    identity: Identity,
+    keeper: Keeper | None,
+    allowed: Mapping[str, frozenset[str]],
+    held_by: str,
+    ready: Callable[[], None],
+) -> None:
+    def allows(caller: str, tool: str) -> bool:
+        return bool(allowed.get(caller, frozenset()) & {tool, "*"})
+
+    async with AsyncExitStack() as opened:
+        bus = await opened.enter_async_context(
+            connect_nats(place.url, identity, credentials=os.environ.get(CREDENTIALS_ENV))
+        )
+        caller = await opened.enter_async_context(open_caller(bus))
+        sandbox, level = await opened.enter_async_context(_sandbox(keeper))
+        room = Room(place.work, place.scratch(member.name), BusCrew(caller), sandbox)
+        await serve(
+            bus,
+            member.build(room),
+            allows,
+            granted_scopes=member.scopes,
+            granted_calls=member.calls,
+            confinement=held_by,
+            sandbox=level,
+            ready=ready,
+        )
+
+
+class _NoSandbox:
+    """What a member has that was not granted `sandbox:run`."""
+
+    async def run(self, job: Job, on_line: OnLine | None = None) -> Finished:
+        raise SandboxUnavailable("this server was not granted sandbox:run")
+
+
+@asynccontextmanager
+async def _sandbox(keeper: Keeper | None) -> AsyncGenerator[tuple[Sandbox, str]]:
+    if keeper is None:
+        yield _NoSandbox(), ""
+        return
+    async with KeptSandbox(keeper) as kept:
+        yield kept, kept.level
