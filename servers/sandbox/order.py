@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,14 +35,17 @@ class Policy:
     """What a keeper will ever run; fixed when it starts.
 
     `scratch_root`: every job's scratch lies below it. `read_only`: every path a job may read beside the
-    system's own lies in or below one of these. `private`: paths no grant may contain or lie in. `backends`:
-    which may be used, strongest first. `unsandboxed`: when none works, run without confinement.
+    system's own lies in or below one of these, or anywhere with `read_anywhere`; a home itself it may never.
+    `private`: paths no grant may contain or lie in. `backends`: which may be used, strongest first. `python`: the interpreter the canary runs. `unsandboxed`: when no
+    backend works, run without confinement.
     """
 
     scratch_root: Path
     read_only: tuple[Path, ...] = ()
+    read_anywhere: bool = False
     private: tuple[Path, ...] = ()
     backends: tuple[str, ...] = BACKENDS
+    python: Path = Path(sys.executable)
     unsandboxed: bool = False
 
     def to_json(self) -> bytes:
@@ -49,7 +53,9 @@ class Policy:
         plain = asdict(self)
         for name in ("read_only", "private"):
             plain[name] = [str(path) for path in plain[name]]
-        return json.dumps(plain | {"scratch_root": str(self.scratch_root)}).encode()
+        for name in ("scratch_root", "python"):
+            plain[name] = str(plain[name])
+        return json.dumps(plain).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Policy:
@@ -58,8 +64,10 @@ class Policy:
         return cls(
             scratch_root=Path(plain["scratch_root"]),
             read_only=tuple(Path(p) for p in plain["read_only"]),
+            read_anywhere=plain["read_anywhere"],
             private=tuple(Path(p) for p in plain["private"]),
             backends=tuple(plain["backends"]),
+            python=Path(plain["python"]),
             unsandboxed=plain["unsandboxed"],
         )
 
@@ -148,6 +156,8 @@ def check(order: Order, policy: Policy) -> None:
         raise Refused(f"cwd must stay inside the scratch, found {order.cwd}.")
     for path in order.read_only:
         check_grant(path, policy)
+        if policy.read_anywhere:
+            continue
         if not any(real(path) == real(p) or is_below(real(path), real(p)) for p in policy.read_only):
             raise Refused(
                 f"{path} is not among what jobs may read: {', '.join(map(str, policy.read_only)) or 'nothing'}."
