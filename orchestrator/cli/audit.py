@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import click
-from bus.audit import calls_of
 from rich.table import Table
 from rich.text import Text
 
+from bus.registry import cards
 from contracts.ledger import CallRecord
+from orchestrator.audit import Audit
+from orchestrator.audit import audit as read_audit
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import document, json_option, ledger, out, start
 from orchestrator.text import line
@@ -42,14 +44,17 @@ def log(run: str, as_json: bool) -> None:
     """
     found = start(_log, run)
     if as_json:
-        document(found)
+        document(found.calls)
     else:
-        out().print(_table(found))
+        out().print(_table(found.calls))
+    if found.foreign:
+        click.secho(f"{found.foreign} stored messages were not sealed by whom their subject names.", err=True, fg="red")
 
 
-async def _log(name: str) -> tuple[CallRecord, ...]:
+async def _log(name: str) -> Audit:
     async with ledger() as bus:
-        return await calls_of(bus, await find_run(bus, name) if name else "")
+        run = await find_run(bus, name) if name else ""
+        return await read_audit(bus, [card.manifest.name for card in await cards(bus)], run)
 
 
 def _table(records: tuple[CallRecord, ...]) -> Table:

@@ -1,0 +1,88 @@
+"""Every call in the ledger, as an auditor sees it.
+
+A call counts when the caller its subject names has sealed it, a result when the server has; anything else
+that stands in a stream was put there by somebody who may not, and is counted as foreign.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bus.bus import Bus, Stored
+from bus.errors import InvalidMessage
+from bus.subjects import CallSubject
+from bus.wire import as_object, correlation_of, failure_of, parse
+from contracts.base import Sha256, sha256
+from contracts.ledger import CallRecord, server_stream
+from orchestrator.seals import Seals
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Calls in the order they were stored, and how many messages nobody entitled had sealed."""
+
+    calls: tuple[CallRecord, ...]
+    foreign: int
+
+
+async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
+    """The calls to `servers`, of one run or (without `run`) of all."""
+    seals, found, foreign = Seals(bus), list[CallRecord](), 0
+    for server in sorted(set(servers)):
+        calls: dict[str, Stored] = {}
+        results: dict[str, Stored] = {}
+        async for kept in bus.history(server_stream(server)):
+            by, call_id = await seals.sealed_by(kept), kept.subject.rpartition(".")[2]
+            if kept.subject == f"result.{_caller(kept.subject)}.{server}.{call_id}" and by == server:
+                results[call_id] = kept
+            elif kept.subject.startswith("call.") and by and by == _caller(kept.subject):
+                calls[call_id] = kept
+            else:
+                foreign += 1
+        found += [each for kept in calls.values() if (each := _record(kept, results)) and run in ("", each.run)]
+    return Audit(tuple(sorted(found, key=lambda each: each.called_at)), foreign)
+
+
+def _caller(subject: str) -> str:
+    parts = subject.split(".")
+    return parts[3] if parts[0] == "call" and len(parts) == 5 else parts[1] if len(parts) == 4 else ""
+
+
+def _record(call: Stored, results: Mapping[str, Stored]) -> CallRecord | None:
+    try:
+        subject = CallSubject.parse(call.subject)
+        message = parse(call.subject, call.body)
+    except InvalidMessage:
+        return None
+    about = correlation_of(message)
+    result = results.get(subject.call_id)
+    answer = parse(result.subject, result.body) if result else {}
+    failure = failure_of(answer)
+    return CallRecord(
+        call_id=subject.call_id,
+        run=about.run,
+        step=about.step,
+        parent=about.parent,
+        caller=subject.caller,
+        server=subject.server,
+        tool=subject.tool,
+        called_at=call.stored_at,
+        params_sha256=_digest(as_object(as_object(message.get("params")).get("arguments"))),
+        seq=call.seq,
+        outcome="open" if result is None else "ok" if failure is None else _outcome(failure.kind),
+        result_sha256=_digest(as_object(answer.get("result")).get("structuredContent")) if result else None,
+        duration_ms=(result.stored_at - call.stored_at).total_seconds() * 1000 if result else None,
+        failure=failure,
+    )
+
+
+def _outcome(kind: str) -> Literal["failed", "denied"]:
+    return "denied" if kind == "denied" else "failed"
+
+
+def _digest(value: object) -> Sha256:
+    """sha256 of a JSON value in compact form, keys as they came: what `contracts.base.Model.digest` gives."""
+    return sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass"))
