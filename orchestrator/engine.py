@@ -36,6 +36,7 @@ from orchestrator import gates, policies
 from orchestrator.errors import CouldNot, Diverged, Waiting
 from orchestrator.journal import Journal
 from orchestrator.metrics import measure
+from orchestrator.seals import Seals
 
 M = TypeVar("M", bound=Model)
 
@@ -77,6 +78,7 @@ class Engine:
         desk: gates.Desk | None,
     ) -> None:
         self._bus = bus
+        self._seals = Seals(bus)
         self._calls = calls
         self._journal = journal
         self._workflow = workflow
@@ -228,7 +230,7 @@ class Engine:
         if kept is None:
             settled = GateClosedEvent(gate=request.gate, why="expired", reason="nobody decided in time")
         else:
-            settled = gates.settle(request, kept)
+            settled = gates.settle(request, kept, await self._seals.sealed_by(kept))
         await self._journal.add(settled)
         return settled
 

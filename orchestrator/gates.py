@@ -18,6 +18,7 @@ from contracts.run import GateClosedEvent, GateDecidedEvent
 from contracts.state import RunState
 from orchestrator.errors import Diverged, InvalidDecision
 from orchestrator.policies import problem
+from orchestrator.seals import DECIDERS, ORCHESTRATOR
 
 POLL_S = 2.0
 """How often the ledger is asked while a person thinks; a published decision is noticed at once."""
@@ -87,7 +88,7 @@ async def store_decision(bus: Bus, request: GateRequest, decision: GateDecision)
     return stands
 
 
-def settle(request: GateRequest, kept: Stored) -> GateDecidedEvent | GateClosedEvent:
+def settle(request: GateRequest, kept: Stored, sealed_by: str) -> GateDecidedEvent | GateClosedEvent:
     """What the stored decision amounts to; anything that does not fit closes the gate without an approval."""
     try:
         decision = GateDecision.model_validate_json(kept.body)
@@ -95,6 +96,8 @@ def settle(request: GateRequest, kept: Stored) -> GateDecidedEvent | GateClosedE
         reason = f"not a decision: {error.error_count()} errors, the first: {error.errors()[0]['msg']}"
     else:
         reason = problem(request, decision, kept.stored_at)
+        if sealed_by not in DECIDERS or (decision.via == "policy" and sealed_by != ORCHESTRATOR):
+            reason = f"it was not written by somebody who may decide, but by {sealed_by or 'nobody known'}"
         if not reason:
             return GateDecidedEvent(gate=request.gate, decision=decision)
     return GateClosedEvent(gate=request.gate, why="invalid", reason=reason)

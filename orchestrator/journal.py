@@ -14,7 +14,6 @@ import anyio
 from bus.bus import Bus, Expect
 from bus.errors import BusUnavailable, Overtaken
 from contracts.base import utc_now
-from contracts.ledger import RUNS_STREAM
 from contracts.run import (
     ENDINGS,
     CallFinishedEvent,
@@ -29,6 +28,7 @@ from contracts.run import (
     What,
 )
 from orchestrator.errors import TakenOver, Torn
+from orchestrator.seals import Seals, events
 
 OnEvent = Callable[[Event], Awaitable[None]]
 
@@ -40,6 +40,7 @@ class Journal:
         self._bus = bus
         self._run = run
         self._on_event = on_event
+        self._seals = Seals(bus)
         self._lock = anyio.Lock()
         self._seq = 0
         self.events: list[Event] = []
@@ -59,12 +60,12 @@ class Journal:
             Torn: an event is missing.
         """
         journal = cls(bus, run, on_event)
-        async for kept in bus.history(RUNS_STREAM, f"run.{run}.>"):
-            journal._seq = kept.seq
-            event = Event.model_validate_json(kept.body)
-            if event.n != len(journal.events) + 1:
+        async for seq, event in events(bus, journal._seals, run):
+            journal._seq = seq
+            if event is not None and event.n != len(journal.events) + 1:
                 raise Torn(run, len(journal.events) + 1, event.n)
-            journal._take(event)
+            if event is not None:
+                journal._take(event)
         for event in journal.events:
             await on_event(event)
         return journal
@@ -83,23 +84,27 @@ class Journal:
         """
         async with self._lock:
             event = Event(run=self._run, n=len(self.events) + 1, at=utc_now(), what=what)
-            body = event.model_dump_json().encode()
-            self._seq = await self._store(f"run.{self._run}.{what.event}", body)
+            self._seq = await self._store(event)
             self._take(event)
         await self._on_event(event)
         return event
 
-    async def _store(self, subject: str, body: bytes) -> int:
-        expect = Expect(self._seq, f"run.{self._run}.>")
-        try:
-            return await self._bus.store(subject, body, expect=expect)
-        except (Overtaken, BusUnavailable) as error:
-            # An unacknowledged write may have got through; then what stands next is ours, to the byte.
-            async for kept in self._bus.history(RUNS_STREAM, f"run.{self._run}.>", after=self._seq):
-                if (kept.subject, kept.body) == (subject, body):
-                    return kept.seq
-                raise TakenOver(self._run) from error
-            raise
+    async def _store(self, event: Event) -> int:
+        subject, body = f"run.{self._run}.{event.what.event}", event.model_dump_json().encode()
+        while True:
+            try:
+                return await self._bus.store(subject, body, expect=Expect(self._seq, f"run.{self._run}.>"))
+            except (Overtaken, BusUnavailable) as error:
+                before = self._seq
+                async for seq, next_event in events(self._bus, self._seals, self._run, after=before):
+                    # An unacknowledged write may have got through; then what stands there is ours.
+                    if next_event == event:
+                        return seq
+                    if next_event is not None:
+                        raise TakenOver(self._run) from error
+                    self._seq = seq
+                if self._seq == before:
+                    raise
 
     def _take(self, event: Event) -> None:
         self.events.append(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from contracts.gate import GateDecision
 from contracts.run import (
@@ -20,7 +20,6 @@ from contracts.run import (
     StepStartedEvent,
 )
 from contracts.state import CallState, GateState, RunState, RunStatus, StepState
-from orchestrator.errors import Torn
 from orchestrator.metrics import measure
 
 
@@ -131,18 +130,3 @@ class _Draft:
     def _settle(self, gate: str, decision: GateDecision | None, closed: str) -> None:
         if gate in self.gates:
             self.gates[gate] = self.gates[gate].model_copy(update={"decision": decision, "closed": closed})
-
-
-def by_run(events: Iterable[Event]) -> tuple[RunState, ...]:
-    """The states of all runs that `events` tell of, newest first.
-
-    Raises:
-        Torn: events of a run are missing.
-    """
-    found: dict[str, list[Event]] = {}
-    for event in sorted(events, key=lambda event: event.n):
-        of_run = found.setdefault(event.run, [])
-        if event.n != len(of_run) + 1:
-            raise Torn(event.run, len(of_run) + 1, event.n)
-        of_run.append(event)
-    return tuple(sorted(map(fold, found.values()), key=lambda state: state.started_at, reverse=True))
