@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -65,9 +64,9 @@ def breaches(backend: Backend, policy: Policy, start: Callable[[Backend, Policy,
         secret.touch(mode=0o600)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
-            argv = (sys.executable, "-I", "-S", "-c", ATTEMPTS)
+            argv = (str(policy.python), "-I", "-S", "-c", ATTEMPTS)
             argv += (str(secret), str(outside), str(port), str(os.getpid()))
-            order = Order(argv, scratch, ".", interpreter(), {}, LIMITS)
+            order = Order(argv, scratch, ".", _readable(policy), {}, LIMITS)
             done = _done(_ask(order, backend, policy, start))
         # Below a private /tmp the same path may be writable, and mean nothing outside.
         return [*(name for name in done if name != "write"), *(["write"] if outside.exists() else [])]
@@ -75,14 +74,17 @@ def breaches(backend: Backend, policy: Policy, start: Callable[[Backend, Policy,
         shutil.rmtree(place, ignore_errors=True)
 
 
+def _readable(policy: Policy) -> tuple[Path, ...]:
+    """What the canary's interpreter is made of, whatever other jobs may read."""
+    return tuple(dict.fromkeys((*interpreter(), *policy.read_only)))
+
+
 def _ask(
     order: Order, backend: Backend, policy: Policy, start: Callable[[Backend, Policy, socket.socket], None]
 ) -> list[tuple[bytes, bytes]]:
     ours, theirs = socket.socketpair()
     with ours:
-        # The canary reads this interpreter, whatever other jobs may read.
-        own = Policy(scratch_root=policy.scratch_root, read_only=interpreter())
-        start(backend, own, theirs)
+        start(backend, Policy(scratch_root=policy.scratch_root, read_only=_readable(policy)), theirs)
         theirs.close()
         ours.sendall(frame(ORDER_KIND, order.to_json()) + frame(STDIN_KIND, b""))
         frames, got = Frames(), list[tuple[bytes, bytes]]()
@@ -98,5 +100,5 @@ def _done(answer: list[tuple[bytes, bytes]]) -> list[str]:
     told = b"".join(payload for kind, payload in answer if kind == CHANNEL)
     if not told:
         said = b" ".join(payload for kind, payload in answer if kind != CHANNEL).decode(errors="replace")
-        raise SetUpFailed(f"{sys.executable} did not run inside: {said[:500]}")
+        raise SetUpFailed(f"the canary did not run inside: {said[:500]}")
     return [str(name) for name in json.loads(told)]

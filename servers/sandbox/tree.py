@@ -116,21 +116,26 @@ def end_everything(spare: frozenset[int] = frozenset()) -> dict[int, int]:
     """
     ended: dict[int, int] = {}
     me = os.getpid()
-    while True:
-        collected, left = reap()
-        ended |= collected
-        # Orphans come to their subreaper: without a child there is no descendant.
-        if not left:
-            return ended
-        frozen: set[int] = set()
-        while new := set(descendants(me, spare)) - frozen:
-            _signal(new, signal.SIGSTOP)
-            frozen |= new
-        if not frozen:
-            return ended  # only what was to be spared
-        _signal(frozen, signal.SIGKILL)
-        # Woken by the next child's end, or look again for one that belongs to another parent.
-        signal.sigtimedwait([signal.SIGCHLD], 0.02)
+    # Blocked, it stays pending and wakes the wait below, whenever it comes.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    try:
+        while True:
+            collected, left = reap()
+            ended |= collected
+            # Orphans come to their subreaper: without a child there is no descendant.
+            if not left:
+                return ended
+            frozen: set[int] = set()
+            while new := set(descendants(me, spare)) - frozen:
+                _signal(new, signal.SIGSTOP)
+                frozen |= new
+            if not frozen:
+                return ended  # only what was to be spared
+            _signal(frozen, signal.SIGKILL)
+            # The next child's end, or time to look again for one that belongs to another parent.
+            signal.sigtimedwait([signal.SIGCHLD], 0.02)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _signal(pids: set[int], number: signal.Signals) -> None:
