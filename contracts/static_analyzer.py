@@ -24,23 +24,24 @@ class Finding(Model):
     level: Literal["error", "warning", "note"]
     message: str
     path: RelPath
-    line: int
-    column: int
+    line: int = Field(ge=1)
+    column: int = Field(ge=1, description="In characters.")
 
 
 class CheckResult(Model):
     """Findings in path and line order."""
 
     tool: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = Field(max_length=5000)
+    total: int = Field(description="How many there are; the first 5000 are listed.")
     sandbox: SandboxReport
 
 
 class FixParams(Model):
-    """Let the linter fix what it can."""
+    """Let the linter fix what it can without changing what the code does."""
 
     run: RunId
-    paths: tuple[RelPath, ...] = ()
+    paths: tuple[RelPath, ...] = Field(default=(), description="Empty means the whole tree.")
 
 
 class FormatParams(Model):
