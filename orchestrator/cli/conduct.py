@@ -17,9 +17,11 @@ from bus.connect import connect
 from bus.registry import cards
 from contracts.config import ProjectConfig
 from contracts.failure import Failure
+from contracts.gate_policy import Policy
 from contracts.manifest import Card
 from contracts.run import Event, RunStartedEvent
 from contracts.task import Task
+from contracts.workflow import Workflow
 from orchestrator import config, planner
 from orchestrator.checkout import GitCheckout
 from orchestrator.cli.recall import find_run
@@ -79,13 +81,13 @@ class Watching:
         self.view.progress(step, message or share)
 
 
-def conduct(work: Callable[[Watching], Awaitable[Outcome]]) -> Outcome:
+def conduct(work: Callable[[Watching], Awaitable[Outcome]], shown: View | None = None) -> Outcome:
     """Do `work` in view of the person; whatever breaks it off, say how to go on.
 
     Raises:
         Trouble: it was interrupted, or could not go on for a reason that is known.
     """
-    with view_for(console()) as view:
+    with shown or view_for(console()) as view:
         watching = Watching(view)
         try:
             return start(work, watching)
@@ -106,11 +108,21 @@ def _go_on(watching: Watching) -> str:
     return f"Go on with: podium resume {watching.run}" if watching.run else "Nothing was begun."
 
 
-async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
-    """Begin a run and bring it as far as it goes.
+@dataclass(frozen=True)
+class Settled:
+    """A wish, with everything it depends on read."""
+
+    project: ProjectConfig
+    task: Task
+    workflow: Workflow
+    policy: Policy
+
+
+def settled(wishes: Wishes) -> Settled:
+    """Read what the wishes depend on: the checkout, its podium.toml, the workflow.
 
     Raises:
-        Trouble: the wishes cannot be met; nothing was begun.
+        Trouble, ConfigError: they cannot be met.
     """
     checkout = top_of(wishes.repo)
     project = config.load_project(checkout)
@@ -118,7 +130,6 @@ async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
     if wishes.search_s is not None:
         budgets = workflow.budgets.model_copy(update={"search_s": wishes.search_s})
         workflow = workflow.model_copy(update={"budgets": budgets})
-    policy = config.policy(workflow, project, wishes.auto)
     task = Task(
         run=wishes.run,
         workflow=wishes.workflow,
@@ -129,9 +140,19 @@ async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
         avoid=(*project.avoid, *wishes.avoid),
         by=who(),
     )
-    async with conductor(watching, project, wishes.unsandboxed, wishes.quiet) as (conducting, crew):
+    return Settled(project, task, workflow, config.policy(workflow, project, wishes.auto))
+
+
+async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
+    """Begin a run and bring it as far as it goes.
+
+    Raises:
+        Trouble: the wishes cannot be met; nothing was begun.
+    """
+    wish = settled(wishes)
+    async with conductor(watching, wish.project, wishes.unsandboxed, wishes.quiet) as (conducting, crew):
         check_sandbox(crew, wishes)
-        return await conducting.start(task, workflow, policy)
+        return await conducting.start(wish.task, wish.workflow, wish.policy)
 
 
 async def resume_run(name: str, auto: str, unsandboxed: bool, quiet: bool, watching: Watching) -> Outcome:

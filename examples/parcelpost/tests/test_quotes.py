@@ -14,11 +14,6 @@ def test_one_parcel():
     assert quote(STANDARD, [BOOK], "34117").total_cents == 399
 
 
-def test_a_parcel_of_exactly_two_kilos_pays_for_two_kilos():
-    flour = Parcel(24, 18, 14, 2_000)
-    assert quote(STANDARD, [flour], "34117").total_cents == 590
-
-
 def test_a_bulky_but_light_parcel_pays_for_its_volume():
     pillow = Parcel(60, 40, 30, 900)
     assert quote(STANDARD, [pillow], "34117").total_cents == 1_999
