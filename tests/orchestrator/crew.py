@@ -169,7 +169,8 @@ class ScriptedCrew:
         return RevertResult(head=params.commit)
 
     def static_analyzer_check(self, params: CheckParams) -> Model:
-        return CheckResult(tool="ruff", findings=self.findings if self.applied else (), sandbox=SANDBOX)
+        found = self.findings if self.applied else ()
+        return CheckResult(tool="ruff", findings=found, total=len(found), sandbox=SANDBOX)
 
     def workspace_diff(self, params: Model) -> Model:
         text = self.applied
