@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from servers.search.clues import Clues
-from servers.search.localise import Place, shallow
+from servers.search.localise import Place
 from servers.search.scope import Names
-from servers.search.source import Source, Unreadable, compiles, parse
+from servers.search.source import Source, Unreadable, compiles, parse, shallow
 from servers.search.template import Rewrite, Site, Template
 
 MAX_CANDIDATES = 20_000

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from contracts.code_writer import Suspect
 from contracts.test_runner import CoverageResult, Frame
-from servers.search.source import FUNCTIONS, Source, blocks
+from servers.search.source import FUNCTIONS, Source, blocks, shallow
 
 COVERAGE = 0.85
 """What coverage alone is worth against a line the traceback names."""
@@ -124,17 +124,6 @@ def header(statement: ast.stmt) -> tuple[int, int]:
     for block in blocks(statement):
         last = min(last, max(statement.lineno, block[0].lineno - 1))
     return statement.lineno, last
-
-
-def shallow(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The nodes of a statement in the order of the tree, inner statements and annotations left out."""
-    stack: list[ast.AST] = [statement]
-    while stack:
-        node = stack.pop()
-        yield node
-        typing = [getattr(node, name, None) for name in ("annotation", "returns")]
-        inner = [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt)]
-        stack += [child for child in reversed(inner) if child not in typing]
 
 
 def _defined(statement: ast.stmt) -> list[str]:

@@ -65,6 +65,17 @@ def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
             yield cast(list[ast.stmt], block)
 
 
+def shallow(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The nodes of a statement in the order of the tree, inner statements and annotations left out."""
+    stack: list[ast.AST] = [statement]
+    while stack:
+        node = stack.pop()
+        yield node
+        typing = [getattr(node, name, None) for name in ("annotation", "returns")]
+        inner = [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt)]
+        stack += [child for child in reversed(inner) if child not in typing]
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A file: its path in the tree, its text, its tree."""

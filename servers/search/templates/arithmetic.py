@@ -133,13 +133,13 @@ def dropped_sign(site: Site) -> Iterator[Rewrite]:
         yield site.replace(site.node, site.text(site.node.operand))
 
 
-@template(0.35, ast.Return, ast.Assign)
+@template(0.4, ast.Return, ast.Assign, ast.Call)
 def added_sign(site: Site) -> Iterator[Rewrite]:
     """Take the negative of a value."""
-    assert isinstance(site.node, (ast.Return, ast.Assign))
-    value = site.node.value
-    if isinstance(value, (ast.Name, ast.BinOp, ast.Attribute, ast.Subscript, ast.Call)):
-        yield site.replace(value, f"-{site.grouped(value)}")
+    assert isinstance(site.node, (ast.Return, ast.Assign, ast.Call))
+    for value in site.node.args[:4] if isinstance(site.node, ast.Call) else [site.node.value]:
+        if isinstance(value, (ast.Name, ast.BinOp, ast.Attribute, ast.Subscript, ast.Call)):
+            yield site.replace(value, f"-{site.grouped(value)}")
 
 
 TEMPLATES: tuple[Template, ...] = (

@@ -20,8 +20,8 @@ def off_by_one_constant(site: Site) -> Iterator[Rewrite]:
     if not isinstance(node.value, int) or isinstance(node.value, bool):
         return
     weight = 1.0 if abs(node.value) < 20 else 0.6
-    if isinstance(site.parent, ast.BinOp) and node.value == 1 and isinstance(site.parent.op, (ast.Add, ast.Sub)):
-        weight = 0.7
+    if isinstance(site.parent, ast.BinOp):
+        weight = 0.7 if isinstance(site.parent.op, (ast.Add, ast.Sub)) else 0.65
     yield site.replace(node, str(node.value + 1), weight=weight)
     down = node.value - 1
     if not (isinstance(site.parent, ast.UnaryOp) and down <= 0):
@@ -156,7 +156,17 @@ def shifted_argument(site: Site) -> Iterator[Rewrite]:
                 yield from _shifted(site, argument)
 
 
+@template(0.35, ast.BinOp)
+def shifted_operand(site: Site) -> Iterator[Rewrite]:
+    """Calculate with one more or less."""
+    assert isinstance(site.node, ast.BinOp)
+    for operand in (site.node.left, site.node.right):
+        if isinstance(operand, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
+            yield site.replace(operand, f"({site.text(operand)} - 1)")
+            yield site.replace(operand, f"({site.text(operand)} + 1)")
+
+
 TEMPLATES: tuple[Template, ...] = (
     off_by_one_constant, dropped_one, range_bounds, index_bounds, first_or_last, slice_bounds, shifted_side,
-    shifted_value, shifted_argument,
+    shifted_value, shifted_argument, shifted_operand,
 )  # fmt: skip

@@ -101,21 +101,21 @@ def added_argument(site: Site) -> Iterator[Rewrite]:
         yield Rewrite(end, end, f"{glue}default=0", "an empty sequence gives 0", 0.6)
 
 
+def _values(node: ast.Return | ast.Assign | ast.Call | ast.Compare | ast.For) -> list[ast.expr | None]:
+    """The values a node takes: arguments, sides, what is looped over, assigned or returned."""
+    if isinstance(node, ast.Call):
+        return list(node.args[:3])
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    return [node.iter if isinstance(node, ast.For) else node.value]
+
+
 @template(0.4, ast.Return, ast.Assign, ast.Call, ast.Compare, ast.For)
 def converted_value(site: Site) -> Iterator[Rewrite]:
     """Convert a value, or take a copy."""
     node = site.node
     assert isinstance(node, (ast.Return, ast.Assign, ast.Call, ast.Compare, ast.For))
-    values: list[ast.expr | None]
-    if isinstance(node, ast.Call):
-        values = list(node.args[:3])
-    elif isinstance(node, ast.Compare):
-        values = [node.left, *node.comparators]
-    elif isinstance(node, ast.For):
-        values = [node.iter]
-    else:
-        values = [node.value]
-    for value in values:
+    for value in _values(node):
         if not isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BinOp)):
             continue
         for index, wrapper in enumerate(_WRAPPERS):
@@ -136,6 +136,38 @@ def unwrapped_call(site: Site) -> Iterator[Rewrite]:
         yield site.replace(node, site.grouped(node.args[0]))
     if isinstance(node.func, ast.Attribute):
         yield site.replace(node, site.grouped(node.func.value), weight=0.9)
+
+
+@template(0.35, ast.Call)
+def converted_receiver(site: Site) -> Iterator[Rewrite]:
+    """Convert what a method is called on."""
+    assert isinstance(site.node, ast.Call)
+    receiver = site.node.func.value if isinstance(site.node.func, ast.Attribute) else None
+    if isinstance(receiver, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)) and not isinstance(
+        site.parent, ast.Expr
+    ):
+        for method in ("lower", "strip", "upper", "copy"):
+            if f".{method}()" not in site.text(site.node):
+                yield site.replace(receiver, f"{site.text(receiver)}.{method}()")
+
+
+@template(0.4, ast.Call, ast.Return, ast.Assign, ast.For, ast.Compare)
+def added_index(site: Site) -> Iterator[Rewrite]:
+    """Use an element of a collection instead of the collection."""
+    node = site.node
+    assert isinstance(node, (ast.Call, ast.Return, ast.Assign, ast.For, ast.Compare))
+    for value in _values(node):
+        if isinstance(value, (ast.Name, ast.Attribute, ast.Call)):
+            yield site.replace(value, f"{site.text(value)}[0]")
+            yield site.replace(value, f"{site.text(value)}[-1]")
+
+
+@template(0.4, ast.Subscript)
+def dropped_index(site: Site) -> Iterator[Rewrite]:
+    """Use a collection instead of its element or slice."""
+    assert isinstance(site.node, ast.Subscript)
+    if isinstance(site.node.ctx, ast.Load):
+        yield site.replace(site.node, site.grouped(site.node.value))
 
 
 @template(0.5, ast.Attribute)
@@ -170,6 +202,6 @@ def strict_lookup(site: Site) -> Iterator[Rewrite]:
 
 
 TEMPLATES: tuple[Template, ...] = (
-    related_call, exchanged_arguments, dropped_argument, added_argument, converted_value, unwrapped_call,
-    called_method, guarded_lookup, strict_lookup,
+    related_call, exchanged_arguments, dropped_argument, added_argument, converted_value, converted_receiver,
+    unwrapped_call, added_index, dropped_index, called_method, guarded_lookup, strict_lookup,
 )  # fmt: skip

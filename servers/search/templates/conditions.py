@@ -45,8 +45,14 @@ def _results(site: Site) -> list[str]:
         if isinstance(node, ast.Return) and isinstance(node.value, (ast.Constant, ast.Name, ast.List, ast.Dict)):
             found.append(site.text(node.value))
     usual = ["None", "[]", "0", "False", "True", '""', "{}"]
-    known = set(site.names.visible(site.node))
+    known = {"None", "True", "False", *site.names.visible(site.node)}
     return list(dict.fromkeys([text for text in found if not text.isidentifier() or text in known] + usual))
+
+
+def _urgency(site: Site) -> float:
+    """A guard is likelier where the failure is a crash than where a wrong value came out."""
+    crashes = [name for name in site.clues.exceptions if name not in ("AssertionError", "Failed")]
+    return 1.6 if crashes else 1.0
 
 
 @template(0.5, ast.If, ast.While, ast.IfExp, ast.comprehension)
@@ -55,13 +61,15 @@ def added_condition(site: Site) -> Iterator[Rewrite]:
     assert isinstance(site.node, (ast.If, ast.While, ast.IfExp, ast.comprehension))
     for test in site.node.ifs[:1] if isinstance(site.node, ast.comprehension) else [site.node.test]:
         text = site.text(test) if not isinstance(test, (ast.BoolOp, ast.IfExp)) else f"({site.text(test)})"
-        names = _used(site, test)[:4]
         own = site.text(test)
-        extra = [(name, 1.0) for name in names if name != own]
-        extra += [(f"not {name}", 0.8) for name in names if name not in own.split()]
-        extra += [(other, 0.9) for other in _conditions(site)[:5] if other not in own]
-        for other, weight in extra:
-            yield site.replace(test, f"{other} and {text}", f"also asks for `{shown(other)}`", weight)
+        for name in [name for name in _used(site, test)[:4] if name != own]:
+            yield site.replace(test, f"{name} and {text}", f"also asks for `{name}`")
+            yield site.replace(test, f"not {name} or {text}", f"also passes for `not {name}`", 0.9)
+        local = [name for name in site.names.inner(test) if name not in ("self", "cls") and name not in own]
+        others = [(other, 0.9) for other in _conditions(site)[:5] if other not in own]
+        others += [(other, 0.7) for name in local[:4] for other in (name, f"not {name}")]
+        for other, weight in others:
+            yield site.replace(test, f"{text} and {other}", f"also asks for `{shown(other)}`", weight)
             yield site.replace(test, f"{text} or {other}", f"also passes for `{shown(other)}`", weight * 0.9)
 
 
@@ -88,10 +96,9 @@ def early_return(site: Site) -> Iterator[Rewrite]:
     tests: list[tuple[str, float]] = []
     head: ast.AST = node.test if isinstance(node, (ast.If, ast.While)) else getattr(node, "iter", node)
     names = _used(site, head)[:4]
-    divided = any(isinstance(part, ast.BinOp) and isinstance(part.op, (ast.Div, ast.Mod)) for part in ast.walk(node))
-    zero = 1.2 if divided or "ZeroDivisionError" in site.clues.exceptions else 1.0
-    tests += [(f"not {name}", zero) for name in names]
-    tests += [(f"{name} is None", 0.7) for name in names]
+    urgency = _urgency(site)
+    tests += [(f"not {name}", urgency) for name in names]
+    tests += [(f"{name} is None", 0.7 * urgency) for name in names]
     tests += [(f"{name} <= 0", 0.5) for name in names[:2]]
     tests += [(other, 0.6) for other in _conditions(site)[:3]]
     results = [] if generator else _results(site)[:6]
@@ -114,7 +121,8 @@ def skipped_round(site: Site) -> Iterator[Rewrite]:
     if site.source.line_span(node) is None:
         return
     names = _used(site, node.test if isinstance(node, ast.If) else node)[:4]
-    tests = [(f"not {name}", 1.0) for name in names] + [(f"{name} is None", 0.7) for name in names]
+    urgency = _urgency(site)
+    tests = [(f"not {name}", urgency) for name in names] + [(f"{name} is None", 0.7 * urgency) for name in names]
     tests += [
         (f"{one} {word} {other}", 0.7) for one in names for other in names if one != other for word in ("in", "==")
     ]

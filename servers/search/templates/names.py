@@ -7,11 +7,13 @@ import builtins
 from collections.abc import Iterable, Iterator
 
 from servers.search.scope import nearest, parameters
+from servers.search.source import shallow
 from servers.search.template import Rewrite, Site, Template, template
 
 _BUILTIN_TYPES: dict[str, type] = {
     kind.__name__: kind for kind in (str, bytes, list, dict, set, frozenset, tuple, int, float)
 }
+_HEADED = (ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.If, ast.While, ast.For)
 _FAMILIES = (
     ("KeyError", "IndexError", "LookupError", "AttributeError"),
     ("ValueError", "TypeError", "KeyError", "ArithmeticError", "ZeroDivisionError"),
@@ -173,6 +175,19 @@ def exchanged_names(site: Site) -> Iterator[Rewrite]:
             yield site.swap(left, right, "two neighbours of a tuple are exchanged")
 
 
+@template(0.55, *_HEADED)
+def exchanged_variables(site: Site) -> Iterator[Rewrite]:
+    """Exchange two variables of one statement."""
+    assert isinstance(site.node, ast.stmt)
+    inner = site.names.inner(site.node)
+    reads = [node for node in shallow(site.node) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    reads = sorted((node for node in reads if node.id in inner), key=lambda node: site.source.span(node))[:7]
+    for index, left in enumerate(reads):
+        for right in reads[index + 1 :]:
+            if left.id != right.id:
+                yield site.swap(left, right, f"`{left.id}` and `{right.id}` are exchanged")
+
+
 def _quoted(site: Site, text: str) -> str:
     """A string literal in the quotes the node has."""
     quoted = repr(text)
@@ -183,5 +198,5 @@ def _quoted(site: Site, text: str) -> str:
 
 TEMPLATES: tuple[Template, ...] = (
     nearest_name, nearest_attribute, nearest_key, nearest_keyword, nearest_import, wrong_variable, wrong_attribute,
-    attribute_for_local, local_for_attribute, exception_type, exchanged_names,
+    attribute_for_local, local_for_attribute, exception_type, exchanged_names, exchanged_variables,
 )  # fmt: skip
