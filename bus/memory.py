@@ -35,6 +35,17 @@ class _Consumer:
     after: int = 0
     attempts: dict[int, int] = field(default_factory=dict[int, int])
     done: set[int] = field(default_factory=set[int])
+    on_delivery: OnDelivery | None = None
+
+    async def deliver(self, stream: list[Stored]) -> None:
+        """Hand over what is new since the last time, if somebody is there to take it."""
+        while self.on_delivery is not None and self.after < len(stream):
+            kept = stream[self.after]
+            self.after = kept.seq
+            if kept.seq not in self.done and matches(self.filter, kept.subject):
+                self.attempts[kept.seq] = attempt = self.attempts.get(kept.seq, 0) + 1
+                message = Message(kept.subject, kept.body, kept.headers)
+                await self.on_delivery(_MemoryDelivery(message, attempt, kept.seq, self))
 
 
 @dataclass
@@ -45,7 +56,6 @@ class MemoryBroker:
     consumers: dict[tuple[str, str], _Consumer] = field(default_factory=dict[tuple[str, str], _Consumer])
     listeners: list[_Listener] = field(default_factory=list[_Listener])
     keys: dict[tuple[str, str], tuple[bytes, float]] = field(default_factory=dict[tuple[str, str], tuple[bytes, float]])
-    stored: anyio.Event = field(default_factory=anyio.Event)
 
     def add_consumer(self, stream: str, name: str, filter_subject: str) -> None:
         """Provision a durable consumer."""
@@ -102,9 +112,10 @@ class MemoryBus:
         sealed = {**headers, **seal(self._signer, subject, body)}
         kept = Stored(stream_of(subject), len(stream) + 1, subject, body, sealed, datetime.now(UTC))
         stream.append(kept)
-        happened, self._broker.stored = self._broker.stored, anyio.Event()
-        happened.set()
         await self._spread(Message(subject, body, sealed))
+        for (of, _), consumer in list(self._broker.consumers.items()):
+            if of == kept.stream:
+                await consumer.deliver(stream)
         return kept.seq
 
     async def last(self, stream: str, subject: str) -> Stored | None:
@@ -124,24 +135,12 @@ class MemoryBus:
     async def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AsyncGenerator[None]:
         """See `Bus.consume`; what was delivered and not acknowledged comes again at the next `consume`."""
         state = self._broker.consumers[stream, consumer]
-        state.after = 0
-
-        async def pump() -> None:
-            while True:
-                happened = self._broker.stored
-                for kept in list(self._broker.streams.get(stream, [])):
-                    if kept.seq > state.after and kept.seq not in state.done and matches(state.filter, kept.subject):
-                        state.attempts[kept.seq] = attempt = state.attempts.get(kept.seq, 0) + 1
-                        await on_delivery(
-                            _MemoryDelivery(Message(kept.subject, kept.body, kept.headers), attempt, kept.seq, state)
-                        )
-                    state.after = max(state.after, kept.seq)
-                await happened.wait()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pump)
+        state.after, state.on_delivery = 0, on_delivery
+        await state.deliver(self._broker.streams.get(stream, []))
+        try:
             yield
-            tasks.cancel_scope.cancel()
+        finally:
+            state.on_delivery = None
 
     async def publish(self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, reply: str = "") -> None:
         """See `Bus.publish`."""

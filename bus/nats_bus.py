@@ -177,6 +177,7 @@ class NatsBus:
             await on_delivery(delivery)
 
         subscription = await _subscribe(self._client, subject, queue, on_msg)
+        await self._client.flush()  # whatever is sent after this point is received
         try:
             yield
         finally:
@@ -198,6 +199,7 @@ class NatsBus:
             await on_message(_message(msg))
 
         subscription = await _subscribe(self._client, subject, queue, on_msg)
+        await self._client.flush()  # whatever is sent after this point is received
         try:
             yield
         finally:

@@ -1,0 +1,77 @@
+"""The two kinds of bus every behaviour is shown on: the in-memory double and a real nats-server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from bus.broker import BrokerUser, EmbeddedBroker, embedded_broker
+from bus.bus import Bus
+from bus.connect import connect, identities
+from bus.grants import SERVE, Grant, permissions, results_consumer
+from bus.identity import load_identity
+from bus.memory import MemoryBroker
+from bus.provision import provision
+from contracts.ledger import server_stream
+
+CREW = (
+    Grant("operator", operates=True),
+    Grant("orchestrator", calls=("echo.*",), decides_runs=True, decides_gates=True, reads_ledger=("echo",)),
+    Grant("meddler", calls=("echo.*",)),
+    Grant("echo", serves=True),
+    Grant("other", serves=True, calls=("echo.say",)),
+)
+
+
+class Rig(Protocol):
+    """Hands out connections by identity."""
+
+    def connect(self, name: str) -> AbstractAsyncContextManager[Bus]:
+        """A connection of one of `CREW`."""
+        ...
+
+
+class MemoryRig:
+    """In-memory; enforces nothing."""
+
+    def __init__(self) -> None:
+        self.broker = MemoryBroker()
+        for grant in CREW:
+            if grant.serves:
+                stream = server_stream(grant.name)
+                self.broker.add_consumer(stream, SERVE, f"call.{grant.name}.>")
+            for server in grant.servers():
+                self.broker.add_consumer(
+                    server_stream(server), results_consumer(grant.name), f"result.{grant.name}.{server}.>"
+                )
+
+    @asynccontextmanager
+    async def connect(self, name: str) -> AsyncGenerator[Bus]:
+        yield self.broker.connect(name)
+
+
+class NatsRig:
+    """A real broker with generated permissions."""
+
+    def __init__(self, state: Path, broker: EmbeddedBroker) -> None:
+        self.state = state
+        self.broker = broker
+
+    @asynccontextmanager
+    async def connect(self, name: str) -> AsyncGenerator[Bus]:
+        async with connect(self.state, self.broker.url, name) as bus:
+            yield bus
+
+
+@asynccontextmanager
+async def nats_rig(state: Path) -> AsyncGenerator[NatsRig]:
+    """A provisioned broker for `CREW`."""
+    keys = {grant.name: load_identity(identities(state), grant.name).public for grant in CREW}
+    users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in CREW}
+    with embedded_broker(state / "broker", users) as broker:
+        rig = NatsRig(state, broker)
+        async with rig.connect("operator") as operator:
+            await provision(operator, CREW, keys)
+        yield rig

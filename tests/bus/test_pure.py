@@ -1,0 +1,125 @@
+"""Subjects, envelopes, wire and grants: pure, so properties hold for all inputs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.envelope import BY, opened, seal
+from bus.errors import CallFailed, InvalidMessage
+from bus.grants import Grant, check_calls, permissions
+from bus.identity import new_identity
+from bus.subjects import CallSubject, matches, parse_rpc, rpc, token, untoken
+from bus.wire import Correlation, call_request, called_tool, correlation_of, failure_result, parse, response, result_of
+from contracts.failure import Failure
+from tests.bus.echo import EchoParams, EchoResult
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True)
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1)
+CALL_IDS = st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
+
+
+@given(TEXTS)
+def test_any_tool_name_becomes_one_token_and_comes_back(name: str) -> None:
+    """No name can add a token, a wildcard or white space to a subject."""
+    escaped = token(name)
+    assert not set(escaped) & set(".*> \t\r\n")
+    assert untoken(escaped) == name
+
+
+@given(NAMES, TEXTS, NAMES, CALL_IDS)
+def test_a_call_subject_says_the_same_after_a_round_trip(server: str, tool: str, caller: str, call_id: str) -> None:
+    """What is written into a subject is read from it."""
+    subject = CallSubject(server, tool, caller, call_id)
+    assert CallSubject.parse(str(subject)) == subject
+    assert matches(f"call.{server}.*.{caller}.*", str(subject))
+
+
+@given(NAMES, st.sampled_from(["tools/list", "server/discover", "resources/templates/list"]), NAMES)
+def test_an_rpc_subject_says_the_same_after_a_round_trip(server: str, method: str, caller: str) -> None:
+    """Methods with slashes keep them."""
+    assert parse_rpc(rpc(server, method, caller)) == (server, method, caller)
+
+
+@pytest.mark.parametrize("escaped", ["=2e", "=2E=", "a=41", "=ZZ", "=C3"])
+def test_an_escape_that_is_not_canonical_is_refused(escaped: str) -> None:
+    """Two spellings of one tool would be two permissions for it."""
+    with pytest.raises(ValueError, match=r"subject token|decode"):
+        untoken(escaped)
+
+
+ALICE, MALLORY = new_identity("alice"), new_identity("mallory")
+ROSTER = {"alice": ALICE.public, "mallory": MALLORY.public}
+
+
+@given(st.binary(), st.binary(), NAMES)
+def test_a_sealed_message_opens_only_as_it_was_sealed(body: bytes, other: bytes, subject: str) -> None:
+    """Another body, subject or sender is noticed."""
+    headers = seal(ALICE.signer(), subject, body)
+    assert opened(subject, body, headers, ROSTER) == "alice"
+    with pytest.raises(InvalidMessage):
+        opened(subject + "x", body, headers, ROSTER)
+    with pytest.raises(InvalidMessage):
+        opened(subject, body, {**headers, BY: "mallory"}, ROSTER)
+    if other != body:
+        with pytest.raises(InvalidMessage):
+            opened(subject, other, headers, ROSTER)
+
+
+def test_a_sender_who_is_not_on_the_roster_is_nobody() -> None:
+    """A valid signature of an unknown key proves nothing."""
+    with pytest.raises(InvalidMessage, match="roster"):
+        opened("s", b"", seal(new_identity("eve").signer(), "s", b""), ROSTER)
+
+
+@given(CALL_IDS, TEXTS, st.text(st.characters(codec="utf-8")), TEXTS)
+def test_a_request_says_what_was_asked(call_id: str, tool: str, text: str, run: str) -> None:
+    """The bytes the engine builds are JSON-RPC with exactly these values."""
+    message = parse("s", call_request(call_id, tool, EchoParams(text=text), Correlation(run=run)))
+    assert called_tool(message) == tool
+    assert message["id"] == call_id
+    assert message["params"]["arguments"] == {"text": text}
+    assert correlation_of(message) == Correlation(run=run)
+
+
+def test_a_failure_arrives_as_the_failure_it_was() -> None:
+    """Kind, retry and way out survive the wire."""
+    failure = Failure(kind="conflict", message="moved on", retry=True, way_out="Ask again.")
+    with pytest.raises(CallFailed) as caught:
+        result_of("echo", "say", response("1", failure_result(failure)), EchoResult)
+    assert caught.value.failure == failure
+    assert caught.value.retry
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        response("1", {"structuredContent": {"text": 1}}),
+        response("1", {"content": []}),
+        json.dumps({"jsonrpc": "2.0", "id": "1", "error": {"code": -32603, "message": "no"}}).encode(),
+        response("1", {"isError": True, "content": [{"type": "text", "text": "no"}]}),
+    ],
+)
+def test_an_answer_that_breaks_the_contract_is_a_failed_call(answer: bytes) -> None:
+    """Whatever a server sends, the caller gets its type or a `CallFailed`."""
+    with pytest.raises(CallFailed):
+        result_of("echo", "say", answer, EchoResult)
+
+
+def test_a_member_may_publish_under_its_own_name_only() -> None:
+    """Every subject a member may publish names it, is an acknowledgement of its own, or reads."""
+    granted = permissions(Grant("writer", serves=True, calls=("runner.run",)))
+    assert "call.runner.run.writer.*" in granted.publish
+    assert not any(matches(allowed, "call.runner.run.boss.0") for allowed in granted.publish)
+    assert not any(matches(allowed, "result.boss.runner.0") for allowed in granted.publish)
+    assert not any(matches(allowed, "$JS.API.STREAM.PURGE.LEDGER_writer") for allowed in granted.publish)
+    assert not any(matches(allowed, "_INBOX.boss.x") for allowed in granted.subscribe)
+
+
+def test_a_grant_that_names_nothing_is_said() -> None:
+    """A misspelt tool in a crew file is a sentence, not a silent denial later."""
+    wrong = check_calls([Grant("w", calls=("runner.rnu", "nobody.x", "runner.*"))], {"runner": frozenset({"run"})})
+    assert len(wrong) == 2
