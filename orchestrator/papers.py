@@ -35,8 +35,9 @@ def paper(request: GateRequest) -> RenderableType:
 def draw_plan(plan: Plan) -> RenderableType:
     """The steps, who does them, and what the plan rests on."""
     steps = Table.grid(padding=(0, 2, 0, 0))
+    steps.add_column(justify="right")
     for number, step in enumerate(plan.steps, 1):
-        uses = ", ".join(step.uses)
+        uses = ", ".join(tool.removeprefix(f"{step.agent}.") for tool in step.uses)
         steps.add_row(Text(f"{number}."), Text(line(step.title)), Text(step.agent, "cyan"), Text(line(uses), "dim"))
     parts: list[RenderableType] = []
     if plan.request:
@@ -70,7 +71,6 @@ def draw_patches(patches: PatchSet) -> RenderableType:
     parts.append(Text(f"\n{tried(patches.tried)}", "dim"))
     if patches.note:
         parts.append(Text(safe(patches.note), "dim"))
-    parts.append(Text("Plausible by the tests. Whether it is right is yours to say.", "yellow"))
     return Group(*parts)
 
 
@@ -106,9 +106,14 @@ def draw_escalation(escalation: Escalation) -> RenderableType:
 
 
 def diff_text(diff: str) -> Text:
-    """A unified diff in colours; every character that could command the terminal is shown instead."""
+    """A unified diff in colours; every character that could command the terminal is shown instead.
+
+    Git's `index` lines, which name blobs and nothing a person reads, are left out.
+    """
     text = Text()
     for each in diff.split("\n"):
+        if each.startswith("index "):
+            continue
         style = "bold" if each.startswith(("diff ", "+++", "---")) else LINE_STYLES.get(each[:1], "")
         text.append(safe(each) + "\n", style)
     text.rstrip()
@@ -133,13 +138,9 @@ def said(proposal: Proposal) -> str:
 
 
 def evidence(found: Evidence) -> str:
-    """Evidence in words."""
-    whole = f"suite with it: {found.suite_passed} passed"
-    if found.suite_failed:
-        whole += f", {found.suite_failed} failed as before"
-    through = f"changed lines run by {count(found.tests_through, 'other passing test')}"
-    observed = f"{found.calls_changed} of {count(found.calls_observed, 'observed call')} come out differently"
-    return f"{whole}; {through}; {observed}"
+    """How the suite stands with the patch; the rest of the evidence is among the reasons for its rank."""
+    before = f", {found.suite_failed} failed as before" if found.suite_failed else ""
+    return f"suite with it: {found.suite_passed} passed{before}"
 
 
 def tried(effort: Tried) -> str:
@@ -183,4 +184,4 @@ def compared(comparison: Comparison) -> Iterator[str]:
 
 def indent(what: RenderableType) -> Padding:
     """Set off from the margin."""
-    return Padding(what, (0, 0, 0, 2))
+    return Padding(what, (0, 0, 0, 2), expand=False)

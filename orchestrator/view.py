@@ -66,7 +66,7 @@ def view_for(out: Console) -> View:
 
 
 class LiveView:
-    """Redraws the steps in place, four times a second, so that elapsed times run."""
+    """Redraws the steps in place, four times a second, so that elapsed times run; the last picture stays."""
 
     def __init__(self, out: Console, clock: Callable[[], datetime] = utc_now) -> None:
         self._out = out
@@ -82,6 +82,8 @@ class LiveView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.pause()
+        if self._state is not None:
+            self._out.print(self._draw())
 
     def show(self, state: RunState) -> None:
         """Redraw."""
@@ -91,12 +93,12 @@ class LiveView:
 
     def progress(self, step: str, message: str) -> None:
         """Say it beside the step."""
+        self._said.pop(step, None)
         self._said[step] = message
 
     def pause(self) -> None:
-        """Leave the last picture standing."""
+        """Take the picture away."""
         if self._live is not None:
-            self._live.refresh()
             self._live.stop()
             self._live = None
 
@@ -116,7 +118,7 @@ class LiveView:
 
 
 class PlainView:
-    """One line when a step begins or ends, and when the run is done: for pipes, logs and CI."""
+    """One line when a step begins and one when it ends: for pipes, logs and CI."""
 
     def __init__(self, out: Console) -> None:
         self._out = out
@@ -159,7 +161,7 @@ def picture(state: RunState, now: datetime, said: dict[str, str], width: int) ->
     for step in state.steps:
         mark, style = MARKS[step.status]
         text = Text(line(step.title), style="bold" if step.status == "running" else "")
-        note = said.get(step.step, "") if step.status == "running" else step.summary
+        note = told(step.step, said) if step.status == "running" else step.summary
         if note:
             text.append(f"  {line(note)}", style="not bold dim" if step.status != "failed" else "not bold red")
         cells: list[Text] = [Text(mark, style=style), text]
@@ -167,6 +169,11 @@ def picture(state: RunState, now: datetime, said: dict[str, str], width: int) ->
             cells.append(Text(step.agent))
         table.add_row(*cells, Text(duration(elapsed(step, now))))
     return Group(header(state, now), table)
+
+
+def told(step: str, said: dict[str, str]) -> str:
+    """What a step's tool calls said last; a call's path begins with its step's."""
+    return next((text for path, text in reversed(said.items()) if path == step or path.startswith(f"{step}/")), "")
 
 
 def header(state: RunState, now: datetime) -> Text:

@@ -14,6 +14,8 @@ from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import document, json_option, ledger, out, start
 from orchestrator.text import line
 
+WIDE = 120
+"""Columns from which on digests are shown; `--json` has them in full always."""
 OUTCOMES = {"ok": "green", "failed": "red", "denied": "red", "open": "yellow"}
 
 
@@ -46,7 +48,7 @@ def log(run: str, as_json: bool) -> None:
     if as_json:
         document(found.calls)
     else:
-        out().print(_table(found.calls))
+        out().print(_table(found.calls, out().width))
     if found.foreign:
         click.secho(f"{found.foreign} stored messages were not sealed by whom their subject names.", err=True, fg="red")
 
@@ -57,24 +59,22 @@ async def _log(name: str) -> Audit:
         return await read_audit(bus, [card.manifest.name for card in await cards(bus)], run)
 
 
-def _table(records: tuple[CallRecord, ...]) -> Table:
+def _table(records: tuple[CallRecord, ...], width: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
-    for name in ("time", "caller", "call", "step", "took", "outcome", "call id", "params", "result"):
+    digests = ("call id", "params", "result") if width >= WIDE else ()
+    for name in ("time", "caller", "call", "took", "outcome", *digests, "step"):
         table.add_column(name, no_wrap=True, justify="right" if name == "took" else "left")
     for each in records:
         took = "" if each.duration_ms is None else f"{each.duration_ms:,.0f} ms"
+        why = "" if each.failure is None else f": {each.failure.message}"
+        hashes = (each.call_id[:8], each.params_sha256[:8], (each.result_sha256 or "")[:8]) if digests else ()
         table.add_row(
-            Text(f"{each.called_at.astimezone():%H:%M:%S.%f}"[:-3]),
+            Text(f"{each.called_at.astimezone():%H:%M:%S}"),
             Text(each.caller),
             Text(f"{each.server}.{each.tool}"),
-            Text(line(each.step, 40)),
             Text(took),
-            Text(
-                each.outcome if each.failure is None else line(f"{each.outcome}: {each.failure.message}", 60),
-                OUTCOMES[each.outcome],
-            ),
-            Text(each.call_id[:8], "dim"),
-            Text(each.params_sha256[:8], "dim"),
-            Text((each.result_sha256 or "")[:8], "dim"),
+            Text(line(each.outcome + why, 60), OUTCOMES[each.outcome]),
+            *(Text(digest, "dim") for digest in hashes),
+            Text(line(each.step, 40), "dim"),
         )
     return table

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from orchestrator import intake
 from orchestrator.cli.conduct import RUNS_CODE, Watching, Wishes, conduct, conductor, settled
-from orchestrator.cli.narration import ApprovingDesk, Narrator
+from orchestrator.cli.narration import ApprovingDesk, Narrator, inside
 from orchestrator.cli.shared import out
 from orchestrator.cli.tell import report_of
 from orchestrator.papers import diff_text, suite
@@ -57,7 +57,7 @@ def demo(context: click.Context) -> None:
         async with conductor(watching, prepared.project, unsandboxed=False, quiet=True) as (conducting, crew):
             narrator.crew(crew, time.monotonic() - began)
             if any(card.sandbox == "weak" for card in crew if card.manifest.name in RUNS_CODE):
-                to.print(Padding(Text(WEAK, "yellow"), (0, 0, 0, 4)))
+                to.print(inside(Text(WEAK, "yellow")))
             conducting = replace(conducting, desk=ApprovingDesk(to, narrator))
             return await conducting.start(prepared.task, prepared.workflow, prepared.policy)
 
@@ -107,7 +107,7 @@ def conclude(to: Console, outcome: Outcome, project: Path, seconds: float) -> No
         to.print(Text(f"  → {state.way_out or '`podium doctor` checks this machine.'}"))
         return
     to.print(Text.assemble(("✓ Handed over", "bold green"), f" after {duration(seconds)}"))
-    to.print(Padding(diff_text(report.bundle.patch.diff), (1, 0, 1, 4)))
+    to.print(Padding(diff_text(report.bundle.patch.diff), (1, 0, 1, 4), expand=False))
     table = Table.grid(padding=(0, 2, 0, 2))
     table.add_row("tests before", suite(report.bundle.before))
     table.add_row("tests after", suite(report.bundle.after))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.status import Status
 from rich.text import Text
@@ -41,6 +41,11 @@ GATES = {
 }
 
 
+def inside(what: RenderableType) -> Padding:
+    """Set off below a heading."""
+    return Padding(what, (0, 0, 0, 4), expand=False)
+
+
 class Narrator:
     """A view that explains each step once, as it begins."""
 
@@ -67,7 +72,7 @@ class Narrator:
             row = Text.assemble((f"{card.manifest.name:<16}", "cyan"), line(holds, 40))
             if card.sandbox:
                 row.append(f"  sandbox: {card.sandbox}", "dim")
-            self._out.print(Padding(row, (0, 0, 0, 4)))
+            self._out.print(inside(row))
 
     def show(self, state: RunState) -> None:
         """Say what began and what ended since."""
@@ -106,14 +111,14 @@ class Narrator:
         mark, style = MARKS[step.status]
         took = duration(elapsed(step, step.ended_at or step.started_at))
         text = Text.assemble((f"{mark} ", style), line(step.summary or "done"), (f"  {took}", "dim"))
-        self._out.print(Padding(text, (0, 0, 0, 4)))
+        self._out.print(inside(text))
 
     def _head(self, title: str, who: str) -> None:
         self._out.print()
         self._out.print(Text.assemble(("▸ ", "bold cyan"), (line(title), "bold"), (f"  {who}", "cyan")))
 
     def _explain(self, text: str) -> None:
-        self._out.print(Padding(Text(text, "dim"), (0, 0, 0, 4)))
+        self._out.print(inside(Text(text, "dim")))
 
 
 class ApprovingDesk:
@@ -128,9 +133,9 @@ class ApprovingDesk:
         self._narrator.pause()
         self._out.print()
         self._out.print(Text.assemble(("◆ gate: ", "bold yellow"), (request.kind, "bold yellow")))
-        self._out.print(Padding(Text(GATES[request.kind], "dim"), (0, 0, 0, 4)))
+        self._out.print(inside(Text(GATES[request.kind], "dim")))
         if request.kind != "handoff":
-            self._out.print(Padding(paper(request), (0, 0, 0, 4)))
+            self._out.print(inside(paper(request)))
         digest = request.subject_sha256[:12]
-        self._out.print(Padding(Text(f"The demo approves sha256 {digest}… in your place.", "yellow"), (0, 0, 0, 4)))
+        self._out.print(inside(Text(f"The demo approves sha256 {digest}… in your place.", "yellow")))
         return answer(request, "approve", by="podium demo", via="policy")

@@ -84,17 +84,22 @@ async def _show(name: str) -> Shown:
 
 def draw(shown: Shown, width: int) -> Group:
     """The run on a terminal, with what can be done next."""
+    return Group(picture(shown.state, utc_now(), {}, width), draw_end(shown))
+
+
+def draw_end(shown: Shown) -> Group:
+    """Where the run stands or how it ended, and what can be done next."""
     state = shown.state
-    parts: list[RenderableType] = [picture(state, utc_now(), {}, width)]
+    parts: list[RenderableType] = []
     if shown.gate:
         parts += [Text(f"\nwaits at gate {shown.gate.gate}:", "yellow"), paper(shown.gate)]
     for label, text in (("because", state.reason), ("way out", state.way_out), ("by", state.by)):
         if text:
             parts.append(Text(f"{label}: {safe(text)}"))
     if state.branch:
-        parts.append(Text(f"branch  {state.branch} at {state.head[:12]} in {safe(state.task.repo)}"))
-        parts.append(Text(f"bundle  {state.bundle}"))
-    parts.append(Text("\n" + "\n".join(next_commands(state)), "dim"))
+        where = f"branch  {state.branch} at {state.head[:12]} in {safe(state.task.repo)}\nbundle  {state.bundle}"
+        parts.append(Text(where, no_wrap=True, overflow="ignore"))
+    parts.append(Text("\n" + "\n".join(next_commands(state)), "dim", no_wrap=True, overflow="ignore"))
     return Group(*parts)
 
 

@@ -8,7 +8,7 @@ import click
 
 from contracts.state import RunState
 from orchestrator.cli.recall import find_run, follow
-from orchestrator.cli.runs import Shown, draw
+from orchestrator.cli.runs import Shown, draw_end
 from orchestrator.cli.shared import document, json_option, ledger, out, run_argument, start
 from orchestrator.run import Outcome
 from orchestrator.view import console, view_for
@@ -32,7 +32,7 @@ def watch(context: click.Context, run: str, as_json: bool) -> None:
     if as_json:
         document(state)
     else:
-        out().print(draw(Shown(state=state), out().width))
+        out().print(draw_end(Shown(state=state)))
     context.exit(Outcome(state).exit_code)
 
 
