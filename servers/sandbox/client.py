@@ -162,6 +162,8 @@ class KeptSandbox:
                 output = payload
             elif kind == RESULT:
                 told: dict[str, Any] = json.loads(payload)
+                if told["ended"] == "cancelled":
+                    raise SandboxUnavailable("The sandbox's keeper ended while the job ran.")
                 returncode = int(told.pop("returncode"))
                 report = SandboxReport.model_validate(self.report.model_dump() | told)
                 return Finished(returncode=returncode, output=output, channel=bytes(channel), report=report)

@@ -19,6 +19,9 @@ ORDER, STDIN, CHANNEL, OUTPUT, RESULT, ERROR = b"J", b"I", b"C", b"O", b"R", b"E
 HEADER = struct.Struct("!cI")
 MAX_FRAME = 256 << 20
 
+OURS = Path(__file__).resolve().parents[1]
+"""Podium's own code for use inside, which is no secret."""
+
 BACKENDS = ("bubblewrap", "landlock", "seccomp")
 
 
@@ -34,10 +37,10 @@ class SetUpFailed(Exception):
 class Policy:
     """What a keeper will ever run; fixed when it starts.
 
-    `scratch_root`: every job's scratch lies below it. `read_only`: every path a job may read beside the
-    system's own lies in or below one of these, or anywhere with `read_anywhere`; a home itself it may never.
-    `private`: paths no grant may contain or lie in. `backends`: which may be used, strongest first. `python`: the interpreter the canary runs. `unsandboxed`: when no
-    backend works, run without confinement.
+    `scratch_root`: every job's scratch lies below it. `read_only`: what a job may read beside the system's
+    own, and all below. `read_anywhere`: also Python installations, programs, git worktrees, wherever they are.
+    `private`: paths no grant may contain or lie in. `backends`: which may be used, strongest first. `python`:
+    the interpreter the canary runs. `unsandboxed`: when no backend works, run without confinement.
     """
 
     scratch_root: Path
@@ -156,12 +159,19 @@ def check(order: Order, policy: Policy) -> None:
         raise Refused(f"cwd must stay inside the scratch, found {order.cwd}.")
     for path in order.read_only:
         check_grant(path, policy)
-        if policy.read_anywhere:
-            continue
-        if not any(real(path) == real(p) or is_below(real(path), real(p)) for p in policy.read_only):
-            raise Refused(
-                f"{path} is not among what jobs may read: {', '.join(map(str, policy.read_only)) or 'nothing'}."
-            )
+        named = any(real(path) == real(p) or is_below(real(path), real(p)) for p in (*policy.read_only, OURS))
+        if not named and not (policy.read_anywhere and is_tool(real(path))):
+            allowed = ", ".join(map(str, policy.read_only)) or "nothing"
+            tools = ", or a Python installation, program or worktree" if policy.read_anywhere else ""
+            raise Refused(f"{path} is not among what jobs may read: {allowed}{tools}.")
+
+
+def is_tool(path: Path) -> bool:
+    """Whether `path` is a program, a virtual environment (PEP 405), a Python's prefix, or a git worktree."""
+    if path.is_file():
+        return os.access(path, os.X_OK)
+    marked = (path / "pyvenv.cfg").is_file() or (path / ".git").is_file()
+    return marked or any(path.glob("lib*/python3*/os.py"))
 
 
 def check_grant(path: Path, policy: Policy) -> None:

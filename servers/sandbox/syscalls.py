@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 
 from servers.sandbox import linux
@@ -108,6 +109,10 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "sched_setscheduler": (144, 119),
     "sched_setparam": (142, 118),
     "sched_setattr": (314, 274),
+    "open": (2, None),
+    "openat": (257, 56),
+    "openat2": (437, 437),
+    "truncate": (76, 45),
     "chmod": (90, None),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
@@ -192,12 +197,13 @@ def _common() -> list[Rule]:
     ]
 
 
-def job_filter(*, loopback: bool, metadata: bool) -> bytes:
+def job_filter(*, loopback: bool, metadata: bool, truncation: bool = True) -> bytes:
     """The filter of an untrusted program.
 
     `loopback`: TCP and UDP sockets, for a program that is alone in its network namespace. `metadata`:
     changes of mode, owner, times and attributes take effect; without, they appear to succeed (Landlock does
-    not control them, so they would reach files outside).
+    not control them, so they would reach files outside). `truncation`: by name, and by opening to read, for
+    the same reason with its first two ABIs.
     """
     rules = [*_common(), *_deny(SYSV_IPC, error=errno.ENOSYS), *_deny("memfd_create", error=errno.ENOSYS)]
     if loopback:
@@ -207,6 +213,12 @@ def job_filter(*, loopback: bool, metadata: bool) -> bytes:
         rules += _deny("socket", error=errno.EACCES)
     else:
         rules += _deny("socket connect bind listen", error=errno.EACCES)
+    if not truncation:
+        rules += _deny("truncate", error=errno.EACCES)
+        for name, flags in (("open", 1), ("openat", 2)):
+            to_read = When(flags, "eq", os.O_RDONLY, os.O_ACCMODE)
+            rules += _deny(name, to_read, When(flags, "any", os.O_TRUNC), error=errno.EACCES)
+        rules += _deny("openat2", error=errno.ENOSYS)
     if not metadata:
         rules += _deny("chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat", error=0)
         rules += _deny("chown fchown lchown fchownat")

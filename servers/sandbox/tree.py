@@ -18,15 +18,21 @@ def _read(path: str) -> bytes:
         return b""  # it ended, or is not ours to see
 
 
+def parent(pid: int) -> int | None:
+    """The parent of `pid`; None when it has ended."""
+    # The command's name may hold spaces and parentheses: count from the last one.
+    after = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(after[1]) if len(after) > 1 else None
+
+
 def _parents() -> dict[int, int]:
     """Every process's parent."""
     parents: dict[int, int] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            # The command's name may hold spaces and parentheses: count from the last one.
-            after = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()
-            if len(after) > 1:
-                parents[int(name)] = int(after[1])
+            above = parent(int(name))
+            if above is not None:
+                parents[int(name)] = above
     return parents
 
 

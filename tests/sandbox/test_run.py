@@ -192,6 +192,26 @@ async def test_a_keeper_refuses_a_policy_that_opens_homes(wide: str, tmp_path: P
             pass
 
 
+async def test_anywhere_means_tools_and_worktrees() -> None:
+    """Any Python, any single program, any worktree; no other folder, not even one the user could read."""
+    with scratch_root() as root:
+        (root / "job").mkdir()
+        (root / "notes").mkdir()
+        (root / "venv").mkdir()
+        (root / "venv" / "pyvenv.cfg").touch()
+        (root / "worktree").mkdir()
+        (root / "worktree" / ".git").write_text("gitdir: elsewhere")
+        (root / "program").touch(mode=0o755)
+        (root / "text").touch(mode=0o644)
+        rules = Policy(scratch_root=root, read_anywhere=True, backends=(), unsandboxed=True)
+        async with KeptSandbox(start_keeper(rules)) as sandbox:
+            for path in (*interpreter(), root / "venv", root / "worktree", root / "program"):
+                await sandbox.run(Job(argv=("/bin/true",), scratch=root / "job", read_only=(path,)))
+            for path in (root / "notes", root / "text", Path("/etc"), Path("/proc")):
+                with pytest.raises(JobRefused, match="a Python installation, program or worktree"):
+                    await sandbox.run(Job(argv=("/bin/true",), scratch=root / "job", read_only=(path,)))
+
+
 async def test_private_paths_are_never_granted(tmp_path: Path) -> None:
     """A grant that contains a private path, or lies in one, is refused."""
     keys = tmp_path / "state" / "keys"

@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def available() -> tuple[str, ...]:
 
 
 @contextmanager
-def scratch_root() -> Iterator[Path]:
+def scratch_root() -> Generator[Path]:
     """A folder below which jobs have their scratch; other uids can pass through it."""
     place = Path(tempfile.mkdtemp(prefix="sandbox-test-"))
     place.chmod(0o755)
@@ -105,11 +105,11 @@ class Cell:
 
 
 @asynccontextmanager
-async def cell(backend: str, *more_read_only: Path) -> AsyncIterator[Cell]:
+async def cell(backend: str, *more_read_only: Path) -> AsyncGenerator[Cell]:
     """A started sandbox with only `backend`."""
     with scratch_root() as root:
         rules = policy(root, backend)
-        rules = Policy(**{**rules.__dict__, "read_only": (*rules.read_only, *more_read_only)})
+        rules = replace(rules, read_only=(*rules.read_only, *more_read_only))
         async with KeptSandbox(start_keeper(rules)) as sandbox:
             yield Cell(backend, sandbox, root)
 
@@ -165,7 +165,7 @@ def _received(listener: socket.socket) -> bool:
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def world() -> Generator[World]:
     """Targets for one attack."""
     # Not in a world-writable folder's top level, and closed to other users: as a home would be.
     with scratch_root() as place:

@@ -16,7 +16,7 @@ from servers.sandbox.spawn import resource_limits, spawn
 from servers.sandbox.syscalls import job_filter, supported
 from servers.sandbox.system import CONFIGURATION, DEVICES, FACTS, PROGRAMS
 
-SCOPED_ABI = 6
+SCOPED_ABI, TRUNCATING_ABI = 6, 3
 NOTES = (
     "no sockets, shared memory or POSIX semaphores: tests that need them fail here",
     "changes of file modes, owners and times have no effect",
@@ -29,20 +29,20 @@ class Landlock:
     """Runs jobs below a Landlock ruleset."""
 
     name = "landlock"
-    tolerated: frozenset[str] = frozenset()
 
-    def __init__(self) -> None:
-        """Ask the kernel.
+    def __init__(self, newest: int = 1000) -> None:
+        """Ask the kernel; `newest` is the highest ABI to make use of.
 
         Raises:
             SetUpFailed: no Landlock, or an architecture whose system calls are not known here.
         """
-        self._abi = landlock.abi()
+        self._abi = min(landlock.abi(), newest)
         if not self._abi:
             raise SetUpFailed("the kernel has no Landlock, or it is not enabled")
         if not supported():
             raise SetUpFailed(f"no seccomp filter for {linux.machine()}")
         scoped = self._abi >= SCOPED_ABI
+        self.tolerated = frozenset[str]() if scoped else frozenset({"signal"})
         self.level = "reduced" if scoped else "weak"
         self.notes = NOTES if scoped else (*NOTES, f"Landlock ABI {self._abi} does not stop signals to other processes")
 
@@ -54,7 +54,7 @@ class Landlock:
             linux.drop_capabilities()
             linux.no_new_privileges()
             self._rules(order).enforce()
-            linux.install_filter(job_filter(loopback=False, metadata=False))
+            linux.install_filter(job_filter(loopback=False, metadata=False, truncation=self._abi >= TRUNCATING_ABI))
 
         limits = resource_limits(order.limits) | {resource.RLIMIT_NPROC: tasks_of_user() + order.limits.processes}
         pid = spawn(order.argv, order.environment(CHANNEL_FD), pipes.placed(), limits=limits, confine=confine)

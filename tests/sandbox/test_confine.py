@@ -1,0 +1,120 @@
+"""A confined specialist holds what its rules name and nothing else."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from servers.sandbox import landlock
+from tests.sandbox.world import World, world
+
+SPECIALIST = """
+import errno, json, os, signal, socket, subprocess, sys, asyncio, ctypes
+from pathlib import Path
+from servers.confine import Confinement, confine
+place, port, other, victim, abstract, connects, runs = sys.argv[1:]
+words = confine(Confinement(
+    read=(Path(place) / "granted",), write=(Path(place) / "own",),
+    connect_port=int(port) if connects == "yes" else None, exec=runs == "yes",
+))
+def fast_open(): socket.socket().sendto(b"x", socket.MSG_FASTOPEN, ("127.0.0.1", int(other)))
+def listen():
+    s = socket.socket(); s.listen()
+def namespace():
+    if ctypes.CDLL(None).unshare(0x10000000): raise OSError
+def gained():
+    status = open("/proc/self/status").read()
+    if "NoNewPrivs:\\t1" in status and "CapEff:\\t0000000000000000" in status: raise OSError
+attempts = {
+    "read granted": lambda: open(place + "/granted/file").read(),
+    "write granted": lambda: open(place + "/granted/file", "w"),
+    "read own": lambda: open(place + "/own/file").read(),
+    "write own": lambda: open(place + "/own/new", "w"),
+    "read secret": lambda: open(place + "/secret.txt").read(),
+    "write outside": lambda: open(place + "/target.txt", "w"),
+    "connect": lambda: socket.create_connection(("127.0.0.1", int(port)), 5),
+    "connect elsewhere": lambda: socket.create_connection(("127.0.0.1", int(other)), 5),
+    "fast open": fast_open,
+    "udp": lambda: socket.socket(type=socket.SOCK_DGRAM),
+    "mptcp": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262),
+    "unix": lambda: socket.socket(socket.AF_UNIX).connect(place + "/s.sock"),
+    "abstract": lambda: socket.socket(socket.AF_UNIX).connect("\\0" + abstract),
+    "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0),
+    "listen": listen,
+    "pair": socket.socketpair,
+    "event loop": lambda: asyncio.run(asyncio.sleep(0)),
+    "lazy import": lambda: __import__("sqlite3"),
+    "exec": lambda: subprocess.run(["/bin/true"], check=True),
+    "signal": lambda: os.kill(int(victim), 0),
+    "environ": lambda: open(f"/proc/{victim}/environ").read(),
+    "namespace": namespace,
+    "keep privileges": gained,
+}
+done = []
+for name, attempt in attempts.items():
+    try: attempt()
+    except (OSError, subprocess.CalledProcessError): continue
+    done.append(name)
+print(json.dumps([words, done]))
+"""
+
+
+def confined(target: World, *, connects: str, runs: str) -> tuple[str, set[str]]:
+    """The words, and which attempts got through."""
+    for folder in ("granted", "own"):
+        (target.place / folder).mkdir()
+        (target.place / folder / "file").write_text("text")
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        ports = (str(broker.getsockname()[1]), str(target.tcp.getsockname()[1]))
+        abstract = target.abstract.getsockname().decode().removeprefix("\0")
+        last = (abstract, connects, runs)
+        done = subprocess.run(
+            [sys.executable, "-c", SPECIALIST, str(target.place), *ports, str(target.victim.pid), *last],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    words, through = json.loads(done.stdout)
+    return words, set(through)
+
+
+ALWAYS = {"read granted", "read own", "write own", "pair", "event loop", "lazy import"}
+
+
+@pytest.mark.parametrize("connects", ["yes", "no"])
+@pytest.mark.parametrize("runs", ["yes", "no"])
+def test_a_specialist_keeps_only_what_it_was_granted(connects: str, runs: str) -> None:
+    """Its files, its one port, its programs if it may; no other network, process, privilege or file."""
+    granted = {"connect": connects == "yes", "exec": runs == "yes"}
+    expected = ALWAYS | {name for name, holds in granted.items() if holds}
+    with world() as target:
+        words, through = confined(target, connects=connects, runs=runs)
+    version = landlock.abi()
+    assert words == (f"landlock abi {version} + seccomp" if version else "seccomp")
+    if version < 6:
+        through -= {"signal", "environ", "connect elsewhere"}
+    if not version:
+        through -= {"write granted", "read secret", "write outside"}
+    assert through == expected
+
+
+def test_git_runs_where_programs_are_allowed(tmp_path: Path) -> None:
+    """The workspace's way: git in a folder it may write."""
+    code = """
+import subprocess, sys
+from pathlib import Path
+from servers.confine import Confinement, confine
+confine(Confinement(write=(Path(sys.argv[1]),), exec=True))
+subprocess.run(["git", "init", "-q", sys.argv[1] + "/repo"], check=True, env={"HOME": sys.argv[1], "PATH": "/usr/bin"})
+"""
+    here = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=here, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "repo" / ".git").is_dir()
