@@ -101,11 +101,11 @@ class Conductor:
         if not journal.ended:
             engine, job = self._prepare(journal)
             request = await pending(self.bus, fold(journal.events))
-            if request is not None:
-                # Wakes an orchestrator that waits at this gate; it finds the run taken over.
-                await store_decision(self.bus, request, answer(request, "abort", by=by, via="command", reason=reason))
             await finish.close(engine, job)
             await journal.add(RunAbortedEvent(verdict="abort", reason=reason, by=by))
+            if request is not None:
+                # Wakes an orchestrator that waits at this gate; it finds the run ended.
+                await store_decision(self.bus, request, answer(request, "abort", by=by, via="command", reason=reason))
         return Outcome(fold(journal.events))
 
     async def _take_over(self, run: str) -> Journal:
