@@ -16,6 +16,7 @@ class Board:
     """What is known of each candidate; `wanted` plausible ones are enough."""
 
     wanted: int
+    begun: int = 0
     _settled: dict[str, CandidateResult] = field(default_factory=dict[str, CandidateResult])
     _survived: dict[str, Tried] = field(default_factory=dict[str, Tried])
     _observed: dict[str, Observed] = field(default_factory=dict[str, Observed])
@@ -26,6 +27,7 @@ class Board:
 
     def begin(self) -> None:
         """A candidate is about to be tried: the first one starts the clock."""
+        self.begun += 1
         if self._first is None:
             self._first = anyio.current_time()
 

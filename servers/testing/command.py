@@ -10,11 +10,11 @@ import anyio
 from contracts.sandbox import Limits
 from contracts.test_runner import Counts, RunResult, SuiteOutcome, TestCase
 from servers.sandbox.job import Finished
+from servers.sandbox.text import plain
 from servers.testing.confined import Confined
 from servers.testing.junit import NoReport, read_report
 from servers.testing.scratch import TREE
 from servers.testing.suite import ENDED, OUTPUT_TAIL
-from servers.testing.text import plain
 
 
 async def run_command(confined: Confined, home: Path, limits: Limits, tests: tuple[str, ...]) -> RunResult:

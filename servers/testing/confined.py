@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.sandbox import Limits
-from servers.sandbox.job import Finished, Job
-from servers.specialist import Sandbox
+from servers.sandbox.job import Finished, Job, JobRefused, OnLine, SandboxUnavailable
+from servers.specialist import Sandbox, ToolError
 from servers.testing.claims import Claim, read
 from servers.testing.podium_inside.request import Request, dumps
 from servers.testing.program import Program
@@ -31,9 +31,7 @@ class Confined:
     sandbox: Sandbox
     program: Program
 
-    async def ask(
-        self, home: Path, request: Request, limits: Limits, on_claim: OnClaim, also: tuple[Path, ...] = ()
-    ) -> Finished:
+    async def ask(self, home: Path, request: Request, limits: Limits, on_claim: OnClaim) -> Finished:
         """Run the program inside on `home/tree`; `on_claim` gets each result as it arrives."""
 
         async def on_line(line: bytes) -> None:
@@ -47,12 +45,12 @@ class Confined:
             argv=argv,
             scratch=home,
             cwd=TREE,
-            read_only=(*self.program.read_only, INSIDE, *also),
+            read_only=(*self.program.read_only, INSIDE),
             env=environment(home / TREE, self.program.python),
             stdin=dumps(request),
             limits=limits,
         )
-        return await self.sandbox.run(job, on_line)
+        return await self._run(job, on_line)
 
     async def command(self, home: Path, limits: Limits) -> Finished:
         """Run the project's own test command on `home/tree`."""
@@ -65,7 +63,15 @@ class Confined:
             env=environment(tree, self.program.python),
             limits=limits,
         )
-        return await self.sandbox.run(job)
+        return await self._run(job, None)
+
+    async def _run(self, job: Job, on_line: OnLine | None) -> Finished:
+        try:
+            return await self.sandbox.run(job, on_line)
+        except JobRefused as refused:
+            raise ToolError("denied", str(refused)) from refused
+        except SandboxUnavailable as missing:
+            raise ToolError("unavailable", str(missing), way_out="See `podium doctor`.") from missing
 
 
 def environment(tree: Path, python: Path) -> dict[str, str]:

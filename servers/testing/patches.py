@@ -8,8 +8,11 @@ plausible has passed the plain run.
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -40,7 +43,24 @@ RESTARTS = 5
 CONFIRMERS = 2
 WORKING_SHARE = 0.85
 """Of the budget, for the workers; the rest is for confirming what they found last."""
+GRACE_S = 5.0
+"""For the last candidate to be stopped by its own limit."""
 BAD = ("failed", "error")
+
+
+@contextmanager
+def plain_errors() -> Generator[None]:
+    """A tool's error, raised in a task group, without the group around it."""
+    failed: BaseException | None = None
+    try:
+        yield
+    except* ToolError as group:
+        error: BaseException = group
+        while isinstance(error, ExceptionGroup):
+            error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+        failed = error
+    if failed is not None:
+        raise failed
 
 
 @dataclass(frozen=True)
@@ -65,7 +85,7 @@ class Bench:
         send, receive = anyio.create_memory_object_stream[Trial](len(trials) or 1)
         found: list[RunResult] = []
         ready = anyio.Event()
-        with anyio.move_on_after(self.params.budget_s):
+        with anyio.move_on_after(self.params.budget_s), plain_errors():
             async with anyio.create_task_group() as everything:
                 everything.start_soon(self._baseline, found, ready)
                 for _ in range(CONFIRMERS):
@@ -118,17 +138,23 @@ class Bench:
     async def _worker(
         self, trials: list[Trial], board: Board, send: MemoryObjectSendStream[Trial], workers: TaskGroup
     ) -> None:
-        """One warm process after another, should a candidate bring one down."""
+        """One warm process after another, should a candidate bring one down or spoil its copy."""
         until = anyio.current_time() + self.params.budget_s * WORKING_SHARE
         for _ in range(RESTARTS):
             left = until - anyio.current_time()
             trials = [trial for trial in trials if not board.knows(trial.id)]
             if not trials or left <= 0:
                 return
+            before = board.begun
             async with scratch_copy(self.tree, self.scratch) as home:
                 died_on = await self._warm(home, trials, board, send, workers, left)
             if died_on is not None:
                 board.settle(died_on)
+            elif board.begun == before:
+                break
+        for trial in trials:
+            if not board.knows(trial.id):
+                send.send_nowait(trial)  # no warm process will do: the plain run decides alone
 
     async def _warm(
         self,
@@ -139,13 +165,14 @@ class Bench:
         workers: TaskGroup,
         left: float,
     ) -> CandidateResult | None:
+        """The candidate during which the process ended, if it did."""
         by_id = {trial.id: trial for trial in trials}
         trying = ""
 
         async def on_claim(claim: Claim) -> None:
             nonlocal trying
             match claim:
-                case Trying() if claim.id in by_id:
+                case Trying() if claim.id in by_id and not board.knows(claim.id):
                     trying = claim.id
                     board.begin()
                 case Tried() if claim.id == trying:
@@ -167,16 +194,13 @@ class Bench:
             root=str(home / TREE),
             tests=list(self.params.failing),
             budget_s=left,
-            pristine=str(self.tree),
             trials=trials,
         )
-        limits = Limits(wall_s=left + 5, cpu_s=left + 5)
-        finished = await self.confined.ask(home, request, limits, on_claim, also=(self.tree,))
+        limits = Limits(wall_s=left + GRACE_S, cpu_s=left + GRACE_S)
+        finished = await self.confined.ask(home, request, limits, on_claim)
         if not trying:
             return None
-        if finished.report.ended == "wall_time":
-            return CandidateResult(id=trying, outcome="hung" if left > 1 else "untried")
-        return CandidateResult(id=trying, outcome="crashed")
+        return CandidateResult(id=trying, outcome="hung" if finished.report.ended == "wall_time" else "crashed")
 
     async def _confirm(
         self,

@@ -63,19 +63,16 @@ def program(tree: Path, settings_file: Path) -> Program:
 def interpreter_paths(python: Path) -> tuple[Path, ...]:
     """Folders the interpreter reads from, found without running it: its own prefix and its base's.
 
-    A virtual environment is known by its `pyvenv.cfg` (PEP 405). The system's own folders are not named.
+    A virtual environment's `bin/python` is a chain of links to its base's (PEP 405); each hop counts, since the
+    environment names its base by one of them. This looks at names only, because the process that asks may not be
+    allowed to open anything there. The system's own folders are not named.
 
     Raises:
         ToolError: invalid, when there is no Python there.
     """
     if not python.exists():
         raise ToolError("invalid", f"the project's interpreter {python} does not exist", way_out=_WAY_OUT)
-    prefixes = [python.parent.parent]
-    config = prefixes[0] / "pyvenv.cfg"
-    if config.is_file():
-        home = _home(config)
-        prefixes += [home.parent, home.resolve().parent]
-    prefixes.append(python.resolve().parent.parent)
+    prefixes = [hop.parent.parent for hop in (*_hops(python), python.resolve())]
     if not any(_has_library(prefix) for prefix in prefixes):
         raise ToolError("invalid", f"{python} has no Python library beside it", way_out=_WAY_OUT)
     granted: dict[Path, None] = {}
@@ -93,16 +90,15 @@ def interpreter_paths(python: Path) -> tuple[Path, ...]:
 _WAY_OUT = 'Name a virtual environment\'s interpreter: [test] python = ".venv/bin/python" in podium.toml.'
 
 
+def _hops(python: Path) -> list[Path]:
+    hops = [python]
+    while hops[-1].is_symlink() and len(hops) < 40:
+        hops.append(Path(os.path.normpath(hops[-1].parent / os.readlink(hops[-1]))))
+    return hops
+
+
 def _has_library(prefix: Path) -> bool:
-    return any(prefix.glob("lib*/python3*/os.py"))
-
-
-def _home(config: Path) -> Path:
-    for line in config.read_text(errors="replace").splitlines():
-        key, found, value = line.partition("=")
-        if found and key.strip().lower() == "home":
-            return Path(value.strip())
-    raise ToolError("invalid", f"{config} names no home", way_out=_WAY_OUT)
+    return any((prefix / f"lib/python3.{minor}/os.py").exists() for minor in range(8, 30))
 
 
 def _table(file: Path) -> TestTable:

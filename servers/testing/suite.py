@@ -12,13 +12,13 @@ import anyio
 from contracts.sandbox import Limits
 from contracts.test_runner import Counts, Frame, RunResult, SuiteOutcome, TestCase
 from servers.sandbox.job import Finished
+from servers.sandbox.text import plain
 from servers.specialist import Call
 from servers.testing.claims import Case, Claim, Collected, CollectError, Finish, Ready, Started, Unusable
 from servers.testing.confined import Confined, Tail, token
 from servers.testing.podium_inside.nodeids import under
 from servers.testing.podium_inside.request import Request
 from servers.testing.scratch import TREE
-from servers.testing.text import plain
 
 OUTPUT_TAIL = 4000
 ENDED = {

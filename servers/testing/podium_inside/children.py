@@ -18,6 +18,10 @@ FILE_BYTES = 64 << 20
 DATA_BYTES = 1 << 30
 
 
+Leave = Callable[["dict[str, Any]"], None]
+"""Says something and ends the child there and then: what is left of a pytest run may cost more than its tests."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a child said, or how it ended without: `said`, `hung` or `crashed`."""
@@ -49,8 +53,8 @@ class Nursery:
         self._null = os.open(os.devnull, os.O_RDWR)
         adopt_orphans()
 
-    def do(self, work: Callable[[], dict[str, Any]], bounds: Bounds) -> Answer:
-        """Run `work` in a child and return what it returned, read as JSON."""
+    def do(self, work: Callable[[Leave], dict[str, Any]], bounds: Bounds) -> Answer:
+        """Run `work` in a child and return what it returned, or left with, read as JSON."""
         read, write = os.pipe()
         started = time.monotonic()
         with warnings.catch_warnings():
@@ -72,8 +76,15 @@ class Nursery:
             out_of_time = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU)
             return Answer("hung" if late or out_of_time else "crashed", {}, cpu_s, wall_s)
 
-    def _child(self, work: Callable[[], dict[str, Any]], write: int, bounds: Bounds) -> None:
+    def _child(self, work: Callable[[Leave], dict[str, Any]], write: int, bounds: Bounds) -> None:
         """Never returns."""
+
+        def leave(data: dict[str, Any]) -> None:
+            view = memoryview(json.dumps(data).encode() + b"\n")
+            while view:
+                view = view[os.write(write, view) :]
+            os._exit(0)
+
         try:
             os.setpgid(0, 0)
             for fd in self._close:
@@ -81,10 +92,7 @@ class Nursery:
             for fd in (0, 1, 2):
                 os.dup2(self._null, fd)
             _limit(bounds)
-            line = json.dumps(work()).encode() + b"\n"
-            view = memoryview(line)
-            while view:
-                view = view[os.write(write, view) :]
+            leave(work(leave))
         finally:
             os._exit(0)
 

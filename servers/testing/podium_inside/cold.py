@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, NoReturn
 
-from .children import Answer, Bounds, Nursery
+import pytest
+from _pytest.config import default_plugins
+
+from .children import Answer, Bounds, Leave, Nursery
 from .clock import TestClock
-from .edits import Invalid, compiled, read, write
+from .edits import read, write
 from .items import Brief, Outcomes, StopEarly, judged
 from .observe import Watch, lines_changed
 from .request import Request, Trial
+from .segments import Invalid, compiled
 from .session import options, run
 
 SUITE_TEST_CPU_S = 5.0
@@ -65,7 +70,7 @@ class ColdServer:
                 answers.flush()
         os._exit(0)
 
-    def _work(self, stage: str, trial: Trial | None, more: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    def _work(self, stage: str, trial: Trial | None, more: dict[str, Any]) -> Callable[[Leave], dict[str, Any]]:
         stages = Stages(self._request, trial, more)
         return {"first": stages.first, "whole": stages.whole, "observe": stages.observe}[stage]
 
@@ -78,18 +83,18 @@ class Stages:
         self._trial = trial
         self._more = more
 
-    def first(self) -> dict[str, Any]:
+    def first(self, leave: Leave) -> dict[str, Any]:
         """The failing tests."""
-        return self._judge(self._request.tests, lambda _name, outcome: outcome != "passed", [])
+        return self._judge(self._request.tests, lambda _name, outcome: outcome != "passed", [], leave)
 
-    def whole(self) -> dict[str, Any]:
+    def whole(self, leave: Leave) -> dict[str, Any]:
         """The whole suite, until a test that passed no longer does."""
         before: dict[str, str] = self._more["expected"]
         return self._judge(
-            [], lambda name, outcome: before.get(name) == "passed" != outcome, [TestClock(SUITE_TEST_CPU_S)]
+            [], lambda name, outcome: before.get(name) == "passed" != outcome, [TestClock(SUITE_TEST_CPU_S)], leave
         )
 
-    def observe(self) -> dict[str, Any]:
+    def observe(self, leave: Leave) -> dict[str, Any]:
         """The calls of all functions of the changed files; changed lines count only inside functions."""
         root, trial = self._request.root, self._more["of"]
         one = next(each for each in self._request.trials if each.id == trial)
@@ -97,17 +102,21 @@ class Stages:
         self._write()
         paths = [os.path.join(root, splice.path) for splice in one.splices if not splice.delete]
         watch = Watch.whole_files(paths, lines.new if self._trial else lines.old)
-        self._pytest([], [watch, Only(self._more["tests"])])
-        return watch.seen()
+        return self._pytest([], [watch, Only(self._more["tests"])], watch.seen, leave)
 
-    def _judge(self, tests: list[str], stop: Callable[[str, str], bool], plugins: list[object]) -> dict[str, Any]:
+    def _judge(
+        self, tests: list[str], stop: Callable[[str, str], bool], plugins: list[object], leave: Leave
+    ) -> dict[str, Any]:
         try:
             self._write()
         except Invalid:
             return {"outcome": "invalid"}
         outcomes = Outcomes(stop)
-        self._pytest(tests, [outcomes, StopEarly(outcomes), *plugins])
-        return judged(outcomes, self._more["expected"])
+
+        def verdict() -> dict[str, Any]:
+            return judged(outcomes, self._more["expected"])
+
+        return self._pytest(tests, [outcomes, StopEarly(outcomes), *plugins], verdict, leave)
 
     def _write(self) -> None:
         if self._trial is None:
@@ -118,9 +127,25 @@ class Stages:
             if splice.path.endswith(".py") and not splice.delete:
                 compiled(read(path), path)
 
-    def _pytest(self, tests: list[str], plugins: list[object]) -> None:
-        args = [*options(self._request.root, tests, past_errors=True)]
-        run(["--assert=plain", "-s", *args], [Brief(), *plugins])
+    def _pytest(
+        self, tests: list[str], plugins: list[object], verdict: Callable[[], dict[str, Any]], leave: Leave
+    ) -> dict[str, Any]:
+        args = options(self._request.root, tests, past_errors=True)
+        run(["--assert=plain", "-s", *args], [Brief(), *plugins, LeaveAfterwards(lambda: leave(verdict()))])
+        return verdict()
+
+
+class LeaveAfterwards:
+    """Leaves when the last test has ended; summaries and the like are for people."""
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self._leave = leave
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None]:
+        """Around the tests."""
+        yield
+        self._leave()
 
 
 class Only:
@@ -135,7 +160,10 @@ class Only:
 
 
 def preload(root: str) -> None:
-    """Import the installed pytest plugins, which every pytest run imports; not those that live in the tree."""
+    """Import what every pytest run imports: its own parts and installed plugins, but none that live in the tree."""
+    for name in default_plugins:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(f"_pytest.{name}")
     for entry in _entry_points():
         try:
             spec = importlib.util.find_spec(entry.value.partition(":")[0].partition(".")[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 DEPTH = 4
 ITEMS = 50
@@ -14,7 +14,7 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 
 def described(value: Any, depth: int = DEPTH) -> str:
     """Builtin containers by their content, other objects by their attributes or their `repr` without addresses."""
-    kind: Any = type(value)
+    kind = _kind(value)
     if value is None or kind in (bool, int, float, complex):
         return repr(value)[:TEXT]
     if kind in (str, bytes, bytearray):
@@ -38,11 +38,15 @@ def described(value: Any, depth: int = DEPTH) -> str:
 def _object(value: Any, kind: Any, depth: int) -> str:
     try:
         if kind.__repr__ is object.__repr__:
-            attributes = getattr(value, "__dict__", None)
-            return f"{_name(kind)}{described(dict(attributes), depth - 1) if isinstance(attributes, dict) else ''}"
+            attributes: Any = getattr(value, "__dict__", None)
+            return _name(kind) + (described(attributes, depth - 1) if type(attributes) is dict else "")
         return f"{_name(kind)} {_ADDRESS.sub('0x', repr(value)[:TEXT])}"
     except Exception as error:
         return f"{_name(kind)} without words: {type(error).__name__}"
+
+
+def _kind(value: Any) -> Any:
+    return cast("Any", type(value))
 
 
 def _name(kind: Any) -> str:

@@ -8,17 +8,13 @@ import importlib.machinery
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Generator
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from .codes import NeedsImport, changed, functions, key
+from .codes import NeedsImport, changed, key
 from .request import Splice, Trial
-
-
-class Invalid(Exception):
-    """The candidate is no Python."""
+from .segments import Invalid, Source
 
 
 def write(root: str, splices: list[Splice]) -> None:
@@ -43,20 +39,6 @@ def read(path: str) -> str:
         return ""
 
 
-def compiled(text: str, path: str) -> CodeType:
-    """The module's code.
-
-    Raises:
-        Invalid: it does not compile.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return compile(text.encode("utf-8", "surrogateescape"), path, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        raise Invalid(str(error)) from error
-
-
 class Loaded:
     """The functions of the tree that are loaded, by where they were defined; made once, before the forks."""
 
@@ -64,7 +46,7 @@ class Loaded:
         prefix = root + os.sep
         self._root = root
         self._ran_on_import = ran_on_import
-        self._old: dict[str, CodeType] = {}
+        self._sources: dict[str, Source] = {}
         self._files = {
             os.path.realpath(file)
             for module in list(sys.modules.values())
@@ -80,9 +62,12 @@ class Loaded:
         """Compile, in the parent, what its children would each compile again."""
         for splice in trial.splices:
             path = os.path.join(self._root, splice.path)
-            if splice.path.endswith(".py") and path not in self._old and os.path.exists(path):
-                with contextlib.suppress(Invalid):
-                    self._old[path] = compiled(read(path), path)
+            if not splice.path.endswith(".py") or not os.path.exists(path):
+                continue
+            with contextlib.suppress(Invalid):
+                if path not in self._sources:
+                    self._sources[path] = Source(path, read(path))
+                self._sources[path].prepare(splice)
 
     def swaps(self, trial: Trial) -> list[tuple[CodeType, CodeType]]:
         """The function codes the candidate changes, as (old, new).
@@ -96,12 +81,11 @@ class Loaded:
             path = os.path.join(self._root, splice.path)
             if splice.delete or not splice.path.endswith(".py"):
                 raise NeedsImport(splice.path)
-            new = compiled(splice.apply(read(path)), path)
-            if path not in self._files:
-                continue  # a test that imports it finds the new one on disk
-            if path not in self._old:
+            if path not in self._sources:
                 raise NeedsImport(splice.path)
-            pairs += changed(self._old[path], new)
+            old, new = self._sources[path].sides(splice)
+            if path in self._files:  # else a test that imports it finds the new one on disk
+                pairs += changed(old, new)
         if any(key(old) in self._ran_on_import for old, _ in pairs):
             raise NeedsImport("called while modules were imported")
         return pairs
@@ -121,11 +105,6 @@ class Loaded:
                     function.__code__ = new
                 except ValueError as error:
                     raise NeedsImport(old.co_name) from error
-
-    def functions_of(self, trial: Trial) -> list[CodeType]:
-        """Every function of the files the candidate changes, as they are now."""
-        paths = [os.path.join(self._root, splice.path) for splice in trial.splices]
-        return [code for path in paths if path in self._old for code in functions(self._old[path])]
 
 
 @contextlib.contextmanager

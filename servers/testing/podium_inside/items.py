@@ -16,6 +16,10 @@ class Outcomes:
     """A pytest plugin that keeps each test's outcome; `stop` decides, after a test, whether to go on."""
 
     def __init__(self, stop: Callable[[str, str], bool] | None = None) -> None:
+        self.begin(stop)
+
+    def begin(self, stop: Callable[[str, str], bool] | None = None) -> None:
+        """Forget, and stop where `stop` says so."""
         self.by_id: dict[str, str] = {}
         self.stopped = False
         self._stop = stop
@@ -87,18 +91,14 @@ def judged(outcomes: Outcomes, expected: dict[str, str]) -> dict[str, Any]:
 def run_items(items: list[pytest.Item], outcomes: Outcomes, plugins: list[object]) -> None:
     """Run them one by one through pytest's own protocol, so that all its plugins have their say.
 
-    Only the terminal is left out; the order of setup and teardown is that of a run of just these.
+    `outcomes` is registered already: pluggy takes a millisecond for it. The order of setup and teardown is that
+    of a run of just these.
     """
-    if not items:
-        return
-    manager = items[0].config.pluginmanager
-    terminal = manager.get_plugin("terminalreporter")
-    if terminal is not None:
-        manager.unregister(terminal)
-    for plugin in (outcomes, *plugins):
-        manager.register(plugin)
     following: list[pytest.Item | None] = [*items[1:], None]
     for index, item in enumerate(items):
+        if not index:
+            for plugin in plugins:
+                item.config.pluginmanager.register(plugin)
         item.ihook.pytest_runtest_protocol(item=item, nextitem=following[index])
         if outcomes.stopped:
             return

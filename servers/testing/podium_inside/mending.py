@@ -6,60 +6,82 @@ import os
 import shutil
 import stat
 
+KEPT_BYTES = 32 << 20
+
+
+class Spoilt(Exception):
+    """A file that was too much to keep in memory is damaged: only a fresh copy helps."""
+
 
 class Mender:
     """Compares each file's inode, size, mode, mtime and ctime (which nobody can set) with those at the start.
 
-    Damaged files come back from `pristine`, a read-only view of the tree the copy was made from; what is new is
-    removed. Below `others` (temporary folders) only new entries are looked at.
+    Damaged files come back from memory, which holds the tree up to `KEPT_BYTES`; what is new is removed. Below
+    `others` (temporary folders) only new entries are looked at.
     """
 
-    def __init__(self, root: str, pristine: str, others: list[str]) -> None:
+    def __init__(self, root: str, others: list[str]) -> None:
         self._root = root
-        self._pristine = pristine
         self._was = _scan(root)
         self._others = {other: set(os.listdir(other)) for other in others if os.path.isdir(other)}
+        self._kept: dict[str, bytes] = {}
+        self._room = KEPT_BYTES
+        for path in self._was:
+            self.keep(path)
 
-    def mend(self) -> int:
-        """How many entries had to be put right."""
-        now = _scan(self._root)
-        mended = 0
-        if now != self._was:
-            mended = self._restore(now)
+    def keep(self, path: str, *, always: bool = False) -> None:
+        """Hold a file's content; with `always` whatever its size."""
+        sign, full = self._was.get(path), os.path.join(self._root, path)
+        if sign is None or path in self._kept or not (always or len(sign) == 1 or sign[1] <= self._room):
+            return
+        if stat.S_ISLNK(os.lstat(full).st_mode):
+            self._kept[path] = os.fsencode(os.readlink(full))
+        elif len(sign) > 1:
+            with open(full, "rb") as file:
+                self._kept[path] = file.read()
+            self._room -= sign[1]
+
+    def mend(self) -> None:
+        """Put everything right.
+
+        Raises:
+            Spoilt: not everything could be.
+        """
         for other, had in self._others.items():
             for name in _names(other) - had:
                 _remove(os.path.join(other, name))
-                mended += 1
-        return mended
-
-    def _restore(self, now: dict[str, tuple[int, ...]]) -> int:
-        extra = [path for path in now if path not in self._was]
-        wrong = [path for path in self._was if now.get(path) != self._was[path]]
-        for path in extra:
+        now = _scan(self._root)
+        if now == self._was:
+            return
+        for path in [path for path in now if path not in self._was]:
             _remove(os.path.join(self._root, path))
+        wrong = [path for path in self._was if now.get(path) != self._was[path]]
         for path in sorted(wrong):  # folders before what is in them
             self._bring_back(path)
         for path in wrong:
             self._was[path] = _sign(os.lstat(os.path.join(self._root, path)))
-        return len(extra) + len(wrong)
 
     def _bring_back(self, path: str) -> None:
-        to, source = os.path.join(self._root, path), os.path.join(self._pristine, path)
-        mode = os.lstat(source).st_mode
-        if stat.S_ISDIR(mode):
-            if not os.path.isdir(to) or os.path.islink(to):
-                _remove(to)
-                os.mkdir(to)
-            os.chmod(to, stat.S_IMODE(mode) | stat.S_IRWXU)
+        full, was = os.path.join(self._root, path), self._was[path]
+        if len(was) == 1:
+            if not os.path.isdir(full) or os.path.islink(full):
+                _remove(full)
+                os.mkdir(full)
+            os.chmod(full, was[0])
             return
-        _remove(to)
-        if stat.S_ISLNK(mode):
-            os.symlink(os.readlink(source), to)
+        if path not in self._kept:
+            raise Spoilt(path)
+        status = os.lstat(full) if os.path.lexists(full) else None
+        if status is None or status.st_ino != was[0] or status.st_nlink > 1:
+            _remove(full)  # else it is still the file it was, and writing into it is much faster
+        if stat.S_ISLNK(was[2]):
+            _remove(full)
+            os.symlink(os.fsdecode(self._kept[path]), full)
             return
-        shutil.copyfile(source, to)
-        os.chmod(to, stat.S_IMODE(mode) | stat.S_IRUSR | stat.S_IWUSR)
-        status = os.stat(source)
-        os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
+        with open(full, "wb") as file:
+            file.write(self._kept[path])
+        os.chmod(full, stat.S_IMODE(was[2]))
+        os.utime(full, ns=(was[3], was[3]))
 
 
 def _scan(root: str) -> dict[str, tuple[int, ...]]:
@@ -71,11 +93,9 @@ def _scan(root: str) -> dict[str, tuple[int, ...]]:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 status = entry.stat(follow_symlinks=False)
+                found[path] = _sign(status)
                 if stat.S_ISDIR(status.st_mode):
-                    found[path] = (stat.S_IMODE(status.st_mode),)
                     todo.append(path)
-                else:
-                    found[path] = _sign(status)
     return found
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from .codes import functions, key
 from .described import described
-from .edits import compiled, read
+from .edits import read
 from .request import Trial
+from .segments import compiled
 
 CALLS_A_TEST = 500
 CALLS = 20_000

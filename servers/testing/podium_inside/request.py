@@ -57,8 +57,6 @@ class Request:
     past_errors: bool = False
     """Go on with the rest when some file cannot be collected."""
     budget_s: float = 0.0
-    pristine: str = ""
-    """For `try`: the tree as it is, read only, to restore damaged files from."""
     trials: list[Trial] = field(default_factory=_no_trials)
 
 

@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 
 from .channel import Channel
-from .children import Answer, Bounds, Nursery
+from .children import Answer, Bounds, Leave, Nursery
 from .clock import TestClock
 from .codes import NeedsImport
 from .cold import SUITE_TEST_CPU_S, ColdServer
-from .edits import Invalid, Loaded, imports_watched, write
+from .edits import Loaded, imports_watched, write
 from .items import Brief, Outcomes, chosen, judged, run_items
-from .mending import Mender
+from .mending import Mender, Spoilt
 from .observe import Watch, compare, lines_changed
 from .request import Request, Trial
+from .segments import Invalid
 from .session import options, run
 
 
@@ -55,8 +56,10 @@ class Bench:
         self._ran = ran
         self._ends = ends
         self._nursery = Nursery(close=(channel.fd, *cold.fds), spare=cold.pid)
+        self._outcomes = Outcomes()
         self._before: dict[str, str] | None = None
         self._suite = Bounds(1, 1)
+        self._spoilt = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -65,35 +68,42 @@ class Bench:
         self._failing = chosen(self._items, self._request.tests)
         self._channel.send("collected", ids=[item.nodeid for item in self._failing])
         self._wanted = {item.nodeid: "passed" for item in self._failing}
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            session.config.pluginmanager.unregister(terminal)  # nobody reads it
+        session.config.pluginmanager.register(self._outcomes)
         self._loaded = Loaded(self._request.root, self._ran)
         for one in self._request.trials:
             self._loaded.prepare(one)
         temporary = [tempfile.gettempdir(), os.path.expanduser("~"), "/tmp"]
-        self._mender = Mender(self._request.root, self._request.pristine, sorted(set(temporary)))
+        self._mender = Mender(self._request.root, sorted(set(temporary)))
+        for one in self._request.trials:
+            for splice in one.splices:
+                self._mender.keep(splice.path, always=True)
         gc.collect()
         gc.freeze()
         collect_s = time.process_time()
-        first = self._do(self._run_failing, Bounds(min(10.0, self._request.budget_s / 4), 20.0))
+        first = self._do(lambda _: self._run_failing(), Bounds(min(10.0, self._request.budget_s / 4), 20.0))
         known = first.ended == "said"
         # Wall time bounds what waits; it is generous, because the machine may be busy with other things.
         self._bounds = Bounds(0.5 + 5 * first.cpu_s, 3 + 10 * first.wall_s) if known else Bounds(1.0, 4.0)
         self._cold_bounds = self._bounds.plus(Bounds(2 + 3 * collect_s, 5 + 5 * collect_s))
         for one in self._request.trials:
-            if time.monotonic() > self._ends:
-                break
+            if time.monotonic() > self._ends or self._spoilt:
+                break  # with a spoilt copy the host starts another worker on a fresh one
             self._channel.send("trying", id=one.id)
             self._try(one)
         return True
 
     def _try(self, one: Trial) -> None:
-        said = self._do(lambda: self._swapped(one, self._run_failing), self._bounds)
+        said = self._do(lambda _: self._swapped(one, self._run_failing), self._bounds)
         cpu_s = said.cpu_s
         warm = said.data.get("outcome") != "import"
         if not warm:
             said = self._ask("first", one, self._cold_bounds, expected=self._wanted)
             cpu_s += said.cpu_s
         outcome, failed = outcome_of(said)
-        if outcome == "survived":
+        if outcome == "survived" and not self._spoilt:
             said = self._whole(one, warm)
             cpu_s += said.cpu_s
             outcome, failed = outcome_of(said)
@@ -101,19 +111,21 @@ class Bench:
                 outcome = "regressed"
         self._channel.send("tried", id=one.id, outcome=outcome, failed=failed, cpu_s=round(cpu_s, 6))
         if outcome == "survived":
-            self._channel.send("observed", id=one.id, **self._observe(one, warm))
+            seen = compare({}, {}) if self._spoilt else self._observe(one, warm)
+            self._channel.send("observed", id=one.id, **seen)
 
-    def _do(self, work: Callable[[], dict[str, Any]], bounds: Bounds) -> Answer:
-        try:
-            return self._nursery.do(work, bounds)
-        finally:
-            self._mender.mend()
+    def _do(self, work: Callable[[Leave], dict[str, Any]], bounds: Bounds) -> Answer:
+        return self._mended(self._nursery.do(work, bounds))
 
     def _ask(self, stage: str, one: Trial | None, bounds: Bounds, **more: object) -> Answer:
+        return self._mended(self._cold.question(stage, one, bounds, **more))
+
+    def _mended(self, answer: Answer) -> Answer:
         try:
-            return self._cold.question(stage, one, bounds, **more)
-        finally:
             self._mender.mend()
+        except (Spoilt, OSError):
+            self._spoilt = True
+        return answer
 
     # What children do.
 
@@ -128,19 +140,19 @@ class Bench:
         return then()
 
     def _run_failing(self) -> dict[str, Any]:
-        outcomes = Outcomes(stop=lambda _name, outcome: outcome != "passed")
-        run_items(self._failing, outcomes, [])
-        return judged(outcomes, self._wanted)
+        self._outcomes.begin(lambda _name, outcome: outcome != "passed")
+        run_items(self._failing, self._outcomes, [])
+        return judged(self._outcomes, self._wanted)
 
     def _run_suite(self, expected: dict[str, str]) -> dict[str, Any]:
-        outcomes = Outcomes(stop=lambda name, outcome: expected.get(name) == "passed" != outcome)
-        run_items(self._items, outcomes, [TestClock(SUITE_TEST_CPU_S)])
-        return judged(outcomes, expected)
+        self._outcomes.begin(lambda name, outcome: expected.get(name) == "passed" != outcome)
+        run_items(self._items, self._outcomes, [TestClock(SUITE_TEST_CPU_S)])
+        return judged(self._outcomes, expected)
 
     def _run_all(self) -> dict[str, Any]:
-        outcomes = Outcomes()
-        run_items(self._items, outcomes, [TestClock(SUITE_TEST_CPU_S)])
-        return {"outcomes": outcomes.by_id}
+        self._outcomes.begin()
+        run_items(self._items, self._outcomes, [TestClock(SUITE_TEST_CPU_S)])
+        return {"outcomes": self._outcomes.by_id}
 
     # The second stage and what follows.
 
@@ -148,7 +160,7 @@ class Bench:
         """Outcomes of the suite without a candidate, but with the failing tests passing; found when first needed."""
         if self._before is None:
             left = max(1.0, self._ends - time.monotonic())
-            said = self._do(self._run_all, Bounds(left, left))
+            said = self._do(lambda _: self._run_all(), Bounds(left, left))
             self._before = {**said.data.get("outcomes", {}), **self._wanted}
             self._suite = Bounds(2 + 3 * said.cpu_s, 5 + 5 * said.wall_s)
         return self._before
@@ -156,7 +168,7 @@ class Bench:
     def _whole(self, one: Trial, warm: bool) -> Answer:
         expected = self._expected()
         if warm:
-            return self._do(lambda: self._swapped(one, lambda: self._run_suite(expected)), self._suite)
+            return self._do(lambda _: self._swapped(one, lambda: self._run_suite(expected)), self._suite)
         return self._ask("whole", one, self._suite.plus(self._cold_bounds), expected=expected)
 
     def _observe(self, one: Trial, warm: bool) -> dict[str, int]:
@@ -172,14 +184,15 @@ class Bench:
         pairs, lines = self._loaded.swaps(one), lines_changed(self._request.root, one)
         old = Watch([pair[0] for pair in pairs], lines.old)
         new = Watch([pair[1] for pair in pairs], lines.new)
-        before = self._do(lambda: self._watch(old, names), bounds)
+        before = self._do(lambda _: self._watch(old, names), bounds)
         touched = sorted(before.data.get("calls", {}))
-        after = self._do(lambda: self._swapped(one, lambda: self._watch(new, touched)), bounds)
+        after = self._do(lambda _: self._swapped(one, lambda: self._watch(new, touched)), bounds)
         return compare(before.data, after.data)
 
     def _watch(self, watch: Watch, names: list[str]) -> dict[str, Any]:
         wanted = set(names)
-        run_items([item for item in self._items if item.nodeid in wanted], Outcomes(), [watch])
+        self._outcomes.begin()
+        run_items([item for item in self._items if item.nodeid in wanted], self._outcomes, [watch])
         return watch.seen()
 
 
