@@ -1,0 +1,143 @@
+"""The files people change: what ships is right, and what is wrong is said with file, key and way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.config import CrewConfig, Grant, ProjectConfig
+from contracts.workflow import Workflow
+from orchestrator.config import (
+    load_crew,
+    load_project,
+    load_workflow,
+    narrowed,
+    policy,
+    tuned,
+    workflows,
+)
+from orchestrator.errors import ConfigError
+from orchestrator.loop import WORKFLOWS
+
+
+def test_every_workflow_that_ships_has_a_loop() -> None:
+    """Each file in configs/workflows is read and named after its file, and the code knows how to run it."""
+    assert set(workflows()) == set(WORKFLOWS)
+    assert [load_workflow(name).name for name in workflows()] == list(workflows())
+
+
+def test_the_crew_that_ships_covers_every_tool_a_workflow_needs() -> None:
+    """No workflow names an agent that is not in the crew, and every grant to call names a server of the crew."""
+    crew = load_crew()
+    for name in workflows():
+        used = {tool.split(".")[0] for step in load_workflow(name).steps for tool in step.uses}
+        assert used <= set(crew.servers)
+    assert {call.split(".")[0] for grant in crew.servers.values() for call in grant.calls} <= set(crew.servers)
+
+
+def test_no_member_of_the_crew_holds_two_dangerous_powers() -> None:
+    """Writing files, running code and reaching the model are three members' powers."""
+    for grant in load_crew().servers.values():
+        assert len({"work:write", "sandbox:run", "net:model"} & set(grant.scopes)) <= 1
+
+
+def test_a_repository_without_podium_toml_has_the_defaults(tmp_path: Path) -> None:
+    """The file is optional."""
+    assert load_project(tmp_path) == ProjectConfig()
+
+
+def test_podium_toml_tunes_budgets_gates_and_rounds(tmp_path: Path) -> None:
+    """What the file says replaces what the workflow says; the rest stays."""
+    (tmp_path / "podium.toml").write_text(
+        'avoid = ["vendor/"]\n[gates]\nplan = "auto"\npatches = { mode = "auto-if", max_changed_lines = 4 }\n'
+        "[budgets]\nsearch_s = 5\nfix_rounds = 0\n[test]\npython = '.venv/bin/python'\n"
+    )
+    project, workflow = load_project(tmp_path), load_workflow("fix-bug")
+    found = policy(workflow, project)
+    assert (found.plan.mode, found.patches.max_changed_lines, found.handoff.mode) == ("auto", 4, "human")
+    changed = tuned(workflow, project)
+    assert (changed.budgets.search_s, changed.fix_rounds) == (5, 0)
+    assert changed.budgets.test_timeout_s == workflow.budgets.test_timeout_s
+
+
+@pytest.mark.parametrize(
+    ("auto", "modes"),
+    [
+        ("", ("human", "human", "human")),
+        ("all", ("auto", "auto", "auto")),
+        ("plan, patches", ("auto", "auto", "human")),
+    ],
+)
+def test_auto_on_the_command_line_comes_last(auto: str, modes: tuple[str, str, str]) -> None:
+    """`--auto` overrides what the files say, for the gates it names."""
+    found = policy(load_workflow("fix-bug"), ProjectConfig(), auto)
+    assert (found.plan.mode, found.patches.mode, found.handoff.mode) == modes
+
+
+def test_auto_cannot_name_what_is_no_gate() -> None:
+    """An escalation, or a misspelt name, is refused."""
+    for wrong in ("escalation", "plam", "all,none"):
+        with pytest.raises(ConfigError, match="no gate"):
+            policy(load_workflow("fix-bug"), ProjectConfig(), wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        (b"[budgets]\nserch_s = 5\n", "budgets.serch_s", "nothing of this name"),
+        (b"[budgets]\nsearch_s = 'long'\n", "budgets.search_s", "found 'long'"),
+        (b"[budgets]\nsearch_s = -1\n", "budgets.search_s", "greater than 0"),
+        (b"[gates]\nplan = 'maybe'\n", "gates.plan", "found 'maybe'"),
+        (b"[test\n", "", "is not TOML"),
+        (b"\xff\xfe", "", "not UTF-8"),
+        (b"a" * 2_000_000, "", "larger than"),
+    ],
+)
+def test_a_broken_file_is_said_with_its_key(tmp_path: Path, text: bytes, key: str, reason: str) -> None:
+    """The error names the file, the key and what was found, and has a way out."""
+    (tmp_path / "podium.toml").write_bytes(text)
+    with pytest.raises(ConfigError) as caught:
+        load_project(tmp_path)
+    assert caught.value.file.endswith("podium.toml")
+    assert caught.value.key.startswith(key)
+    assert reason in caught.value.reason
+    assert caught.value.way_out
+
+
+def test_a_folder_named_podium_toml_is_said(tmp_path: Path) -> None:
+    """Anything that cannot be read is an error of the file, not a crash."""
+    (tmp_path / "podium.toml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_project(tmp_path)
+
+
+def test_an_unknown_workflow_is_said_with_those_there_are() -> None:
+    """A misspelt name, or one that leads out of the folder, finds no file."""
+    for name in ("fix-bugs", "../crew"):
+        with pytest.raises(ConfigError, match="fix-bug"):
+            load_workflow(name)
+
+
+def test_a_project_can_take_grants_away_and_add_none() -> None:
+    """`[crew]` in podium.toml narrows; more scopes, more calls or new servers are refused."""
+    crew = CrewConfig(servers={"a": Grant(scopes=("work:read",), calls=("b.c",))})
+
+    def asking(name: str, grant: Grant) -> ProjectConfig:
+        return ProjectConfig(crew={name: grant})
+
+    assert narrowed(crew, asking("a", Grant())).servers["a"] == Grant()
+    for project in (
+        asking("a", Grant(scopes=("work:write",))),
+        asking("a", Grant(calls=("b.d",))),
+        asking("z", Grant()),
+    ):
+        with pytest.raises(ConfigError, match="only narrow"):
+            narrowed(crew, project)
+
+
+def test_steps_of_a_workflow_have_names_of_their_own() -> None:
+    """Two steps of one id would share a place in the journal."""
+    workflow = load_workflow("fix-bug")
+    with pytest.raises(ValueError, match="found twice: ingest"):
+        Workflow.model_validate({**workflow.model_dump(), "steps": [workflow.steps[0], workflow.steps[0]]})
