@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo test lint format types imports bench lock clean ready
+.PHONY: help demo test lint format types bench docs lock clean ready
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -28,6 +28,9 @@ bench: ready ## Measure the budgets, as ratios in one run
 format: ready ## Format the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
+
+docs: ready ## Write docs/cli.md and the text of `podium --help` from the commands
+	@$(BIN)/python -m scripts.write_docs
 
 lock: ready ## Resolve the dependencies anew
 	@scripts/lock.sh

@@ -1,0 +1,47 @@
+"""Each file people change is loaded by the code that reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.workflow import Workflow
+from orchestrator.config import CONFIGS, load_crew, load_project, load_workflow
+
+FILES = sorted(path for path in CONFIGS.rglob("*") if path.is_file())
+
+
+def load(file: Path) -> object:
+    """Load a file by the rule for its place."""
+    if file == CONFIGS / "crew.toml":
+        return load_crew(file)
+    if file.parent == CONFIGS / "workflows":
+        return load_workflow(file.stem)
+    raise AssertionError(f"no test loads {file.relative_to(CONFIGS)}")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONFIGS)))
+def test_every_config_loads(file: Path) -> None:
+    """What ships can be read, and nothing ships that nobody reads."""
+    assert load(file) is not None
+
+
+def test_workflows_use_only_tools_of_servers_in_the_crew() -> None:
+    """A workflow that names a tool of somebody who is not there could never run."""
+    crew = load_crew().servers
+    for file in (CONFIGS / "workflows").glob("*.toml"):
+        workflow: Workflow = load_workflow(file.stem)
+        used = {tool.split(".")[0] for step in workflow.steps for tool in step.uses}
+        assert used <= set(crew)
+
+
+def test_the_example_in_the_documentation_is_a_valid_podium_toml(tmp_path: Path) -> None:
+    """What people copy from docs/configuration.md is accepted as it stands."""
+    page = (CONFIGS.parent / "docs/configuration.md").read_text(encoding="utf-8")
+    (tmp_path / "podium.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+
+    project = load_project(tmp_path)
+
+    assert project.test.python == ".venv/bin/python"
+    assert project.budgets.search_s == 60
