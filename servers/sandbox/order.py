@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ class Policy:
     `scratch_root`: every job's scratch lies below it. `read_only`: what a job may read beside the system's
     own, and all below. `read_anywhere`: also Python installations, programs, git worktrees, wherever they are.
     `private`: paths no grant may contain or lie in. `backends`: which may be used, strongest first. `python`:
-    the interpreter the canary runs. `unsandboxed`: when no backend works, run without confinement.
+    the interpreter the canary runs. `unsandboxed`: when no backend works, run without confinement. `home`:
+    the user's, never granted whole.
     """
 
     scratch_root: Path
@@ -50,13 +51,14 @@ class Policy:
     backends: tuple[str, ...] = BACKENDS
     python: Path = Path(sys.executable)
     unsandboxed: bool = False
+    home: Path = field(default_factory=Path.home)
 
     def to_json(self) -> bytes:
         """For the way to the keeper."""
         plain = asdict(self)
         for name in ("read_only", "private"):
             plain[name] = [str(path) for path in plain[name]]
-        for name in ("scratch_root", "python"):
+        for name in ("scratch_root", "python", "home"):
             plain[name] = str(plain[name])
         return json.dumps(plain).encode()
 
@@ -72,6 +74,7 @@ class Policy:
             backends=tuple(plain["backends"]),
             python=Path(plain["python"]),
             unsandboxed=plain["unsandboxed"],
+            home=Path(plain["home"]),
         )
 
 
@@ -181,7 +184,7 @@ def check_grant(path: Path, policy: Policy) -> None:
         Refused: for `/`, a home directory or what contains one, and what meets a private path.
     """
     found = real(path)
-    homes = [real(Path(os.path.expanduser("~"))), Path("/root"), Path("/home")]
+    homes = [real(policy.home), Path("/root"), Path("/home")]
     wide = [home for home in homes if home == found or is_below(home, found)]
     if wide or found.parent == Path("/home"):
         raise Refused(f"{path} is, or contains, a home directory; grant the folder that is needed.")
