@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts import diff
-from contracts.workspace import ApplyParams, CommitParams, ExportParams, OpenParams
+from contracts.workspace import ApplyParams, CloseParams, CommitParams, ExportParams, OpenParams
 from orchestrator.handover import HandoverError, deliver
 from orchestrator.intake import IntakeError, find_python, intake
 from servers.workspace import Workspace
@@ -234,9 +234,10 @@ def test_the_projects_interpreter_is_found(project: Project, monkeypatch: pytest
 async def test_many_files_are_brought_in_and_opened(tmp_path: Path) -> None:
     """A large tree is copied, checked out and listed whole."""
     project = Project(tmp_path / "large")
-    names = "".join(f"M 100644 inline d{number % 100}/f{number}\ndata 1\nx\n" for number in range(50_000))
+    names = "".join(f"M 100644 inline d{number % 100}/f{number}\ndata 1\nx\n" for number in range(5_000))
     project.git("fast-import", "--quiet", stdin=f"commit refs/heads/main\ncommitter a <b> 1 +0000\ndata 1\nx\n{names}")
     room, brought = bring_in(project, tmp_path / "work")
     result = await Workspace(room).open(OpenParams(run=RUN, base=brought.base), CALL)
-    assert result.files == 50_000
-    assert len(brought.dirty) == 50_000  # nothing of it is in the user's checkout
+    assert result.files == 5_000
+    assert len(brought.dirty) == 5_000  # nothing of it is in the user's checkout
+    await Workspace(room).close(CloseParams(run=RUN), CALL)
