@@ -28,6 +28,7 @@ from orchestrator import words
 from orchestrator.compare import compare, red
 from orchestrator.engine import Engine
 from orchestrator.errors import CouldNot, Refused
+from orchestrator.parallel import both
 from orchestrator.planner import make_plan
 from orchestrator.ports import Checkout, Paths, TakenIn
 
@@ -211,8 +212,9 @@ async def attempt(
         commit = await _apply(run, plan, patches, patch, choice.proposal)
     except CallFailed as error:
         return (Feedback(patch_sha256=patch.sha256, reason=f"It does not apply: {error.failure.message}"),)
-    after = await _lint(run, plan, patch, number, "after")
-    suite, comparison = await _test(run, plan, seen, number)
+    after, (suite, comparison) = await both(
+        lambda: _lint(run, plan, patch, number, "after"), lambda: _test(run, plan, seen, number)
+    )
     if comparison.verdict == "unclear":
         question = "Keep this change although the suite does not give a clear answer? Rejecting takes it back."
         escalation = Escalation(run=plan.run, round=number, question=question, diff=patch.diff, comparison=comparison)
