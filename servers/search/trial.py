@@ -14,15 +14,16 @@ from contracts.sandbox import SandboxReport
 from contracts.test_runner import Candidate, CandidateResult, TryPatchesParams, TryPatchesResult
 from servers.search.candidates import Edit
 from servers.search.rank import Plausible
-from servers.specialist import Call, Crew
+from servers.specialist import Call, Crew, ToolError
 
-FIRST_BATCH = 60
+FIRST_BATCH = 120
+"""Few enough for a quick find, enough for rivals: every batch pays for starting workers and a run of the suite."""
 LARGEST_BATCH = 800
 BATCH_S = 8.0
 """Wall seconds a batch is sized for: long enough to make up for its set-up, short enough to report."""
-RIVALS = 2.0
+RIVALS = 1.5
 """After the first plausible edit, so many times the candidates tried until then are tried in all …"""
-AT_LEAST = 240
+AT_LEAST = FIRST_BATCH
 """… and at least so many, to find rivals; a lone passing edit says less than one that won."""
 MIN_BATCH_S = 1.0
 
@@ -48,7 +49,11 @@ class Trial:
     _stop_at: float = float("inf")
 
     async def run(self, edits: Sequence[Edit]) -> None:
-        """Try `edits` in their order."""
+        """Try `edits` in their order.
+
+        Raises:
+            ToolError: what the test runner says, but for running out of time.
+        """
         queue = deque(edits)
         rejected = {feedback.patch_sha256 for feedback in self.params.feedback}
         size = FIRST_BATCH
@@ -61,7 +66,13 @@ class Trial:
             if not batch:
                 return
             began = self.clock()
-            untried, per_s = await self._try(batch, left)
+            try:
+                untried, per_s = await self._try(batch, left)
+            except ToolError as error:
+                if error.failure.kind != "timeout":
+                    raise
+                self.ended = "budget"
+                return
             self.trying_s += self.clock() - began
             queue.extendleft(reversed(untried))
             message = f"{self.tried} candidates tried, {len(self.plausible)} plausible"

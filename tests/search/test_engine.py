@@ -11,6 +11,7 @@ from contracts.code_writer import Feedback, ProposeParams, ProposeResult
 from contracts.test_runner import CandidateOutcome, Evidence
 from servers.search.engine import SearchEngine
 from servers.search.trial import FIRST_BATCH
+from servers.specialist import ToolError
 from tests.search.scripted import QUIET, TEST, ScriptedCall, ScriptedCrew, spectrum
 
 WRONG = "def area(width, height):\n    if width < 0:\n        raise ValueError(width)\n    return width + height\n"
@@ -133,6 +134,33 @@ async def test_what_the_runner_did_not_try_is_not_counted() -> None:
     result = await proposed(crew)
     assert result.tried.candidates == 0
     assert result.tried.ended == "budget"
+
+
+async def test_a_runner_out_of_time_ends_the_search_and_keeps_what_was_found() -> None:
+    """A time-out of a later batch is the end of the budget, not of the proposals found before."""
+    crew = only()
+
+    def slow(_: str) -> CandidateOutcome:
+        if len(crew.tried) > FIRST_BATCH:
+            raise ToolError("timeout", "too slow")
+        return "plausible" if len(crew.tried) == FIRST_BATCH else "failing"
+
+    crew.verdict = slow
+    result = await proposed(crew)
+    assert result.tried.ended == "budget"
+    assert len(result.proposals) == 1
+
+
+async def test_a_defect_of_the_runner_is_not_taken_for_an_answer() -> None:
+    """Any other failure of a call goes to the caller as it is."""
+    crew = only()
+
+    def broken(text: str) -> CandidateOutcome:
+        raise ToolError("unavailable", "no sandbox")
+
+    crew.verdict = broken
+    with pytest.raises(ToolError, match="no sandbox"):
+        await proposed(crew)
 
 
 async def test_every_outcome_is_tallied() -> None:
