@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import anyio
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -55,6 +54,16 @@ async def _subscribe(
     client: Client, subject: str, queue: str = "", cb: Callable[[Msg], Awaitable[None]] | None = None
 ) -> Subscription:
     return await client.subscribe(subject, queue=queue, cb=cb)  # pyright: ignore[reportUnknownMemberType] - a bare Future in its hints
+
+
+async def barrier(client: Client) -> None:
+    """Return once the broker has dealt with everything sent before.
+
+    `flush` alone writes its PING ahead of what is still buffered; after one round trip that is out, so the
+    second PING follows it.
+    """
+    await client.flush()
+    await client.flush()
 
 
 def _message(msg: Msg) -> Message:
@@ -177,7 +186,7 @@ class NatsBus:
             await on_delivery(delivery)
 
         subscription = await _subscribe(self._client, subject, queue, on_msg)
-        await self._client.flush()  # whatever is sent after this point is received
+        await barrier(self._client)  # whatever is sent after this point is received
         try:
             yield
         finally:
@@ -199,7 +208,7 @@ class NatsBus:
             await on_message(_message(msg))
 
         subscription = await _subscribe(self._client, subject, queue, on_msg)
-        await self._client.flush()  # whatever is sent after this point is received
+        await barrier(self._client)  # whatever is sent after this point is received
         try:
             yield
         finally:
@@ -255,11 +264,16 @@ async def connect_nats(url: str, identity: Identity, *, credentials: str | None 
         BusUnavailable: nothing answers there, or the server refuses the identity.
     """
 
+    connected = False
+
     async def on_error(wrong: Exception) -> None:
+        if not connected:
+            raise wrong  # the client would try a refused identity forever
         log.warning("%s: %s", identity.name, wrong)
 
+    client = Client()
     try:
-        client = await nats.connect(  # pyright: ignore[reportUnknownMemberType] - untyped **options upstream
+        await client.connect(
             url,
             name=f"podium {identity.name}",
             nkeys_seed_str=None if credentials else identity.seed,
@@ -267,15 +281,17 @@ async def connect_nats(url: str, identity: Identity, *, credentials: str | None 
             inbox_prefix=f"_INBOX.{identity.name}",
             error_cb=on_error,
             connect_timeout=5,
-            reconnect_time_wait=0.1,
+            reconnect_time_wait=0.1,  # pyright: ignore[reportArgumentType] - seconds; a fraction works, the hint says int
             max_reconnect_attempts=-1,
             ping_interval=10,
             max_outstanding_pings=2,
-            allow_reconnect=True,
             pending_size=64 << 20,
         )
-    except (TimeoutError, NatsError, OSError) as wrong:
+    except (NatsError, OSError) as wrong:
+        with anyio.CancelScope(shield=True):
+            await client.close()
         raise BusUnavailable(f"cannot connect to {url} as {identity.name}: {wrong}") from wrong
+    connected = True
     try:
         yield NatsBus(client, identity)
     finally:
