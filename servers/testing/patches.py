@@ -7,7 +7,6 @@ plausible has passed the plain run.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,19 +84,15 @@ class Bench:
         send, receive = anyio.create_memory_object_stream[Trial](len(trials) or 1)
         found: list[RunResult] = []
         ready = anyio.Event()
-        with anyio.move_on_after(self.params.budget_s), plain_errors():
+        with send, receive, anyio.move_on_after(self.params.budget_s), plain_errors():
             async with anyio.create_task_group() as everything:
                 everything.start_soon(self._baseline, found, ready)
                 for _ in range(CONFIRMERS):
-                    everything.start_soon(self._confirm, receive.clone(), board, found, ready)
-                async with send, anyio.create_task_group() as workers:
-                    share = [trials[start::WORKERS] for start in range(min(WORKERS, os.cpu_count() or 1))]
-                    if len(share) < WORKERS:
-                        share = [trials]
-                    for part in share:
-                        if part:
-                            workers.start_soon(self._worker, part, board, send, workers)
-        receive.close()
+                    everything.start_soon(self._confirm, receive, board, found, ready)
+                async with anyio.create_task_group() as workers:
+                    for start in range(WORKERS):
+                        workers.start_soon(self._worker, trials[start::WORKERS], board, send, workers)
+                send.close()  # the confirmers end with the last survivor
         if not found:
             raise ToolError("timeout", f"the suite did not run once within {self.params.budget_s:g} s", retry=True)
         return board.result(self.params, found[0], anyio.current_time() - started)
@@ -212,13 +207,12 @@ class Bench:
         """Run the whole suite on each survivor, as anybody would."""
         await ready.wait()
         baseline = found[0]
-        async with receive:
-            async for trial in receive:
-                if board.enough or baseline.outcome == "stopped":
-                    continue
-                wall_s = 10 + 5 * baseline.duration_s
-                board.settle(self._judged(trial, baseline, await self._plain(trial, wall_s)))
-                await self.call.progress(board.done, len(self.params.candidates), board.words)
+        async for trial in receive:
+            if board.enough or baseline.outcome == "stopped":
+                continue
+            wall_s = 10 + 5 * baseline.duration_s
+            board.settle(self._judged(trial, baseline, await self._plain(trial, wall_s)))
+            await self.call.progress(board.done, len(self.params.candidates), board.words)
 
     def _judged(self, trial: Trial, baseline: RunResult, result: RunResult) -> CandidateResult:
         now = {each.id: each.outcome for each in result.cases}
