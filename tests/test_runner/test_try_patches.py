@@ -102,16 +102,16 @@ async def test_candidates_are_told_apart_by_what_the_whole_suite_says(shop: Proj
     with shop.untouched():
         tried = await shop.try_(
             FAILING,
-            dict(
-                right=shop.change("shop.py", RIGHT),
-                wrong=shop.change("shop.py", ("price + price", "price * price")),
-                regresses=shop.change("shop.py", RIGHT, put),
-                also_changes=shop.change(
+            {
+                "right": shop.change("shop.py", RIGHT),
+                "wrong": shop.change("shop.py", ("price + price", "price * price")),
+                "regresses": shop.change("shop.py", RIGHT, put),
+                "also_changes": shop.change(
                     "shop.py", ("price + price * percent // 100", "price - 20 if percent else price")
                 ),
-                no_python=shop.change("shop.py", ("return price + price", "return price +* price")),
-                elsewhere=shop.change("shop.py", RIGHT).replace("percent // 100", "percent // 99"),
-            ),
+                "no_python": shop.change("shop.py", ("return price + price", "return price +* price")),
+                "elsewhere": shop.change("shop.py", RIGHT).replace("percent // 100", "percent // 99"),
+            },
         )
     results = by_id(tried.results)
     assert {name: result.outcome for name, result in results.items()} == {
@@ -137,12 +137,12 @@ async def test_what_runs_on_import_is_reached_too(project: Project) -> None:
     constant, body = ("RATE = 10", "RATE = 20"), ("limit = 2", "limit = 3")
     tried = await project.try_(
         "test_shop.py::test_it",
-        dict(
-            half=project.change("shop.py", constant),
-            both=project.change("shop.py", constant, body),
-            kept_result=project.change("shop.py", ("n * RATE", "n * 20"), body),
-            raises=project.change("shop.py", constant, ("PRICES = table()", "PRICES = table(1)")),
-        ),
+        {
+            "half": project.change("shop.py", constant),
+            "both": project.change("shop.py", constant, body),
+            "kept_result": project.change("shop.py", ("n * RATE", "n * 20"), body),
+            "raises": project.change("shop.py", constant, ("PRICES = table()", "PRICES = table(1)")),
+        },
     )
     outcomes = {result.id: result.outcome for result in tried.results}
     assert outcomes == {"half": "failing", "both": "plausible", "kept_result": "plausible", "raises": "failing"}
@@ -150,7 +150,7 @@ async def test_what_runs_on_import_is_reached_too(project: Project) -> None:
 
 async def test_a_closure_made_on_import_is_changed_in_place(shop: Project) -> None:
     """The wrapper a decorator left behind runs the candidate's code."""
-    tried = await shop.try_(FAILING, dict(wrapper=shop.change("shop.py", ("(*args) + 0", "(args[0], -args[1])"))))
+    tried = await shop.try_(FAILING, {"wrapper": shop.change("shop.py", ("(*args) + 0", "(args[0], -args[1])"))})
     assert tried.results[0].outcome == "plausible"
 
 
@@ -163,22 +163,22 @@ async def test_a_hostile_candidate_never_spoils_the_next(shop: Project) -> None:
     with shop.untouched():
         tried = await shop.try_(
             FAILING,
-            dict(
-                right_before=shop.change("shop.py", RIGHT),
-                hangs=does("while True: pass"),
-                swallows=does("import signal; signal.setitimer(signal.ITIMER_PROF, 0)\n    while True: pass"),
-                exits=does("os._exit(0)"),
-                segfaults=does("os.kill(os.getpid(), 11)"),
-                forks=does("[os.fork() for _ in range(6)]"),
-                daemon=does("os.fork() or os.setsid() or os.fork() or os.execvp('sleep', ['sleep', '999'])"),
-                floods=does("while True: os.write(1, b'x' * 100_000)"),
-                deletes=does(
+            {
+                "right_before": shop.change("shop.py", RIGHT),
+                "hangs": does("while True: pass"),
+                "swallows": does("import signal; signal.setitimer(signal.ITIMER_PROF, 0)\n    while True: pass"),
+                "exits": does("os._exit(0)"),
+                "segfaults": does("os.kill(os.getpid(), 11)"),
+                "forks": does("[os.fork() for _ in range(6)]"),
+                "daemon": does("os.fork() or os.setsid() or os.fork() or os.execvp('sleep', ['sleep', '999'])"),
+                "floods": does("while True: os.write(1, b'x' * 100_000)"),
+                "deletes": does(
                     "import shutil; [shutil.rmtree(each, True) for each in ('data', 'tests')]; os.unlink('shop.py')"
                 ),
-                kills=does("os.kill(os.getppid(), 9)"),
-                right_after=shop.change("shop.py", RIGHT),
-                right_again=shop.change("shop.py", ("price + price", "price - 1 * price")),
-            ),
+                "kills": does("os.kill(os.getppid(), 9)"),
+                "right_after": shop.change("shop.py", RIGHT),
+                "right_again": shop.change("shop.py", ("price + price", "price - 1 * price")),
+            },
         )
     outcomes = {result.id: result.outcome for result in tried.results}
     assert {name for name, outcome in outcomes.items() if outcome == "plausible"} == {
@@ -215,7 +215,7 @@ async def test_the_fast_path_alone_makes_nothing_plausible(project: Project) -> 
     project.file("shop.py", "import sys\n\ndef value():\n    return 1\n")
     project.file("test_shop.py", "import shop\ndef test_it(): assert shop.value() == 2\n")
     cheat = project.change("shop.py", ("return 1", "return 2 if 'podium_inside.trial' in sys.modules else 1"))
-    tried = await project.try_("test_shop.py::test_it", dict(cheat=cheat))
+    tried = await project.try_("test_shop.py::test_it", {"cheat": cheat})
     assert tried.results[0].outcome == "failing"
 
 
@@ -228,10 +228,10 @@ async def test_a_failing_test_that_hangs_can_be_repaired(project: Project) -> No
     )
     tried = await project.try_(
         "test_loop.py::test_loop",
-        dict(
-            still=project.change("loop.py", ("i += 0", "i -= 1")),
-            right=project.change("loop.py", ("i += 0", "i += 1")),
-        ),
+        {
+            "still": project.change("loop.py", ("i += 0", "i -= 1")),
+            "right": project.change("loop.py", ("i += 0", "i += 1")),
+        },
     )
     assert [result.outcome for result in tried.results] == ["hung", "plausible"]
 
