@@ -103,6 +103,8 @@ class ScriptedCrew:
     asked: list[Model] = field(default_factory=list[Model])
     applied: str = ""
     commits: int = 0
+    stubborn: bool = False
+    """Propose again what was turned down."""
 
     async def call(
         self,
@@ -149,7 +151,7 @@ class ScriptedCrew:
         return self.after.get(self.applied, worse if self.applied == BAD else green)
 
     def code_writer_propose(self, params: ProposeParams) -> Model:
-        avoid = {each.patch_sha256 for each in params.feedback}
+        avoid = set[str | None]() if self.stubborn else {each.patch_sha256 for each in params.feedback}
         left = tuple(each for each in self.proposals if each.patch.sha256 not in avoid)
         suspect = Suspect(path="x.py", line=1, score=1.0)
         return ProposeResult(proposals=left, suspects=(suspect,), tried=tried(), sandbox=SANDBOX)

@@ -260,3 +260,12 @@ async def test_the_plan_says_who_decides_what(stage: Stage) -> None:
     assert (outcome.exit_code, outcome.state.status) == (3, "waiting")
     assert "code_writer.propose" not in stage.crew.effects
     assert "workspace.close" not in stage.crew.effects
+
+
+async def test_a_patch_that_was_turned_down_is_not_shown_again(stage: Stage) -> None:
+    """A writer that proposes the same again has found nothing new."""
+    stage.crew.proposals, stage.crew.stubborn = (proposal(BAD),), True
+    outcome = await stage.run()
+    assert outcome.exit_code == 1
+    assert stage.crew.effects.count("workspace.apply") == 1
+    assert "not turned down before" in outcome.state.reason
