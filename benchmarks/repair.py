@@ -22,7 +22,7 @@ from contracts.code_writer import ProposeResult
 from tests.search.together import Together, together
 
 BUGS = Path(__file__).parent / "repair_bugs"
-BUDGET_S = 30.0
+BUDGET_S = 60.0
 
 HELD_OUT = """\
 import reference
