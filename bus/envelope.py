@@ -1,7 +1,7 @@
-"""The signed envelope around every stored message. Pure.
+"""The seal on every stored message: one header, `Podium-Seal: <by> <at> <signature>`. Pure.
 
-The signature covers the subject, the time and the body's sha256; the subject holds the call id, the
-caller and the server. So a stored message cannot be moved to another subject, changed, or passed off
+The signature covers the subject, the sender, the time and the body's sha256; the subject holds the call id,
+the caller and the server. So a stored message cannot be moved to another subject, changed, or passed off
 as somebody else's — which the broker alone does not prevent: it does not check the reply subject of
 a publish against the publisher's permissions.
 """
@@ -16,47 +16,41 @@ from bus.errors import InvalidMessage
 from bus.identity import Signer, signed_by
 from contracts.base import sha256
 
-BY = "Podium-By"
-AT = "Podium-At"
-DIGEST = "Podium-Sha256"
-SIGNATURE = "Podium-Signature"
+SEAL = "Podium-Seal"
 
 Roster = Mapping[str, str]
 """Identity name to nkey public key."""
 
 
-def _signed_bytes(subject: str, by: str, at: str, digest: str) -> bytes:
-    return "\n".join(("podium-1", subject, by, at, digest)).encode()
+def _signed_bytes(subject: str, by: str, at: str, body: bytes) -> bytes:
+    return "\n".join(("podium-1", subject, by, at, sha256(body))).encode()
 
 
 def seal(signer: Signer, subject: str, body: bytes) -> dict[str, str]:
-    """Headers that vouch for `body` on `subject`."""
+    """The header that vouches for `body` on `subject`."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    digest = sha256(body)
-    return {
-        BY: signer.name,
-        AT: at,
-        DIGEST: digest,
-        SIGNATURE: signer.sign(_signed_bytes(subject, signer.name, at, digest)),
-    }
+    return {SEAL: f"{signer.name} {at} {signer.sign(_signed_bytes(subject, signer.name, at, body))}"}
+
+
+def sender(headers: Headers) -> str:
+    """Who claims to have sealed a message; empty if nobody does."""
+    return headers.get(SEAL, "").partition(" ")[0]
 
 
 def opened(subject: str, body: bytes, headers: Headers, roster: Roster) -> str:
     """The identity that sealed the message.
 
     Raises:
-        InvalidMessage: a part is missing, the digest is of another body, the sender is not on the
-            roster, or the signature is not the sender's.
+        InvalidMessage: there is no seal, the sender is not on the roster, or the signature is not the
+            sender's over this subject and this body.
     """
-    try:
-        by, at, digest, signature = headers[BY], headers[AT], headers[DIGEST], headers[SIGNATURE]
-    except KeyError as missing:
-        raise InvalidMessage(subject, f"no {missing.args[0]} header") from None
-    if digest != sha256(body):
-        raise InvalidMessage(subject, "the body is not the one that was signed")
+    parts = headers.get(SEAL, "").split(" ")
+    if len(parts) != 3:
+        raise InvalidMessage(subject, f"no {SEAL} header of the form `by at signature`")
+    by, at, signature = parts
     public = roster.get(by)
     if public is None:
         raise InvalidMessage(subject, f"the sender {by!r} is not on the roster")
-    if not signed_by(public, _signed_bytes(subject, by, at, digest), signature):
-        raise InvalidMessage(subject, f"the signature is not {by}'s")
+    if not signed_by(public, _signed_bytes(subject, by, at, body), signature):
+        raise InvalidMessage(subject, f"{by} did not sign this body for this subject")
     return by

@@ -9,9 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import nkeys
-from nacl.encoding import RawEncoder
+from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
 
 
 @dataclass(frozen=True)
@@ -29,19 +28,19 @@ class Identity:
     def signer(self) -> Signer:
         """Something that signs with this key."""
         _, raw = nkeys.decode_seed(bytearray(self.seed.encode()))
-        return Signer(self.name, SigningKey(bytes(raw)))
+        return Signer(self.name, crypto_sign_seed_keypair(bytes(raw))[1])
 
 
 class Signer:
     """Signs on behalf of one identity."""
 
-    def __init__(self, name: str, key: SigningKey) -> None:
+    def __init__(self, name: str, key: bytes) -> None:
         self.name = name
         self._key = key
 
     def sign(self, data: bytes) -> str:
         """Ed25519 signature, base64."""
-        return base64.b64encode(self._key.sign(data, encoder=RawEncoder).signature).decode()
+        return base64.b64encode(crypto_sign(data, self._key)[:crypto_sign_BYTES]).decode()
 
 
 def new_identity(name: str) -> Identity:
@@ -75,15 +74,14 @@ def load_identity(folder: Path, name: str) -> Identity:
 
 
 @lru_cache(maxsize=256)
-def _verify_key(public: str) -> VerifyKey:
-    raw = base64.b32decode(public + "=" * (-len(public) % 8))
-    return VerifyKey(raw[1:33])
+def _verify_key(public: str) -> bytes:
+    return base64.b32decode(public + "=" * (-len(public) % 8))[1:33]
 
 
 def signed_by(public: str, data: bytes, signature: str) -> bool:
     """Whether `signature` over `data` was made with the private half of `public`."""
     try:
-        _verify_key(public).verify(data, base64.b64decode(signature, validate=True))
+        crypto_sign_open(base64.b64decode(signature, validate=True) + data, _verify_key(public))
     except (BadSignatureError, ValueError):
         return False
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bus.bus import Bus, Headers
-from bus.envelope import BY, opened
+from bus.envelope import opened, sender
 from contracts.ledger import ROSTER_BUCKET
 
 
@@ -31,7 +31,7 @@ class LiveRoster(Mapping[str, str]):
         Raises:
             InvalidMessage: nobody on the roster sealed these bytes for this subject.
         """
-        if headers.get(BY, "") not in self._keys:
+        if sender(headers) not in self._keys:
             entries = await self._bus.entries(ROSTER_BUCKET)
             self._keys = {name: public.decode() for name, public in entries.items()}
         return opened(subject, body, headers, self._keys)

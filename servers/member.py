@@ -78,6 +78,7 @@ def _keeper(member: Member, place: Place) -> Keeper:
     private = (identities(place.state), place.state / "broker", *(home / name for name in _SECRETS))
     policy = Policy(
         scratch_root=place.scratch(member.name),
+        read_only=(place.work,),
         read_anywhere=True,  # a person's interpreter lies where they keep it
         private=private,
         unsandboxed=place.unsandboxed,

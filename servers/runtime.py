@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
 import secrets
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import anyio
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
-from pydantic import ValidationError
 
 from bus.bus import Bus
 from bus.caller import Caller
@@ -26,41 +21,10 @@ from bus.serving import Allows, Incoming, Serving
 from contracts.base import Model, utc_now
 from contracts.failure import Failure
 from contracts.manifest import Card, Scope
-from servers.sandbox.job import SandboxUnavailable
+from servers.answering import BusCall, DirectAnswer, Outcome, perform
 from servers.specialist import Call, Specialist, Tool, ToolError, tools_of
 
-log = logging.getLogger(__name__)
-
 R = TypeVar("R", bound=Model)
-
-_TEXT_BYTES = 16 << 10
-"""Structured results up to this size are repeated as text, for hosts that read text only."""
-
-
-@dataclass
-class BusCall:
-    """The `Call` a handler sees."""
-
-    id: str
-    caller: str
-    run: str
-    step: str
-    _report: Callable[[float, float | None, str], Awaitable[None]]
-    _nested: Counter[str] = field(default_factory=Counter[str])
-
-    async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
-        """See `Call.progress`."""
-        await self._report(done, total, message)
-
-    def nested_id(self, tool: str, params: Model) -> str:
-        """The id of a call made on behalf of this one.
-
-        Derived from what is asked, so that a redelivered call finds the answers of its own earlier
-        calls; as hard to guess as this call's id.
-        """
-        what = f"{self.id}/{tool}/{params.digest()}"
-        self._nested[what] += 1
-        return hashlib.sha256(f"{what}/{self._nested[what]}".encode()).hexdigest()[:32]
 
 
 class BusCrew:
@@ -106,8 +70,9 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
     ) -> types.CallToolResult:
         chosen = tools.get(params.name)
         if chosen is None:
-            return _failed(Failure(kind="not_found", message=f"there is no tool {params.name!r}"))
-        return await answer(chosen, params.arguments or {}, _call_of(ctx))
+            missing = Failure(kind="not_found", message=f"there is no tool {params.name!r}")
+            return Outcome.of_failure(missing).sdk_result()
+        return (await perform(chosen, params.arguments or {}, _call_of(ctx))).sdk_result()
 
     manifest = specialist.manifest
     return Server(
@@ -117,35 +82,6 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
         description=manifest.description,
         on_list_tools=on_list_tools,
         on_call_tool=on_call_tool,
-    )
-
-
-async def answer(chosen: Tool, arguments: dict[str, Any], call: BusCall) -> types.CallToolResult:
-    """Run one tool; whatever goes wrong becomes a structured failure."""
-    try:
-        result = await chosen.handler(chosen.params.model_validate(arguments), call)
-    except ValidationError as wrong:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong.errors()[:5])
-        return _failed(Failure(kind="invalid", message=f"{chosen.spec.name}: {problems}"))
-    except ToolError as wrong:
-        return _failed(wrong.failure)
-    except SandboxUnavailable as wrong:
-        return _failed(Failure(kind="unavailable", message=str(wrong), way_out="Run `podium doctor`."))
-    except Exception as wrong:
-        log.exception("%s failed in a way it should not", chosen.spec.name)
-        return _failed(Failure(kind="internal", message=f"a defect in {chosen.spec.name}: {wrong!r}"))
-    dumped = result.model_dump_json()
-    text = dumped if len(dumped) <= _TEXT_BYTES else f"{len(dumped)} bytes; see the structured content"
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text)], structured_content=result.model_dump(mode="json")
-    )
-
-
-def _failed(failure: Failure) -> types.CallToolResult:
-    return types.CallToolResult(
-        is_error=True,
-        content=[types.TextContent(type="text", text=str(failure))],
-        structured_content={"failure": failure.model_dump(mode="json")},
     )
 
 
@@ -167,16 +103,13 @@ def _listed(one: Tool) -> types.Tool:
 
 
 def _call_of(ctx: ServerRequestContext[Any, Any]) -> BusCall:
-    """The call as the bus vouches for it; over stdio there is nobody to vouch and the id is made up."""
-    incoming = ctx.request if isinstance(ctx.request, Incoming) else None
+    if isinstance(ctx.request, Incoming):
+        return BusCall.of(ctx.request)
 
     async def report(done: float, total: float | None, message: str) -> None:
         await ctx.session.report_progress(done, total, message)
 
-    if incoming is None:
-        return BusCall(secrets.token_hex(16), "host", "", "", report)
-    about = incoming.about
-    return BusCall(incoming.call_id, incoming.caller, about.run, about.step, report)
+    return BusCall.local(report)
 
 
 async def serve(
@@ -191,20 +124,20 @@ async def serve(
     ready: Callable[[], None],
 ) -> None:
     """Serve on the bus until cancelled; `ready` is called once the server is in the registry."""
-    server = mcp_server(specialist)
+    server, tools = mcp_server(specialist), tools_of(specialist)
     answered = 0
     async with anyio.create_task_group() as tasks, server.lifespan(server) as state:
-        sdk = SdkAnswer(server, state)
+        direct = DirectAnswer({one.spec.name: one for one in tools}, specialist.manifest, SdkAnswer(server, state))
 
         async def counted(incoming: Incoming) -> bytes:
             nonlocal answered
             answered += 1
-            return await sdk(incoming)
+            return await direct(incoming)
 
         await tasks.start(Serving(bus, counted, allows).run)
         card = Card(
             manifest=specialist.manifest,
-            tools=tuple(one.spec for one in tools_of(specialist)),
+            tools=tuple(one.spec for one in tools),
             granted_scopes=granted_scopes,
             granted_calls=granted_calls,
             instance=secrets.token_hex(6),

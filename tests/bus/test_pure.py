@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.envelope import BY, opened, seal
+from bus.envelope import SEAL, opened, seal
 from bus.errors import CallFailed, InvalidMessage
 from bus.grants import Grant, check_calls, permissions
 from bus.identity import new_identity
@@ -63,7 +63,7 @@ def test_a_sealed_message_opens_only_as_it_was_sealed(body: bytes, other: bytes,
     with pytest.raises(InvalidMessage):
         opened(subject + "x", body, headers, ROSTER)
     with pytest.raises(InvalidMessage):
-        opened(subject, body, {**headers, BY: "mallory"}, ROSTER)
+        opened(subject, body, {SEAL: headers[SEAL].replace("alice", "mallory", 1)}, ROSTER)
     if other != body:
         with pytest.raises(InvalidMessage):
             opened(subject, other, headers, ROSTER)

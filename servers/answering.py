@@ -1,0 +1,157 @@
+"""How a specialist's tools are answered: what a call came to, as the SDK's result and as bytes.
+
+`DirectAnswer` builds the very response the SDK would (a test compares them) without its layers, which are most
+of a call's time; whatever is not a plain call of a known tool it leaves to the SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import mcp_types as types
+from pydantic import ValidationError
+
+from bus.serving import Answer, Incoming
+from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool
+from contracts.base import Model
+from contracts.failure import Failure
+from contracts.manifest import Manifest
+from servers.sandbox.job import SandboxUnavailable
+from servers.specialist import Tool, ToolError
+
+log = logging.getLogger(__name__)
+
+_TEXT_BYTES = 16 << 10
+"""Structured results up to this size are repeated as text, for hosts that read text only."""
+
+_PLAIN_PARAMS = {"name", "arguments", "_meta"}
+
+
+@dataclass
+class BusCall:
+    """The `Call` a handler sees."""
+
+    id: str
+    caller: str
+    run: str
+    step: str
+    _report: Callable[[float, float | None, str], Awaitable[None]]
+    _nested: Counter[str] = field(default_factory=Counter[str])
+
+    @classmethod
+    def of(cls, incoming: Incoming) -> BusCall:
+        """The call as the broker and the signature vouch for it."""
+        meta = as_object(as_object(incoming.message.get("params")).get("_meta"))
+        about, token, notify = incoming.about, meta.get("progressToken"), incoming.notify
+
+        async def report(done: float, total: float | None, message: str) -> None:
+            if token is not None and notify is not None:
+                told: JsonObject = {"progressToken": token, "progress": done, "total": total, "message": message}
+                await notify("notifications/progress", {key: value for key, value in told.items() if value is not None})
+
+        return cls(incoming.call_id, incoming.caller, about.run, about.step, report)
+
+    @classmethod
+    def local(cls, report: Callable[[float, float | None, str], Awaitable[None]]) -> BusCall:
+        """A call that did not come over the bus: nobody vouches for its caller, and its id is made up."""
+        return cls(secrets.token_hex(16), "host", "", "", report)
+
+    async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """See `Call.progress`."""
+        await self._report(done, total, message)
+
+    def nested_id(self, tool: str, params: Model) -> str:
+        """The id of a call made on behalf of this one.
+
+        Derived from what is asked, so that a redelivered call finds the answers of its own earlier
+        calls; as hard to guess as this call's id.
+        """
+        what = f"{self.id}/{tool}/{params.digest()}"
+        self._nested[what] += 1
+        return sha256(f"{what}/{self._nested[what]}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a tool call came to: a JSON document, the text for hosts that read text only, and whether it failed."""
+
+    structured: str
+    text: str
+    failed: bool = False
+
+    @classmethod
+    def of_failure(cls, failure: Failure) -> Outcome:
+        """The call failed, and how."""
+        return cls(f'{{"failure":{failure.model_dump_json()}}}', str(failure), failed=True)
+
+    @classmethod
+    def of_result(cls, result: Model) -> Outcome:
+        """The call gave a result."""
+        dumped = result.model_dump_json()
+        return cls(dumped, dumped if len(dumped) <= _TEXT_BYTES else f"{len(dumped)} bytes; see the structured content")
+
+    def sdk_result(self) -> types.CallToolResult:
+        """As the SDK's handlers return it."""
+        return types.CallToolResult(
+            is_error=self.failed,
+            content=[types.TextContent(type="text", text=self.text)],
+            structured_content=json.loads(self.structured),
+        )
+
+
+async def perform(chosen: Tool, arguments: JsonObject, call: BusCall) -> Outcome:
+    """Run one tool; whatever goes wrong becomes a structured failure."""
+    try:
+        return Outcome.of_result(await chosen.handler(chosen.params.model_validate(arguments), call))
+    except ValidationError as wrong:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong.errors()[:5])
+        return Outcome.of_failure(Failure(kind="invalid", message=f"{chosen.spec.name}: {problems}"))
+    except ToolError as wrong:
+        return Outcome.of_failure(wrong.failure)
+    except SandboxUnavailable as wrong:
+        return Outcome.of_failure(Failure(kind="unavailable", message=str(wrong), way_out="Run `podium doctor`."))
+    except Exception as wrong:
+        log.exception("%s failed in a way it should not", chosen.spec.name)
+        return Outcome.of_failure(Failure(kind="internal", message=f"a defect in {chosen.spec.name}: {wrong!r}"))
+
+
+class DirectAnswer:
+    """Answers plain calls of known tools; everything else is the SDK's."""
+
+    def __init__(self, tools: Mapping[str, Tool], manifest: Manifest, sdk: Answer) -> None:
+        self._tools = tools
+        self._sdk = sdk
+        info = {"name": manifest.name, "title": manifest.title, "version": manifest.version}
+        about = {key: value for key, value in (info | {"description": manifest.description}).items() if value}
+        stamp = json.dumps({"io.modelcontextprotocol/serverInfo": about})
+        self._tail = f',"resultType":"complete","_meta":{stamp}}}}}'
+
+    async def __call__(self, incoming: Incoming) -> bytes:
+        """See `bus.serving.Answer`."""
+        chosen = self._tools.get(called_tool(incoming.message) or "")
+        request_id, params = incoming.message.get("id"), as_object(incoming.message.get("params"))
+        arguments = params.get("arguments", {})
+        if chosen is None or not isinstance(request_id, str | int) or not _plain(params):
+            return await self._sdk(incoming)
+        outcome = await perform(chosen, arguments, BusCall.of(incoming))
+        head = f'{{"jsonrpc":"2.0","id":{json.dumps(request_id)},"result":{{"content":[{{"type":"text","text":'
+        failed = "true" if outcome.failed else "false"
+        told = f'{json.dumps(outcome.text)}}}],"structuredContent":{outcome.structured},"isError":{failed}'
+        return (head + told + self._tail).encode()
+
+
+def _plain(params: JsonObject) -> bool:
+    """Whether a request's parameters are complete, of this revision, and nothing but a call's."""
+    meta = as_object(params.get("_meta"))
+    return (
+        params.keys() <= _PLAIN_PARAMS
+        and meta.get("io.modelcontextprotocol/protocolVersion") == PROTOCOL_VERSION
+        and isinstance(meta.get("io.modelcontextprotocol/clientCapabilities"), dict)
+        and isinstance(params.get("arguments", {}), dict)
+    )
