@@ -107,6 +107,7 @@ async def run_pytest(
         tests=list(tests),
         test_cpu_s=test_cpu_s,
         past_errors=past_errors,
+        quiet=quiet,
     )
     started = anyio.current_time()
     finished = await confined.ask(home, request, limits, on_claim)

@@ -21,9 +21,11 @@ def main() -> int:
     if request.verb == "run":
         from .clock import TestClock
         from .reporter import Reporter
-        from .session import options, run
+        from .session import Quiet, options, run
 
         plugins: list[object] = [Reporter(channel, request.root)]
+        if request.quiet:
+            plugins.append(Quiet())
         if request.test_cpu_s:
             plugins.append(TestClock(request.test_cpu_s))
         return run(options(request.root, request.tests, past_errors=request.past_errors), plugins)

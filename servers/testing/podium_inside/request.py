@@ -56,6 +56,8 @@ class Request:
     """CPU seconds one test may take before it is failed; 0 for no limit."""
     past_errors: bool = False
     """Go on with the rest when some file cannot be collected."""
+    quiet: bool = False
+    """Nothing is printed for people: with some plugins the summary takes longer than the tests."""
     budget_s: float = 0.0
     trials: list[Trial] = field(default_factory=_no_trials)
 

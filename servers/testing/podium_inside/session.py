@@ -26,6 +26,18 @@ def options(root: str, tests: list[str], *, past_errors: bool = False) -> list[s
     return [*args, "--", *tests] if tests else args
 
 
+class Quiet:
+    """A pytest plugin: what comes after collection is told on the channel only."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Take the terminal away."""
+        manager = session.config.pluginmanager
+        terminal = manager.get_plugin("terminalreporter")
+        if terminal is not None:
+            manager.unregister(terminal)
+
+
 def run(args: list[str], plugins: list[object]) -> int:
     """pytest's exit status."""
     return int(pytest.main(args, plugins=plugins))

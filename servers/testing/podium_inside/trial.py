@@ -26,7 +26,7 @@ from .mending import Mender, Spoilt
 from .observe import Watch, compare, lines_changed
 from .request import Request, Trial
 from .segments import Invalid
-from .session import options, run
+from .session import Quiet, options, run
 
 
 def trial(request: Request, channel: Channel) -> int:
@@ -39,7 +39,7 @@ def trial(request: Request, channel: Channel) -> int:
     args += ["--basetemp", os.path.join(tempfile.gettempdir(), "pytest")]
     try:
         with imports_watched(request.root, ran):
-            return run(args, [Brief(), Bench(request, channel, cold, ran, ends)])
+            return run(args, [Brief(), Quiet(), Bench(request, channel, cold, ran, ends)])
     finally:
         cold.close()
 
@@ -68,9 +68,6 @@ class Bench:
         self._failing = chosen(self._items, self._request.tests)
         self._channel.send("collected", ids=[item.nodeid for item in self._failing])
         self._wanted = {item.nodeid: "passed" for item in self._failing}
-        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None:
-            session.config.pluginmanager.unregister(terminal)  # nobody reads it
         session.config.pluginmanager.register(self._outcomes)
         self._loaded = Loaded(self._request.root, self._ran)
         for one in self._request.trials:
