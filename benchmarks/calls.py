@@ -79,7 +79,7 @@ async def over_bus(durability: Durability) -> AsyncGenerator[tuple[Say, Say]]:
 
 
 @contextmanager
-def _child(*args: str):  # noqa: ANN202 - a context manager of nothing
+def _child(*args: str):
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.echo", *args], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None

@@ -66,6 +66,10 @@ def new_call_id() -> str:
 
 @dataclass
 class _Waiting:
+    subject: CallSubject
+    look_at: float
+    """When to look into the ledger, in case the delivery was missed; `anyio.current_time()`."""
+    silence_s: float = _FIRST_SILENCE_S
     arrived: anyio.Event = field(default_factory=anyio.Event)
     body: bytes = b""
 
@@ -130,15 +134,17 @@ class Caller:
             StoreRefused, BusUnavailable: see `Bus.store`.
         """
         channel = await self._channel(subject.server)
-        waiting = channel.waiting.setdefault(subject.call_id, _Waiting())
+        waiting = _Waiting(subject, anyio.current_time() + _FIRST_SILENCE_S)
+        waiting = channel.waiting.setdefault(subject.call_id, waiting)
         if on_notification is not None:
             channel.listening[subject.call_id] = on_notification
         try:
             try:
                 await self._bus.store(str(subject), body, expect=ABSENT)
             except AlreadyStored:
-                await self._look(subject, waiting)
-            return await self._wait(subject, waiting)
+                await self._look(waiting)
+            await waiting.arrived.wait()
+            return waiting.body
         except anyio.get_cancelled_exc_class():
             if cancel_on_abandon:
                 with anyio.CancelScope(shield=True):
@@ -148,24 +154,26 @@ class Caller:
             channel.waiting.pop(subject.call_id, None)
             channel.listening.pop(subject.call_id, None)
 
-    async def _wait(self, subject: CallSubject, waiting: _Waiting) -> bytes:
-        silence = _FIRST_SILENCE_S
-        while not waiting.arrived.is_set():
-            with anyio.move_on_after(silence):
-                await waiting.arrived.wait()
-            if not waiting.arrived.is_set():
-                silence = min(silence * 2, _LONGEST_SILENCE_S)
+    async def watch(self) -> None:
+        """Look after every call that has been silent for long, until cancelled."""
+        while True:
+            await anyio.sleep(_FIRST_SILENCE_S / 4)
+            now = anyio.current_time()
+            silent = [one for of in self._channels.values() for one in of.waiting.values() if one.look_at < now]
+            for waiting in silent:
+                waiting.silence_s = min(waiting.silence_s * 2, _LONGEST_SILENCE_S)
+                waiting.look_at = now + waiting.silence_s
                 try:
-                    await self._look(subject, waiting)
+                    await self._look(waiting)
                 except BusUnavailable as wrong:
-                    log.warning("still waiting for %s: %s", subject, wrong)
-        return waiting.body
+                    log.warning("still waiting for %s: %s", waiting.subject, wrong)
 
-    async def _look(self, subject: CallSubject, waiting: _Waiting) -> None:
+    async def _look(self, waiting: _Waiting) -> None:
         """Take the result from the ledger, in case its delivery was missed."""
-        kept = await self._bus.last(server_stream(subject.server), subject.result)
+        server = waiting.subject.server
+        kept = await self._bus.last(server_stream(server), waiting.subject.result)
         if kept is not None:
-            await self._arrived(subject.server, Message(kept.subject, kept.body, kept.headers), waiting)
+            await self._arrived(server, Message(kept.subject, kept.body, kept.headers), waiting)
 
     async def _arrived(self, server: str, message: Message, waiting: _Waiting) -> None:
         try:
@@ -218,5 +226,8 @@ def _progress_to(on_progress: OnProgress) -> OnNotification:
 @asynccontextmanager
 async def open_caller(bus: Bus) -> AsyncGenerator[Caller]:
     """A caller for as long as the block runs."""
-    async with AsyncExitStack() as opened:
-        yield Caller(bus, opened)
+    async with anyio.create_task_group() as tasks, AsyncExitStack() as opened:
+        caller = Caller(bus, opened)
+        tasks.start_soon(caller.watch)
+        yield caller
+        tasks.cancel_scope.cancel()

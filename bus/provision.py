@@ -17,7 +17,7 @@ ACK_WAIT_S = 5
 MAX_DELIVER = 5
 """Deliveries after which a call counts as poisoned."""
 
-MAX_IN_FLIGHT = 256
+MAX_IN_FLIGHT = 64
 """Calls delivered to one server and not yet answered."""
 
 

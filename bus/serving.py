@@ -69,15 +69,17 @@ Allows = Callable[[str, str], bool]
 
 
 class Serving:
-    """Serves one identity's calls and requests until cancelled."""
+    """Serves one identity's calls and requests until cancelled.
 
-    def __init__(self, bus: Bus, answer: Answer, allows: Allows, *, concurrency: int = 64) -> None:
+    How many calls run at once is the broker's to limit (`MAX_IN_FLIGHT` deliveries without acknowledgement).
+    """
+
+    def __init__(self, bus: Bus, answer: Answer, allows: Allows) -> None:
         self._bus = bus
         self._answer = answer
         self._allows = allows
         self._roster = LiveRoster(bus)
         self._running: dict[str, tuple[Delivery, anyio.CancelScope]] = {}
-        self._room = anyio.Semaphore(concurrency)
 
     @property
     def name(self) -> str:
@@ -131,9 +133,7 @@ class Serving:
                 if delivery.attempt > 1 and await self._bus.last(server_stream(self.name), call.result):
                     await delivery.ack()
                     return
-                async with self._room:
-                    body = await self._respond(call, delivery)
-                await self._settle(call, delivery, body)
+                await self._settle(call, delivery, await self._respond(call, delivery))
             except BusError as wrong:
                 log.warning("%s is left for redelivery: %s", subject, wrong)
             finally:

@@ -25,11 +25,14 @@ from bus.errors import InvalidMessage
 from contracts.ledger import RUNS_STREAM, server_stream
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_-]")
+_ALL_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _ESCAPE = re.compile(r"=([0-9A-F]{2})")
 
 
 def token(text: str) -> str:
     """Escape `text` (not empty) into a single subject token."""
+    if _ALL_PLAIN.fullmatch(text):
+        return text
     if not text:
         raise ValueError("a subject token cannot be empty")
     return "".join(chr(b) if _PLAIN.match(bytes([b])) else f"={b:02X}" for b in text.encode())
@@ -41,6 +44,8 @@ def untoken(escaped: str) -> str:
     Raises:
         ValueError: it is not the canonical escape of any text.
     """
+    if _ALL_PLAIN.fullmatch(escaped):
+        return escaped
     raw = _ESCAPE.sub(lambda hit: chr(int(hit[1], 16)), escaped).encode("latin-1")
     text = raw.decode()
     if token(text) != escaped:
