@@ -81,14 +81,13 @@ async def over_bus(durability: Durability) -> AsyncGenerator[tuple[Say, Say]]:
 @contextmanager
 def _child(*args: str):
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.echo", *args], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield
+        finally:
+            process.kill()
 
 
 async def latency(say: Say, calls: int) -> list[float]:
@@ -126,7 +125,7 @@ async def measure(rounds: int) -> dict[str, dict[str, float]]:
             ways[f"bus, {durability}, engine's caller"] = direct
         times: dict[str, list[float]] = {name: [] for name in ways}
         rates: dict[str, list[float]] = {name: [] for name in ways}
-        for name, say in ways.items():
+        for say in ways.values():
             await latency(say, 50)
         for _ in range(rounds):
             for name, say in ways.items():
