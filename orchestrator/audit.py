@@ -14,7 +14,7 @@ from typing import Literal
 from bus.bus import Bus, Stored
 from bus.errors import InvalidMessage
 from bus.subjects import CallSubject
-from bus.wire import as_object, correlation_of, failure_of, parse
+from bus.wire import JsonObject, as_object, correlation_of, failure_of, parse
 from contracts.base import Sha256, sha256
 from contracts.ledger import CallRecord, server_stream
 from orchestrator.seals import Seals
@@ -54,12 +54,12 @@ def _caller(subject: str) -> str:
 def _record(call: Stored, results: Mapping[str, Stored]) -> CallRecord | None:
     try:
         subject = CallSubject.parse(call.subject)
-        message = parse(call.subject, call.body)
     except InvalidMessage:
         return None
+    message = _read(call)
     about = correlation_of(message)
     result = results.get(subject.call_id)
-    answer = parse(result.subject, result.body) if result else {}
+    answer = _read(result) if result else {}
     failure = failure_of(answer)
     return CallRecord(
         call_id=subject.call_id,
@@ -77,6 +77,14 @@ def _record(call: Stored, results: Mapping[str, Stored]) -> CallRecord | None:
         duration_ms=(result.stored_at - call.stored_at).total_seconds() * 1000 if result else None,
         failure=failure,
     )
+
+
+def _read(kept: Stored) -> JsonObject:
+    """The message, or nothing where the bytes are no message: such a call was made, too, and was refused."""
+    try:
+        return parse(kept.subject, kept.body)
+    except InvalidMessage:
+        return {}
 
 
 def _outcome(kind: str) -> Literal["failed", "denied"]:
