@@ -82,7 +82,12 @@ def _discovery(card: Card, verb: str, calls_answered: Callable[[], int]) -> Call
         "name": name,
         "id": card.instance,
         "version": card.manifest.version,
-        "metadata": {"protocol": "mcp", "tools": ",".join(spec.name for spec in card.tools)},
+        "metadata": {
+            "protocol": "mcp",
+            "tools": ",".join(spec.name for spec in card.tools),
+            "tools_sha256": card.tools_sha256,
+            "scopes": ",".join(card.granted_scopes),
+        },
     }
     endpoint = {"name": "tools-call", "subject": f"call.{name}.>", "queue_group": name}
 

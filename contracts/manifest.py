@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import Field
@@ -42,11 +43,18 @@ class Manifest(Model):
     calls: tuple[str, ...] = Field(default=(), description="`server.tool` names it calls.")
 
 
+def tools_digest(tools: Iterable[ToolSpec]) -> Sha256:
+    """One digest over tool definitions, in name order."""
+    ordered = sorted(tools, key=lambda spec: spec.name)
+    return sha256("".join(spec.digest() for spec in ordered).encode())
+
+
 class Card(Model):
     """A server's entry in the registry; kept alive by a heartbeat."""
 
     manifest: Manifest
     tools: tuple[ToolSpec, ...]
+    tools_sha256: Sha256 = Field(description="`tools_digest` of the tools: what an approval of them names.")
     granted_scopes: tuple[Scope, ...]
     granted_calls: tuple[str, ...]
     instance: str = Field(description="Distinguishes replicas.")
@@ -54,8 +62,3 @@ class Card(Model):
     started_at: UtcTime
     confinement: str = Field(description="How the kernel holds this process, in words.")
     sandbox: str = Field(default="", description="Level its sandbox reached, for servers that have one.")
-
-    def tools_digest(self) -> Sha256:
-        """One digest over all tool definitions, in name order."""
-        ordered = sorted(self.tools, key=lambda spec: spec.name)
-        return sha256("".join(spec.digest() for spec in ordered).encode())

@@ -20,7 +20,7 @@ from bus.registry import announced
 from bus.serving import Allows, Incoming, Serving
 from contracts.base import Model, utc_now
 from contracts.failure import Failure
-from contracts.manifest import Card, Scope
+from contracts.manifest import Card, Scope, tools_digest
 from servers.answering import BusCall, DirectAnswer, Outcome, perform
 from servers.specialist import Call, Specialist, Tool, ToolError, tools_of
 
@@ -135,9 +135,11 @@ async def serve(
             return await direct(incoming)
 
         await tasks.start(Serving(bus, counted, allows).run)
+        specs = tuple(one.spec for one in tools)
         card = Card(
             manifest=specialist.manifest,
-            tools=tuple(one.spec for one in tools),
+            tools=specs,
+            tools_sha256=tools_digest(specs),
             granted_scopes=granted_scopes,
             granted_calls=granted_calls,
             instance=secrets.token_hex(6),

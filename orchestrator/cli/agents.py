@@ -49,6 +49,6 @@ def _card(card: Card) -> Group:
     if card.sandbox:
         grid.add_row("sandbox", Text(card.sandbox))
     up = duration((utc_now() - card.started_at).total_seconds())
-    grid.add_row("alive", Text(f"for {up}, process {card.pid}, tools {card.tools_digest()[:12]}"))
+    grid.add_row("alive", Text(f"for {up}, process {card.pid}, tools {card.tools_sha256[:12]}"))
     head = Text.assemble((card.manifest.name, "bold cyan"), f"  {line(card.manifest.description)}")
     return Group(head, grid)

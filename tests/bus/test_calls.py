@@ -12,6 +12,7 @@ from bus.registry import cards
 from bus.subjects import CallSubject
 from bus.wire import Correlation, call_request, failure_of, parse
 from contracts.ledger import server_stream
+from contracts.manifest import tools_digest
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
 from tests.bus.rigs import NatsRig, Rig
 
@@ -234,7 +235,8 @@ async def test_a_server_is_in_the_registry_as_long_as_it_serves(rig: Rig) -> Non
             assert card.manifest.name == "echo"
             assert [spec.name for spec in card.tools] == ["count", "crash", "refuse", "say", "wait"]
             assert card.tools[3].input_schema["properties"] == {"text": {"title": "Text", "type": "string"}}
-            assert len(card.tools_digest()) == 64
+            assert card.tools_sha256 == tools_digest(card.tools)
+            assert card.tools_sha256 != tools_digest(card.tools[1:])
         assert await cards(bus) == ()
 
 
