@@ -16,10 +16,17 @@ from servers.testing.program import Program
 from servers.testing.scratch import TREE
 
 INSIDE = Path(__file__).parent / "podium_inside"
-START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from podium_inside.main import main; "
-    "del sys.path[0]; sys.argv[:] = ['pytest']; sys.exit(main())"
-)
+START = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("podium_inside", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]])
+sys.modules[spec.name] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules[spec.name])
+from podium_inside.main import main
+sys.argv[:] = ["pytest"]
+sys.exit(main())
+"""
+"""Loads our package by its place: its parent may be closed inside, and nothing else there is to be imported."""
 
 OnClaim = Callable[[Claim], Awaitable[None]]
 
@@ -39,8 +46,7 @@ class Confined:
             if claim is not None:
                 await on_claim(claim)
 
-        # A private copy of the path: inside, only this package of ours is there to be imported.
-        argv = (str(self.program.python), "-c", START, str(INSIDE.parent))
+        argv = (str(self.program.python), "-c", START, str(INSIDE))
         job = Job(
             argv=argv,
             scratch=home,
