@@ -37,6 +37,7 @@ from contracts.failure import Failure
 from servers.crew import OPERATOR, CrewError, Member, callers, grants, read_crew
 from servers.door import Door
 from servers.housekeeping import Backoff, Signals, ended, fork, reap
+from servers.throwaway import close_every_scratch
 
 log = logging.getLogger("house")
 
@@ -208,6 +209,7 @@ class House:
         for pid in self._crew:
             os.kill(pid, signal.SIGKILL)
             reap(pid)
+        close_every_scratch(self.state / "scratch")
         if self._broker is not None:
             self._broker.stop()
 

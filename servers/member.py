@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +25,7 @@ from servers.sandbox.client import Keeper, KeptSandbox, start_keeper
 from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
 from servers.sandbox.order import Policy
 from servers.specialist import Room, Sandbox
+from servers.throwaway import open_scratch
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Place:
         return self.state / "work"
 
     def scratch(self, name: str) -> Path:
-        """One member's folder for throw-away copies."""
+        """One member's folder for throw-away copies, see `servers.throwaway`."""
         return self.state / "scratch" / name
 
     @property
@@ -56,15 +56,13 @@ class Place:
 def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], ready: Callable[[], None]) -> int:
     """Be `member` until killed; the exit status. Called in a fresh fork of a process without threads."""
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {member.name} %(levelname)s %(message)s")
-    scratch = place.scratch(member.name)
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True, mode=0o700)
+    scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
-    keeper = _keeper(member, place) if "sandbox:run" in member.scopes else None
-    held_by = confine(_rules(member, place))
+    keeper = _keeper(scratch, place) if "sandbox:run" in member.scopes else None
+    held_by = confine(_rules(member, place, scratch))
     try:
         anyio.run(
-            partial(_serve, member, place, identity, keeper, allowed, held_by, ready),
+            partial(_serve, member, place, scratch, identity, keeper, allowed, held_by, ready),
             backend_options={"use_uvloop": True},
         )
     except* (BusError, SandboxUnavailable) as wrong:
@@ -73,11 +71,11 @@ def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], 
     return 0
 
 
-def _keeper(member: Member, place: Place) -> Keeper:
+def _keeper(scratch: Path, place: Place) -> Keeper:
     home = Path.home()
     private = (identities(place.state), place.state / "broker", *(home / name for name in _SECRETS))
     policy = Policy(
-        scratch_root=place.scratch(member.name),
+        scratch_root=scratch,
         read_only=(place.work,),
         read_anywhere=True,  # a person's interpreter lies where they keep it
         private=private,
@@ -89,11 +87,11 @@ def _keeper(member: Member, place: Place) -> Keeper:
 _SECRETS = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".config/gcloud", ".config/gh")
 
 
-def _rules(member: Member, place: Place) -> Confinement:
+def _rules(member: Member, place: Place, scratch: Path) -> Confinement:
     read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
     if "work:read" in member.scopes:
         read.append(place.work)
-    write = [place.scratch(member.name)]
+    write = [scratch]
     if "work:write" in member.scopes:
         write.append(place.work)
     return Confinement(
@@ -107,6 +105,7 @@ def _rules(member: Member, place: Place) -> Confinement:
 async def _serve(
     member: Member,
     place: Place,
+    scratch: Path,
     identity: Identity,
     keeper: Keeper | None,
     allowed: Mapping[str, frozenset[str]],
@@ -122,7 +121,7 @@ async def _serve(
         )
         caller = await opened.enter_async_context(open_caller(bus))
         sandbox, level = await opened.enter_async_context(_sandbox(keeper))
-        room = Room(place.work, place.scratch(member.name), BusCrew(caller), sandbox)
+        room = Room(place.work, scratch, BusCrew(caller), sandbox)
         await serve(
             bus,
             member.build(room),

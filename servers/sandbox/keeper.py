@@ -29,7 +29,8 @@ MAKERS = {"bubblewrap": Bubblewrap, "landlock": Landlock, "seccomp": Seccomp}
 MOST_POLICY = 1 << 17
 WAY_OUT = (
     "Install bubblewrap (apt install bubblewrap), or use Linux 6.12 or newer with Landlock; in a container, allow"
-    " user namespaces. Project and interpreter must lie where the sandbox's user can read them."
+    " user namespaces. As root without these, keep Podium and the interpreter where every user may read them"
+    " (/opt, say, and `PYTHON=/usr/bin/python3 make demo`), or run Podium as an ordinary user."
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from pathlib import Path
 
@@ -72,3 +74,22 @@ def interpreter() -> tuple[Path, ...]:
     if (venv / "pyvenv.cfg").is_file():
         prefixes.append(venv)  # `python -S` does not know that it runs in one
     return tuple(dict.fromkeys(prefixes))
+
+
+def closed_to_others(path: Path) -> Path | None:
+    """The first folder on the way to `path` that a user who owns nothing cannot pass; None when all are open.
+
+    Every link on the way counts, as a venv's `bin/python` is a chain of them.
+    """
+    for hop in _hops(path):
+        for folder in reversed(hop.parents):
+            if not folder.stat().st_mode & stat.S_IXOTH:
+                return folder
+    return None
+
+
+def _hops(path: Path) -> list[Path]:
+    hops = [Path(os.path.abspath(path))]
+    while hops[-1].is_symlink() and len(hops) < 40:
+        hops.append(Path(os.path.normpath(hops[-1].parent / os.readlink(hops[-1]))))
+    return [*hops, hops[-1].resolve()]

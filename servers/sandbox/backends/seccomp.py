@@ -15,6 +15,7 @@ from servers.sandbox.backends.landlock import tasks_of_user
 from servers.sandbox.order import Order, SetUpFailed
 from servers.sandbox.spawn import resource_limits, spawn
 from servers.sandbox.syscalls import job_filter, supported
+from servers.sandbox.system import closed_to_others
 
 NOTES = (
     "no sockets, shared memory or POSIX semaphores: tests that need them fail here",
@@ -48,6 +49,8 @@ class Seccomp:
     def start(self, order: Order, pipes: Pipes) -> Running:
         """See `Backend`."""
         uid = _throw_away_uid() if self._root else os.geteuid()
+        if self._root:
+            _see_that_all_is_open(order)
 
         def confine() -> None:
             os.chdir(order.scratch / order.cwd)
@@ -74,6 +77,15 @@ class Seccomp:
             return os.waitstatus_to_exitcode(wait_status)
 
         return Running(pid=pid, helpers=0, finish=finish)
+
+
+def _see_that_all_is_open(order: Order) -> None:
+    for what, path in (("program", Path(order.argv[0])), ("scratch folder", order.scratch)):
+        closed = closed_to_others(path) if path.is_absolute() else None
+        if closed is not None:
+            raise SetUpFailed(
+                f"root's programs run here as a user who owns nothing, who cannot pass {closed} to the {what} {path}"
+            )
 
 
 def give(root: Path, uid: int) -> None:
