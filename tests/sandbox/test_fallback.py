@@ -11,22 +11,16 @@ from servers.sandbox import landlock
 from tests.sandbox.world import available, scratch_root
 
 LOCKED_DOWN = """
-import errno, json, sys, anyio
+import json, sys, anyio
 from pathlib import Path
-from servers.sandbox import linux, syscalls
-from servers.sandbox.bpf import Rule, When, assemble, fail
 from servers.sandbox.client import KeptSandbox, start_keeper
 from servers.sandbox.job import Job, SandboxUnavailable
 from servers.sandbox.order import BACKENDS, Policy
 from servers.sandbox.system import interpreter
+from tests.sandbox.lesser_machine import lessen
 from tests.sandbox.world import python_for
 
-def number(name): return syscalls.NUMBERS[name][("x86_64", "aarch64").index(linux.machine())]
-
-denied = [Rule(number(name), fail(errno.EPERM)) for name in ("unshare", "mount", "setns", *sys.argv[2:])]
-denied += [Rule(number("clone"), fail(errno.EPERM), (When(0, "any", 0x7E020000),)), Rule(number("clone3"), fail(38))]
-linux.no_new_privileges()
-linux.install_filter(assemble(denied, machine=linux.machine(), unknown_from=1000))
+lessen(without_landlock="no landlock" in sys.argv)
 
 async def main():
     root = Path(sys.argv[1])
@@ -44,11 +38,11 @@ anyio.run(main)
 """
 
 
-def locked_down(*denied: str) -> list[str]:
-    """Backend, level and output of a job, in a process tree where these calls are denied."""
+def locked_down(*lacking: str) -> list[str]:
+    """Backend, level and output of a job, in a process tree without namespaces and what else is `lacking`."""
     with scratch_root() as root:
         done = subprocess.run(
-            [sys.executable, "-c", LOCKED_DOWN, str(root), *denied],
+            [sys.executable, "-c", LOCKED_DOWN, str(root), *lacking],
             capture_output=True,
             text=True,
             cwd=Path(__file__).parents[2],
@@ -63,3 +57,8 @@ def test_without_user_namespaces_landlock_takes_over() -> None:
     expected = [name for name in ("landlock", "seccomp") if name in available()]
     levels = {"landlock": "reduced" if landlock.abi() >= 6 else "weak", "seccomp": "weak"}
     assert locked_down() == [expected[0], levels[expected[0]], "ran\n"]
+
+
+def test_without_landlock_too_seccomp_is_left() -> None:
+    """The last resort takes over, and says that it is weak."""
+    assert locked_down("no landlock") == ["seccomp", "weak", "ran\n"]

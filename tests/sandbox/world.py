@@ -22,7 +22,7 @@ from contracts.sandbox import Limits
 from servers.sandbox.client import KeptSandbox, start_keeper
 from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
 from servers.sandbox.order import Policy
-from servers.sandbox.system import interpreter
+from servers.sandbox.system import closed_to_others, interpreter
 
 MARK = "violet-secret-4711"
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -30,7 +30,8 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 
 def python_for(backend: str) -> Path:
     """An interpreter the backend's programs can read: a throw-away uid cannot enter root's home."""
-    if backend == "seccomp" and os.geteuid() == 0 and SYSTEM_PYTHON.exists():
+    closed = backend == "seccomp" and os.geteuid() == 0 and closed_to_others(Path(sys.executable))
+    if closed and SYSTEM_PYTHON.exists():
         return SYSTEM_PYTHON
     return Path(sys.executable)
 
