@@ -142,6 +142,13 @@ class TryPatchesResult(Model):
 
     results: tuple[CandidateResult, ...]
     baseline_failed: tuple[str, ...] = Field(description="Tests that fail without any candidate.")
+    unconfirmed: tuple[str, ...] = Field(
+        default=(),
+        description="Untried in `results`: they passed the fast trial only; the budget ended.",
+    )
+    flaky: tuple[str, ...] = Field(
+        default=(), description="Tests seen to end in two ways on the same code; none makes a candidate `regressed`."
+    )
     per_s: float = Field(description="Candidates tried per wall second, set-up excluded.")
     duration_s: float
     sandbox: SandboxReport

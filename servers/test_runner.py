@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+import anyio
+
 from contracts.manifest import Manifest
 from contracts.sandbox import Limits
 from contracts.test_runner import (
@@ -16,11 +18,12 @@ from contracts.test_runner import (
     TryPatchesResult,
 )
 from servers.specialist import Call, Room, ToolError, tool
+from servers.testing.baseline import Baseline, Baselines
 from servers.testing.command import run_command
 from servers.testing.confined import Confined
 from servers.testing.patches import Bench
 from servers.testing.program import program
-from servers.testing.scratch import TREE, checked_splices, scratch_copy, write
+from servers.testing.scratch import TREE, checked_splices, scratch_copy, state, write
 from servers.testing.spectrum import trace_suite
 from servers.testing.suite import run_pytest
 
@@ -39,6 +42,7 @@ class TestRunner:
 
     def __init__(self, room: Room) -> None:
         self._room = room
+        self._baselines = Baselines()
 
     @tool(read_only=True)
     async def run(self, params: RunParams, call: Call) -> RunResult:
@@ -47,14 +51,18 @@ class TestRunner:
         On a scratch copy of the run's tree, with `diff` applied to it first if one is given. A failed suite is a
         result; only a request that makes no sense is an error.
         """
-        tree, confined = self._confined(params.run)
+        tree, confined = await anyio.to_thread.run_sync(self._confined, params.run)
         async with scratch_copy(tree, self._room.scratch) as home:
             if params.diff:
                 write(home / TREE, checked_splices(tree, params.diff))
             limits = Limits(wall_s=params.timeout_s, cpu_s=params.timeout_s)
             if confined.program.command:
                 return await run_command(confined, home, limits, params.tests)
-            return await run_pytest(confined, home, call, tests=params.tests, limits=limits)
+            before = "" if params.tests or params.diff else await anyio.to_thread.run_sync(state, tree)
+            result = await run_pytest(confined, home, call, tests=params.tests, limits=limits)
+            if before and result.outcome in ("passed", "failed"):
+                self._baselines.keep(params.run, before, Baseline(result))
+            return result
 
     @tool(read_only=True)
     async def try_patches(self, params: TryPatchesParams, call: Call) -> TryPatchesResult:
@@ -63,8 +71,8 @@ class TestRunner:
         A candidate is plausible when the failing tests pass with it and no test that passed before does worse, in
         a plain run of the whole suite in a fresh process. Plausible is not right: that is for a person to say.
         """
-        tree, confined = self._confined(params.run, pytest_for="try_patches")
-        return await Bench(confined, tree, self._room.scratch, call, params).work()
+        tree, confined = await anyio.to_thread.run_sync(self._confined, params.run, "try_patches")
+        return await Bench(confined, tree, self._room.scratch, call, params, self._baselines).work()
 
     @tool(read_only=True)
     async def coverage(self, params: CoverageParams, call: Call) -> CoverageResult:
@@ -73,11 +81,11 @@ class TestRunner:
         Only functions that the failing tests reach are traced. With a budget too small for the whole suite the
         result holds the tests traced until then, failing ones first.
         """
-        tree, confined = self._confined(params.run, pytest_for="coverage")
+        tree, confined = await anyio.to_thread.run_sync(self._confined, params.run, "coverage")
         async with scratch_copy(tree, self._room.scratch) as home:
             return await trace_suite(confined, home, call, params.failing, params.budget_s)
 
-    def _confined(self, run: str, *, pytest_for: str = "") -> tuple[Path, Confined]:
+    def _confined(self, run: str, pytest_for: str = "") -> tuple[Path, Confined]:
         tree = self._room.tree(run)
         found = program(tree, self._room.work / run / "settings.json")
         if pytest_for and found.command:

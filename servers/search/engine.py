@@ -160,6 +160,13 @@ def _summary(
         lines.append("Passing the tests makes an edit plausible; whether it is right is for a person to say.")
     else:
         lines.append("None makes the tests pass. A repair that adds or rewrites statements is beyond this engine.")
+    for edit in trial.unconfirmed[:3]:
+        lines.append(
+            f"Unconfirmed, because the time was up: {edit.source.path}:{edit.line} ({edit.what}) makes the failing "
+            "tests pass; the whole suite was not run with it."
+        )
+    if trial.flaky:
+        lines.append(f"Flaky, and not counted against any edit: {', '.join([*trial.flaky][:5])}.")
     for edit, reason in trial.nonsense[:3]:
         lines.append(f"Rejected although the tests pass: {edit.source.path}:{edit.line} ({edit.what}): {reason}.")
     return lines

@@ -16,15 +16,17 @@ from servers.search.candidates import Edit
 from servers.search.rank import Plausible
 from servers.specialist import Call, Crew, ToolError
 
-FIRST_BATCH = 120
-"""Few enough for a quick find, enough for rivals: every batch pays for starting workers and a run of the suite."""
+FIRST_BATCH = 200
+"""Few enough for a quick find, enough for rivals: every batch pays for starting two workers."""
 LARGEST_BATCH = 800
 BATCH_S = 8.0
 """Wall seconds a batch is sized for: long enough to make up for its set-up, short enough to report."""
 RIVALS = 1.5
 """After the first plausible edit, so many times the candidates tried until then are tried in all …"""
-AT_LEAST = FIRST_BATCH
+AT_LEAST = 120
 """… and at least so many, to find rivals; a lone passing edit says less than one that won."""
+FEW = 60
+"""No batch is started for fewer rivals than this."""
 MIN_BATCH_S = 1.0
 
 
@@ -42,6 +44,9 @@ class Trial:
     sandbox: SandboxReport
     plausible: list[Plausible] = field(default_factory=list[Plausible])
     nonsense: list[tuple[Edit, str]] = field(default_factory=list[tuple[Edit, str]])
+    unconfirmed: list[Edit] = field(default_factory=list[Edit])
+    """Passed the fast trial of the last batch, and there was no time for the whole suite."""
+    flaky: dict[str, None] = field(default_factory=dict[str, None])
     tally: Counter[str] = field(default_factory=Counter[str])
     tried: int = 0
     trying_s: float = 0.0
@@ -77,7 +82,7 @@ class Trial:
             queue.extendleft(reversed(untried))
             message = f"{self.tried} candidates tried, {len(self.plausible)} plausible"
             await self.call.progress(self.tried, len(edits), message)
-            if self.plausible and (self.tried >= self._stop_at or len(self.plausible) >= self._enough):
+            if self.plausible and (self.tried + FEW > self._stop_at or len(self.plausible) >= self._enough):
                 self.ended = "enough"
                 return
             if len(untried) == len(batch):
@@ -103,7 +108,7 @@ class Trial:
         return batch
 
     async def _try(self, batch: list[tuple[Edit, Patch]], left: float) -> tuple[list[Edit], float]:
-        """Try a batch; answers what was not tried and the candidates per second."""
+        """Try a batch; answers what is still to be tried, the unconfirmed first, and the candidates per second."""
         params = TryPatchesParams(
             run=self.params.run,
             candidates=tuple(Candidate(id=str(index), diff=patch.diff) for index, (_, patch) in enumerate(batch)),
@@ -114,14 +119,18 @@ class Trial:
         answer = await self.crew.call("test_runner.try_patches", params, TryPatchesResult, parent=self.call)
         self.sandbox = answer.sandbox
         results = {result.id: result for result in answer.results}
-        untried: list[Edit] = []
+        self.flaky.update(dict.fromkeys(answer.flaky))
+        first, untried = list[Edit](), list[Edit]()
         for index, (edit, _) in enumerate(batch):
             result = results.get(str(index))
-            if result is None or result.outcome == "untried":
+            if str(index) in answer.unconfirmed:
+                first.append(edit)
+            elif result is None or result.outcome == "untried":
                 untried.append(edit)
             else:
                 self._note(edit, result)
-        return untried, answer.per_s
+        self.unconfirmed = first
+        return [*first, *untried], answer.per_s
 
     def _note(self, edit: Edit, result: CandidateResult) -> None:
         self.tried += 1

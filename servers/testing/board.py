@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from contracts.test_runner import CandidateOutcome, CandidateResult, RunResult, TryPatchesParams, TryPatchesResult
+from contracts.test_runner import CandidateOutcome, CandidateResult, TryPatchesParams, TryPatchesResult
+from servers.testing.baseline import Baseline
 from servers.testing.claims import Observed, Tried
 from servers.testing.confined import Tail
 
@@ -17,6 +18,7 @@ class Board:
 
     wanted: int
     begun: int = 0
+    flaky: set[str] = field(default_factory=set[str])
     _settled: dict[str, CandidateResult] = field(default_factory=dict[str, CandidateResult])
     _survived: dict[str, Tried] = field(default_factory=dict[str, Tried])
     _observed: dict[str, Observed] = field(default_factory=dict[str, Observed])
@@ -61,6 +63,11 @@ class Board:
         return len(self._settled.keys() | self._survived.keys())
 
     @property
+    def waiting(self) -> int:
+        """Survivors to confirm, as far as they are wanted."""
+        return min(len(self._survived.keys() - self._settled.keys()), max(0, self.wanted - self.plausible))
+
+    @property
     def plausible(self) -> int:
         """Candidates confirmed."""
         return sum(each.outcome == "plausible" for each in self._settled.values())
@@ -81,15 +88,18 @@ class Board:
         """Whether to say so now."""
         return self._tail.due(anyio.current_time())
 
-    def result(self, params: TryPatchesParams, baseline: RunResult, duration_s: float) -> TryPatchesResult:
+    def result(self, params: TryPatchesParams, baseline: Baseline, duration_s: float) -> TryPatchesResult:
         """One result per candidate, in the order given."""
         seconds = self._last - self._first if self._first is not None else 0.0
+        suite, unconfirmed = baseline.result, self._survived.keys() - self._settled.keys()
         return TryPatchesResult(
             results=tuple(self._of(candidate.id) for candidate in params.candidates),
-            baseline_failed=tuple(case.id for case in baseline.cases if case.outcome in ("failed", "error")),
+            baseline_failed=tuple(case.id for case in suite.cases if case.outcome in ("failed", "error")),
+            unconfirmed=tuple(each.id for each in params.candidates if each.id in unconfirmed),
+            flaky=tuple(case.id for case in suite.cases if case.id in baseline.flaky | self.flaky),
             per_s=round(self._tried / seconds, 2) if seconds > 0 else 0.0,
             duration_s=duration_s,
-            sandbox=baseline.sandbox,
+            sandbox=suite.sandbox,
         )
 
     def _of(self, candidate: str) -> CandidateResult:

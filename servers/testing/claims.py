@@ -124,8 +124,15 @@ class Observed(Model):
     calls_changed: int = Field(ge=0)
 
 
+class Flaky(Model):
+    """Tests that ended in two ways on the same code."""
+
+    kind: Literal["flaky"]
+    ids: tuple[Id, ...] = Field(max_length=10_000)
+
+
 Claim = Annotated[
-    Ready | Unusable | Collected | CollectError | Started | Case | Finish | Lines | Trying | Tried | Observed,
+    Ready | Unusable | Collected | CollectError | Started | Case | Finish | Lines | Trying | Tried | Observed | Flaky,
     Field(discriminator="kind"),
 ]
 

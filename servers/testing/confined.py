@@ -52,7 +52,7 @@ class Confined:
             scratch=home,
             cwd=TREE,
             read_only=(*self.program.read_only, INSIDE),
-            env=environment(home / TREE, self.program.python),
+            env={**environment(home / TREE, self.program.python), **self.program.env},
             stdin=dumps(request),
             limits=limits,
         )

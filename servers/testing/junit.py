@@ -7,6 +7,7 @@ The form is that of the Ant and Maven Surefire reports: `testsuites`/`testsuite`
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -31,10 +32,11 @@ def read_report(tree: Path, name: str) -> tuple[TestCase, ...]:
         fd = os.open(tree / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as wrong:
         raise NoReport(f"the command left no report at {name}: {wrong.strerror}") from wrong
+    inside = Path(f"/proc/self/fd/{fd}").resolve().is_relative_to(tree.resolve())
+    if not inside or not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise NoReport(f"{name} is not a regular file inside the tree")
     with os.fdopen(fd, "rb") as file:
-        inside = Path(f"/proc/self/fd/{fd}").resolve().is_relative_to(tree.resolve())
-        if not inside or not os.path.isfile(f"/proc/self/fd/{fd}"):
-            raise NoReport(f"{name} is not a regular file inside the tree")
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise NoReport(f"{name} is larger than {MAX_BYTES >> 20} MB")

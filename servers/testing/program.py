@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from contracts.base import Model
 from contracts.run_settings import RunSettings
 from servers.specialist import ToolError
+from servers.testing.plugins import plugin_environment
 
 
 class TestTable(Model):
@@ -35,6 +37,7 @@ class Program:
     read_only: tuple[Path, ...]
     command: tuple[str, ...] = ()
     junit: str = ""
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def program(tree: Path, settings_file: Path) -> Program:
@@ -57,7 +60,8 @@ def program(tree: Path, settings_file: Path) -> Program:
     if not named or not named.exists():
         named = Path(settings.python) if settings.python else named
     python = Path(os.path.abspath(named or sys.executable))
-    return Program(python, interpreter_paths(python), command, junit)
+    env = {} if named or command else plugin_environment(tree)
+    return Program(python, interpreter_paths(python), command, junit, env)
 
 
 def interpreter_paths(python: Path) -> tuple[Path, ...]:

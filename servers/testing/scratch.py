@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -53,6 +54,20 @@ def copy_tree(source: str, target: str, *, top: bool = True) -> None:
                 status = entry.stat(follow_symlinks=False)
                 os.chmod(to, stat.S_IMODE(status.st_mode) | stat.S_IRUSR | stat.S_IWUSR)
                 os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def state(tree: Path) -> str:
+    """A digest of the names, sizes, modes, inodes and times of all files: another one after any change (ctime)."""
+    found: list[tuple[object, ...]] = []
+    for folder, folders, names in os.walk(tree):
+        if folder == os.fspath(tree):
+            folders[:], names = [each for each in folders if each != ".git"], [each for each in names if each != ".git"]
+        for name in [*folders, *names]:
+            path = os.path.join(folder, name)
+            at = os.lstat(path)
+            folder_only = stat.S_ISDIR(at.st_mode)  # its times change with what is in it, which is listed itself
+            found.append((path, at.st_mode, *(() if folder_only else (at.st_ino, at.st_size, at.st_ctime_ns))))
+    return hashlib.sha256(repr(sorted(found, key=repr)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def remove_tree(path: Path) -> None:

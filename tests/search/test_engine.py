@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,13 @@ from tests.search.scripted import QUIET, TEST, ScriptedCall, ScriptedCrew, spect
 WRONG = "def area(width, height):\n    if width < 0:\n        raise ValueError(width)\n    return width + height\n"
 RIGHT = WRONG.replace("+", "*")
 LINES = {("shop.py", 2): "f123", ("shop.py", 4): "f1", ("tests/test_it.py", 3): "f"}
+SIDES = """
+
+def sides(width, height):
+    longer, shorter = max(width, height), min(width, height)
+    return longer - 1
+"""
+"""Behind WRONG, it makes more edits than the first batch holds."""
 FILES = {"shop.py": WRONG, "tests/test_it.py": "def test_it():\n    assert area(7, 8) == 56\n"}
 
 
@@ -27,6 +35,16 @@ def asked(**more: object) -> ProposeParams:
 def only(*texts: str) -> ScriptedCrew:
     """A crew for which exactly these texts pass."""
     return ScriptedCrew(FILES, spectrum(LINES), lambda text: "plausible" if text in texts else "failing")
+
+
+def long(*texts: str) -> ScriptedCrew:
+    """The same with a second function under suspicion."""
+    crew = only(*(text + SIDES for text in texts))
+    return replace(
+        crew,
+        files={**FILES, "shop.py": WRONG + SIDES},
+        coverage=spectrum({**LINES, ("shop.py", 8): "f", ("shop.py", 9): "f"}),
+    )
 
 
 async def proposed(crew: ScriptedCrew, params: ProposeParams | None = None) -> ProposeResult:
@@ -75,7 +93,7 @@ async def test_rivals_are_looked_for_after_the_first_find() -> None:
 
 async def test_when_nothing_passes_it_says_what_was_tried() -> None:
     """No proposal is an answer: figures, and plain words on what this engine cannot do."""
-    result = await proposed(only())
+    result = await proposed(long())
     assert result.proposals == ()
     assert result.tried.ended == "exhausted"
     assert result.tried.candidates == result.tried.failing > FIRST_BATCH
@@ -121,7 +139,7 @@ async def test_a_function_a_person_wants_left_alone_comes_last() -> None:
 async def test_the_budget_ends_the_search() -> None:
     """With the clock past the budget no further batch is asked for, and the result says so."""
     ticks = itertools.chain([0.0, 0.0], itertools.repeat(89.5))
-    crew = only()
+    crew = long()
     result = await SearchEngine(crew, clock=lambda: next(ticks)).propose(asked(budget_s=90), ScriptedCall())
     assert result.tried.ended == "budget"
     assert crew.calls.count("test_runner.try_patches") <= 1
@@ -138,7 +156,7 @@ async def test_what_the_runner_did_not_try_is_not_counted() -> None:
 
 async def test_a_runner_out_of_time_ends_the_search_and_keeps_what_was_found() -> None:
     """A time-out of a later batch is the end of the budget, not of the proposals found before."""
-    crew = only()
+    crew = long()
 
     def slow(_: str) -> CandidateOutcome:
         if len(crew.tried) > FIRST_BATCH:
@@ -178,7 +196,7 @@ async def test_every_outcome_is_tallied() -> None:
 async def test_progress_tells_how_many_were_tried() -> None:
     """A person watching sees candidates tried and plausible."""
     call = ScriptedCall()
-    await SearchEngine(only(RIGHT)).propose(asked(), call)
+    await SearchEngine(long(RIGHT)).propose(asked(), call)
     assert any(text == f"{FIRST_BATCH} candidates tried, 1 plausible" for text in call.told)
 
 

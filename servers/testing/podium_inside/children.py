@@ -11,15 +11,18 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 ANSWER_BYTES = 32 << 20
 FILE_BYTES = 64 << 20
 DATA_BYTES = 1 << 30
 
 
-Leave = Callable[["dict[str, Any]"], None]
-"""Says something and ends the child there and then: what is left of a pytest run may cost more than its tests."""
+class Leave(Protocol):
+    """Says something and ends the child there and then: what is left of a pytest run may cost more than its tests."""
+
+    def __call__(self, data: dict[str, Any]) -> None:
+        """Never returns."""
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,11 @@ def preload(root: str) -> None:
 
 
 def _entry_points() -> list[Any]:
+    """Those pytest will load: all, or the ones it was told by name."""
     found: Any = importlib.metadata.entry_points()
-    if hasattr(found, "select"):
-        return list(found.select(group="pytest11"))
-    return list(found.get("pytest11", []))  # 3.8 and 3.9: a dictionary
+    # 3.8 and 3.9: a dictionary
+    plugins: list[Any] = list(found.select(group="pytest11") if hasattr(found, "select") else found.get("pytest11", []))
+    if "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in os.environ:
+        return plugins
+    named = os.environ.get("PYTEST_ADDOPTS", "").split()
+    return [each for each in plugins if each.name in named]

@@ -60,6 +60,8 @@ class Request:
     """Nothing is printed for people: with some plugins the summary takes longer than the tests."""
     budget_s: float = 0.0
     trials: list[Trial] = field(default_factory=_no_trials)
+    flaky: list[str] = field(default_factory=_no_tests)
+    """Tests whose outcome says nothing of a candidate."""
 
 
 def dumps(request: Request) -> bytes:
