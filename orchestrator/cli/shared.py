@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
 import os
+import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from enum import Enum, auto
 from typing import Any, ParamSpec, TypeVar
 
 import anyio
@@ -31,6 +34,12 @@ run_argument = click.argument("run", metavar="RUN")
 reason_option = click.option("--reason", default="", help="Why; goes on the ledger.")
 
 
+class Interrupted(Enum):
+    """What came instead of a result."""
+
+    BY_SIGNAL = auto()
+
+
 def who() -> str:
     """The person at the keyboard, as the system knows them."""
     try:
@@ -45,12 +54,46 @@ def out() -> Console:
 
 
 def start(task: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run an async command."""
+    """Run an async command. Ctrl-C or SIGTERM ends it in good order; a second one at once.
 
-    async def call() -> T:
-        return await task(*args, **kwargs)
+    Raises:
+        KeyboardInterrupt: it was ended so.
+    """
 
-    return anyio.run(call, backend_options={"use_uvloop": sys.platform != "win32"})
+    async def call() -> T | Interrupted:
+        # asyncio's own way cancels once, which gets lost where an answer arrives at the same moment (`wait_for`).
+        with anyio.CancelScope() as scope, _interrupting(scope):
+            return await task(*args, **kwargs)
+        return Interrupted.BY_SIGNAL
+
+    result = anyio.run(call, backend_options={"use_uvloop": sys.platform != "win32"})
+    if result is Interrupted.BY_SIGNAL:
+        raise KeyboardInterrupt
+    return result
+
+
+@contextmanager
+def _interrupting(scope: anyio.CancelScope) -> Generator[None]:
+    loop, before = asyncio.get_running_loop(), {each: signal.getsignal(each) for each in _ENDING}
+
+    def put_back() -> None:
+        for each, handler in before.items():
+            if loop.remove_signal_handler(each):
+                signal.signal(each, handler)
+
+    def interrupt() -> None:
+        put_back()
+        scope.cancel()
+
+    for each in _ENDING:
+        loop.add_signal_handler(each, interrupt)
+    try:
+        yield
+    finally:
+        put_back()
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def document(what: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:
