@@ -137,6 +137,7 @@ class EmbeddedBroker:
         Raises:
             BrokerFailed: it did not come up; says why.
         """
+        self.stop()
         folder, ports, log = self._folder, self._folder / "ports", self._folder / "nats.log"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -72,7 +72,8 @@ def permissions(grant: Grant) -> Permissions:
         subscribe += [f"$SRV.{verb}{of}" for verb in ("PING", "INFO", "STATS") for of in ("", f".{me}", f".{me}.*")]
     for call in sorted(grant.calls):
         server, tool = call.split(".", 1)
-        publish += [f"call.{server}.{tool if tool == '*' else token(tool)}.{me}.*"]
+        mine = f"call.{server}.{tool if tool == '*' else token(tool)}.{me}.*"
+        publish += [mine, f"$JS.API.DIRECT.GET.{server_stream(server)}.{mine}"]
     for server in grant.servers():
         publish += [
             f"cancel.{server}.{me}.*",

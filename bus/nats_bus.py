@@ -1,10 +1,10 @@
-"""`Bus` over a real NATS server: the only file that speaks to the NATS client."""
+"""`Bus` over a real NATS server."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError, NoRespondersError
 
@@ -21,6 +20,7 @@ from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, On
 from bus.envelope import seal
 from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreRefused
 from bus.identity import Identity
+from bus.nats_link import Link, barrier, linked, subscribe
 from bus.provision import deliver_subject
 from bus.subjects import stream_of
 
@@ -50,22 +50,6 @@ class _NatsDelivery:
         await self._client.publish(self._ack_subject, b"+TERM")
 
 
-async def _subscribe(
-    client: Client, subject: str, queue: str = "", cb: Callable[[Msg], Awaitable[None]] | None = None
-) -> Subscription:
-    return await client.subscribe(subject, queue=queue, cb=cb)  # pyright: ignore[reportUnknownMemberType] - a bare Future in its hints
-
-
-async def barrier(client: Client) -> None:
-    """Return once the broker has dealt with everything sent before.
-
-    `flush` alone writes its PING ahead of what is still buffered; after one round trip that is out, so the
-    second PING follows it.
-    """
-    await client.flush()
-    await client.flush()
-
-
 def _message(msg: Msg) -> Message:
     return Message(msg.subject, msg.data, msg.headers or {}, msg.reply)
 
@@ -73,8 +57,9 @@ def _message(msg: Msg) -> Message:
 class NatsBus:
     """One identity's connection. Make it with `connect_nats`."""
 
-    def __init__(self, client: Client, identity: Identity) -> None:
-        self._client = client
+    def __init__(self, link: Link, identity: Identity) -> None:
+        self._link = link
+        self._client = link.client
         self._identity = identity
         self._signer = identity.signer()
 
@@ -82,6 +67,10 @@ class NatsBus:
     def identity(self) -> str:
         """The name of the identity it connected with."""
         return self._identity.name
+
+    async def closed(self) -> None:
+        """Return when the connection is over and will not come back."""
+        await self._link.closed.wait()
 
     async def store(
         self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
@@ -97,7 +86,7 @@ class NatsBus:
         while True:
             attempts += 1
             try:
-                ack = await self._client.request(subject, body, timeout=_ATTEMPT_S, headers=sealed)
+                ack = await self._link.request(subject, body, timeout_s=_ATTEMPT_S, headers=sealed)
             except MaxPayloadError:
                 raise StoreRefused(
                     subject, f"{len(body)} bytes are more than the broker takes ({self._client.max_payload})"
@@ -128,7 +117,7 @@ class NatsBus:
     async def _direct_get(self, what: str, body: bytes) -> Msg:
         for _ in range(int(_STORE_S / _ATTEMPT_S)):
             try:
-                return await self._client.request(f"$JS.API.DIRECT.GET.{what}", body, timeout=_ATTEMPT_S)
+                return await self._link.request(f"$JS.API.DIRECT.GET.{what}", body, timeout_s=_ATTEMPT_S)
             except NoRespondersError as wrong:
                 raise BusUnavailable(f"no stream answers for {what}") from wrong
             except (TimeoutError, NatsError, ConnectionError) as wrong:
@@ -151,7 +140,7 @@ class NatsBus:
         """All messages of one batched DIRECT.GET (ADR-31); asked again when the answer breaks off."""
         for _ in range(int(_STORE_S / 2)):
             inbox = self._client.new_inbox()
-            subscription = await _subscribe(self._client, inbox)
+            subscription = await subscribe(self._client, inbox)
             found: list[Msg] = []
             try:
                 await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), reply=inbox)
@@ -185,7 +174,7 @@ class NatsBus:
             delivery = _NatsDelivery(_message(msg), int(rest.split(".")[0]), self._client, msg.reply)
             await on_delivery(delivery)
 
-        subscription = await _subscribe(self._client, subject, queue, on_msg)
+        subscription = await subscribe(self._client, subject, queue, on_msg)
         await barrier(self._client)  # whatever is sent after this point is received
         try:
             yield
@@ -207,7 +196,7 @@ class NatsBus:
         async def on_msg(msg: Msg) -> None:
             await on_message(_message(msg))
 
-        subscription = await _subscribe(self._client, subject, queue, on_msg)
+        subscription = await subscribe(self._client, subject, queue, on_msg)
         await barrier(self._client)  # whatever is sent after this point is received
         try:
             yield
@@ -220,7 +209,7 @@ class NatsBus:
     ) -> Message:
         """See `Bus.request`."""
         try:
-            answer = await self._client.request(subject, body, timeout=timeout_s, headers=dict(headers) or None)
+            answer = await self._link.request(subject, body, timeout_s=timeout_s, headers=dict(headers))
         except (TimeoutError, NatsError, ConnectionError) as wrong:
             raise BusUnavailable(f"nobody answered on {subject} within {timeout_s} s") from wrong
         return _message(answer)
@@ -258,42 +247,8 @@ def _stored(msg: Msg) -> Stored:
 async def connect_nats(url: str, identity: Identity, *, credentials: str | None = None) -> AsyncGenerator[NatsBus]:
     """Connect with the identity's nkey, or with a `.creds` file where the server wants JWTs.
 
-    Reconnects for as long as the connection is wanted.
-
     Raises:
         BusUnavailable: nothing answers there, or the server refuses the identity.
     """
-
-    connected = False
-
-    async def on_error(wrong: Exception) -> None:
-        if not connected:
-            raise wrong  # the client would try a refused identity forever
-        log.warning("%s: %s", identity.name, wrong)
-
-    client = Client()
-    try:
-        await client.connect(
-            url,
-            name=f"podium {identity.name}",
-            nkeys_seed_str=None if credentials else identity.seed,
-            user_credentials=credentials,
-            inbox_prefix=f"_INBOX.{identity.name}",
-            error_cb=on_error,
-            connect_timeout=5,
-            reconnect_time_wait=0.1,  # pyright: ignore[reportArgumentType] - seconds; a fraction works, the hint says int
-            max_reconnect_attempts=-1,
-            ping_interval=10,
-            max_outstanding_pings=2,
-            pending_size=64 << 20,
-        )
-    except (NatsError, OSError) as wrong:
-        with anyio.CancelScope(shield=True):
-            await client.close()
-        raise BusUnavailable(f"cannot connect to {url} as {identity.name}: {wrong}") from wrong
-    connected = True
-    try:
-        yield NatsBus(client, identity)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await client.close()
+    async with linked(url, identity, credentials) as link:
+        yield NatsBus(link, identity)

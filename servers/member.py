@@ -15,9 +15,9 @@ import anyio
 
 from bus.caller import open_caller
 from bus.connect import CREDENTIALS_ENV, identities
-from bus.errors import BusError
+from bus.errors import BusError, BusUnavailable
 from bus.identity import Identity, load_identity
-from bus.nats_bus import connect_nats
+from bus.nats_bus import NatsBus, connect_nats
 from servers.confine import Confinement, confine
 from servers.crew import Member
 from servers.runtime import BusCrew, serve
@@ -122,6 +122,8 @@ async def _serve(
         caller = await opened.enter_async_context(open_caller(bus))
         sandbox, level = await opened.enter_async_context(_sandbox(keeper))
         room = Room(place.work, scratch, BusCrew(caller), sandbox)
+        tasks = await opened.enter_async_context(anyio.create_task_group())
+        tasks.start_soon(_end_with, bus)
         await serve(
             bus,
             member.build(room),
@@ -132,6 +134,12 @@ async def _serve(
             sandbox=level,
             ready=ready,
         )
+
+
+async def _end_with(bus: NatsBus) -> None:
+    """A member whose connection is over for good ends, so that the house starts it again."""
+    await bus.closed()
+    raise BusUnavailable("the connection is over")
 
 
 class _NoSandbox:

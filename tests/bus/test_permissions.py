@@ -18,7 +18,8 @@ from bus.caller import new_call_id, open_caller
 from bus.connect import identities
 from bus.errors import BusUnavailable
 from bus.identity import load_identity, new_identity
-from bus.nats_bus import barrier, connect_nats
+from bus.nats_bus import connect_nats
+from bus.nats_link import barrier
 from bus.subjects import CallSubject
 from contracts.ledger import RUNS_STREAM, server_stream
 from tests.bus.echo import Echo, EchoParams, EchoResult, served

@@ -1,0 +1,145 @@
+"""A supervised connection of the NATS client: it says who was refused what, and when it is over for good.
+
+What the client itself leaves out: a refused publish reaches only its error callback while whoever waits for an
+answer sees a timeout; any other protocol error closes it without another word.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import anyio
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+
+from bus.errors import BusUnavailable, StoreRefused
+from bus.identity import Identity
+from contracts.ledger import ROSTER_BUCKET
+
+log = logging.getLogger(__name__)
+
+_REFUSED = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
+_REMEMBERED = 1024
+_BARRIER_S = 30.0
+_ATTEMPT_S = 0.5
+_NOTHING = b'{"last_by_subj": "$KV.roster.-"}'
+
+
+class Link:
+    """One identity's connection."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.client = Client()
+        self.closed = anyio.Event()
+        """Set when the connection is over and will not come back."""
+        self._name = identity.name
+        self._seed = identity.seed
+        self._connected = False
+        self._refused: OrderedDict[str, None] = OrderedDict()
+
+    async def connect(self, url: str, credentials: str | None) -> None:
+        """Connect, and from then on reconnect for as long as the connection is wanted.
+
+        Raises:
+            NatsError, OSError: nothing answers there, or the server refuses the identity.
+        """
+        await self.client.connect(
+            url,
+            name=f"podium {self._name}",
+            nkeys_seed_str=None if credentials else self._seed,
+            user_credentials=credentials,
+            inbox_prefix=f"_INBOX.{self._name}",
+            error_cb=self._on_error,
+            closed_cb=self._on_closed,
+            connect_timeout=5,
+            reconnect_time_wait=0.1,  # pyright: ignore[reportArgumentType] - seconds; a fraction works, the hint says int
+            max_reconnect_attempts=-1,
+            ping_interval=10,
+            max_outstanding_pings=2,
+            pending_size=64 << 20,
+        )
+        self._connected = True
+
+    async def request(
+        self, subject: str, body: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> Msg:
+        """Ask once.
+
+        Raises:
+            StoreRefused: the broker does not let this identity publish there.
+            NatsError, ConnectionError, TimeoutError: as the client has it.
+        """
+        try:
+            return await self.client.request(subject, body, timeout=timeout_s, headers=dict(headers or {}) or None)
+        except TimeoutError:
+            if subject.lower() in self._refused:  # the client tells subjects in lower case
+                raise StoreRefused(subject, f"the broker does not permit {self._name} to publish there") from None
+            raise
+
+    async def _on_error(self, wrong: Exception) -> None:
+        if not self._connected:
+            raise wrong  # the client would try a refused identity forever
+        log.warning("%s: %s", self._name, wrong)
+        if hit := _REFUSED.search(str(wrong)):
+            self._refused[hit[1].lower()] = None
+            if len(self._refused) > _REMEMBERED:
+                self._refused.popitem(last=False)
+
+    async def _on_closed(self) -> None:
+        self.closed.set()
+
+
+@asynccontextmanager
+async def linked(url: str, identity: Identity, credentials: str | None) -> AsyncGenerator[Link]:
+    """A link for as long as the block runs.
+
+    Raises:
+        BusUnavailable: nothing answers there, or the server refuses the identity.
+    """
+    link = Link(identity)
+    try:
+        await link.connect(url, credentials)
+    except (NatsError, OSError) as wrong:
+        with anyio.CancelScope(shield=True):
+            await link.client.close()
+        raise BusUnavailable(f"cannot connect to {url} as {identity.name}: {wrong}") from wrong
+    try:
+        yield link
+    finally:
+        with anyio.CancelScope(shield=True):
+            await link.client.close()
+
+
+async def subscribe(
+    client: Client, subject: str, queue: str = "", cb: Callable[[Msg], Awaitable[None]] | None = None
+) -> Subscription:
+    """The client's `subscribe`, with types."""
+    return await client.subscribe(subject, queue=queue, cb=cb)  # pyright: ignore[reportUnknownMemberType] - a bare Future in its hints
+
+
+async def barrier(client: Client) -> None:
+    """Return once the broker has dealt with everything sent before.
+
+    Any answer will do: it comes after all that was sent before the question. The client's own `flush` is no
+    barrier, since it writes its PING ahead of what is still buffered, and it does not survive a reconnect.
+
+    Raises:
+        BusUnavailable: no answer in time.
+    """
+    deadline = anyio.current_time() + _BARRIER_S
+    while anyio.current_time() < deadline and not client.is_closed:
+        try:
+            await client.request(f"$JS.API.DIRECT.GET.KV_{ROSTER_BUCKET}", _NOTHING, timeout=_ATTEMPT_S)
+        except NoRespondersError:
+            return
+        except (TimeoutError, NatsError, ConnectionError):
+            continue
+        return
+    raise BusUnavailable("the broker does not answer")

@@ -1,0 +1,94 @@
+"""What happens to calls when the broker, the connection or a permission goes: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import anyio
+import pytest
+
+from bus.bus import ABSENT
+from bus.caller import new_call_id, open_caller
+from bus.errors import StoreRefused
+from bus.nats_bus import NatsBus
+from bus.subjects import CallSubject
+from contracts.ledger import RUNS_STREAM, server_stream
+from tests.bus.echo import Echo, EchoParams, EchoResult, served
+from tests.bus.rigs import NatsRig
+
+CALLS = 60
+
+
+async def test_a_broker_killed_in_mid_traffic_loses_and_doubles_nothing(nats: NatsRig) -> None:
+    """`kill -9` and restart three times while calls are in flight: every one is answered, each stored once."""
+    answers: dict[str, EchoResult] = {}
+    async with nats.connect("echo") as server, nats.connect("orchestrator") as bus, open_caller(bus) as caller:
+        async with served(server, Echo()):
+
+            async def ask(call_id: str) -> None:
+                answers[call_id] = await caller.call(
+                    "echo", "say", EchoParams(text=call_id), EchoResult, call_id=call_id
+                )
+
+            ids = [new_call_id() for _ in range(CALLS)]
+            with anyio.fail_after(90):
+                async with anyio.create_task_group() as tasks:
+                    for number, call_id in enumerate(ids):
+                        tasks.start_soon(ask, call_id)
+                        if number % 20 == 10:
+                            await anyio.lowlevel.checkpoint()
+                            os.kill(nats.broker.pid, signal.SIGKILL)
+                            nats.broker.start()
+            kept = [one.subject async for one in bus.history(server_stream("echo"))]
+    assert {call_id: answer.text for call_id, answer in answers.items()} == {one: one for one in ids}
+    assert len(kept) == len(set(kept)) == 2 * CALLS
+
+
+async def test_a_store_that_was_cut_off_is_found_again(nats: NatsRig) -> None:
+    """The acknowledgement is lost with the broker, the retry meets its own message: that is success, told once."""
+    async with nats.connect("orchestrator") as bus:
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(_decide, bus, f"gate.r-aaaa.g{number}.decision")
+            await anyio.lowlevel.checkpoint()
+            os.kill(nats.broker.pid, signal.SIGKILL)
+            nats.broker.start()
+        kept = [one.subject async for one in bus.history(RUNS_STREAM, "gate.>")]
+    assert sorted(kept) == sorted(f"gate.r-aaaa.g{number}.decision" for number in range(20))
+
+
+async def _decide(bus: object, subject: str) -> None:
+    assert isinstance(bus, NatsBus)
+    await bus.store(subject, subject.encode(), expect=ABSENT)
+
+
+async def test_a_refused_store_says_so_at_once(nats: NatsRig) -> None:
+    """The broker tells refusals to nobody who waits; the caller hears it all the same, by name."""
+    async with nats.connect("other") as bus:
+        with pytest.raises(StoreRefused, match="does not permit other"), anyio.fail_after(10):
+            await bus.store(str(CallSubject("echo", "count", "other", new_call_id())), b"{}", expect=ABSENT)
+
+
+async def test_a_message_larger_than_the_broker_takes_is_refused_before_it_is_sent(nats: NatsRig) -> None:
+    """It does not cost the connection, which a protocol error would."""
+    async with nats.connect("orchestrator") as bus:
+        with pytest.raises(StoreRefused, match="more than the broker takes"):
+            await bus.store("run.r-aaaa.big", b"x" * (9 << 20))
+        assert await bus.store("run.r-aaaa.small", b"x") == 1
+
+
+async def test_a_connection_that_is_over_says_so(nats: NatsRig) -> None:
+    """A protocol error closes the client for good; whoever serves on it learns that and can be started again."""
+    async with nats.connect("orchestrator") as bus:
+        assert isinstance(bus, NatsBus)
+        headers = {"x": "y" * (8 << 20)}  # headers are not counted by the client, but by the broker
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_publish_into_the_void, bus, headers)
+            with anyio.fail_after(20):
+                await bus.closed()
+            tasks.cancel_scope.cancel()
+
+
+async def _publish_into_the_void(bus: NatsBus, headers: dict[str, str]) -> None:
+    await bus.publish("run.r-aaaa.big", b"", headers)
