@@ -10,7 +10,7 @@ import pytest
 from contracts.test_runner import RunParams
 from servers.sandbox.client import KeptSandbox, start_keeper
 from servers.sandbox.order import Policy
-from tests.sandbox.world import available, python_for, scratch_root
+from tests.sandbox.world import available, cell, python_for, scratch_root
 from tests.test_runner.project import RUN, Asked, Project
 
 SUITE = """
@@ -45,3 +45,15 @@ async def test_a_bug_is_seen_and_repaired_at_every_level(backend: str) -> None:
             tried = await project.try_("test_sums.py::test_add", {"right": right})
     assert (ran.counts.passed, ran.counts.failed) == (1, 1)
     assert [(each.id, each.outcome) for each in tried.results] == [("right", "plausible")]
+    # Only a warm worker watches calls; without one every candidate costs a whole pytest.
+    assert tried.results[0].evidence is not None
+    assert tried.results[0].evidence.calls_observed > 0
+
+
+@pytest.mark.parametrize("backend", available())
+async def test_only_a_tmp_of_its_own_is_tidied_up_between_candidates(backend: str) -> None:
+    """A folder is called private where a file that a job makes in it is seen by nobody else."""
+    code = "import os; print(os.environ.get('PODIUM_PRIVATE'))"
+    async with cell(backend) as confined:
+        told = await confined.python(code)
+    assert told.output.decode().strip() == ("/tmp" if backend == "bubblewrap" else "None")

@@ -84,6 +84,7 @@ class Bubblewrap:
             args.append("--disable-userns")
         for name, value in order.environment(CHANNEL_FD).items():
             args += ["--setenv", name, value]
+        args += ["--setenv", "PODIUM_PRIVATE", "/tmp"]
         args += ["--perms", "1777", "--size", str(min(TMP_BYTES, order.limits.disk_bytes)), "--tmpfs", "/tmp"]
         args += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]
         for path in PROGRAMS:

@@ -9,6 +9,11 @@ import stat
 KEPT_BYTES = 32 << 20
 
 
+def private_folders() -> list[str]:
+    """Folders of the system that are this job's alone, as its sandbox says. Elsewhere /tmp may be everybody's."""
+    return [name for name in os.environ.get("PODIUM_PRIVATE", "").split(":") if name]
+
+
 class Spoilt(Exception):
     """A file that was too much to keep in memory is damaged: only a fresh copy helps."""
 
@@ -23,7 +28,7 @@ class Mender:
     def __init__(self, root: str, others: list[str]) -> None:
         self._root = root
         self._was = _scan(root)
-        self._others = {other: set(os.listdir(other)) for other in others if os.path.isdir(other)}
+        self._others = {other: _names(other) for other in others}
         self._kept: dict[str, bytes] = {}
         self._room = KEPT_BYTES
         for path in self._was:
@@ -106,7 +111,10 @@ def _sign(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _names(folder: str) -> set[str]:
-    return set(os.listdir(folder)) if os.path.isdir(folder) else set()
+    try:
+        return set(os.listdir(folder))
+    except OSError:  # it is gone, or closed by the sandbox: then nothing new can lie in it
+        return set()
 
 
 def _remove(path: str) -> None:

@@ -22,7 +22,7 @@ from .codes import NeedsImport
 from .cold import SUITE_TEST_CPU_S, ColdServer
 from .edits import Loaded, imports_watched, write
 from .items import Brief, Outcomes, chosen, judged, run_items
-from .mending import Mender, Spoilt
+from .mending import Mender, Spoilt, private_folders
 from .observe import Watch, compare, lines_changed
 from .request import Request, Trial
 from .segments import Invalid
@@ -75,7 +75,7 @@ class Bench:
         self._loaded = Loaded(self._request.root, self._ran)
         for one in self._request.trials:
             self._loaded.prepare(one)
-        temporary = [tempfile.gettempdir(), os.path.expanduser("~"), "/tmp"]
+        temporary = [tempfile.gettempdir(), os.path.expanduser("~"), *private_folders()]
         self._mender = Mender(self._request.root, sorted(set(temporary)))
         for one in self._request.trials:
             for splice in one.splices:
