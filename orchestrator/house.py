@@ -91,14 +91,18 @@ async def house(
     """Hold the house at `state`, starting it where none runs.
 
     Raises:
-        HouseFailed: it does not start, or one runs whose confinement is not the one asked for.
+        HouseFailed: it does not start, or one runs whose confinement is not the one asked for; or, in a group, it
+            ended while it was held.
     """
     patience = anyio.current_time() + OTHER_S
     while True:
         stream, found = await _hold(state, unsandboxed, durability)
         async with stream:
             if found.unsandboxed == unsandboxed:
-                yield found
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_end_with, stream, state)
+                    yield found
+                    tasks.cancel_scope.cancel()
                 return
         if found.keep or anyio.current_time() > patience:
             raise HouseFailed(_other_confinement(found))
@@ -209,6 +213,20 @@ def _spawn(state: Path, unsandboxed: bool, durability: Durability | None) -> sub
         )
     finally:
         os.close(fd)
+
+
+async def _end_with(stream: SocketStream, state: Path) -> None:
+    """Whoever holds a house that ends would wait for answers in vain."""
+    with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+        await stream.receive()
+    raise HouseFailed(
+        Failure(
+            kind="unavailable",
+            message="Broker and crew ended while this command needed them.",
+            retry=True,
+            way_out=f"Unless somebody said `podium down`, {state / 'house.log'} has the reason.",
+        )
+    )
 
 
 async def _connect(state: Path) -> SocketStream:

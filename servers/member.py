@@ -53,8 +53,11 @@ class Place:
         return int(self.url.rpartition(":")[2])
 
 
-def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], ready: Callable[[], None]) -> int:
-    """Be `member` until killed; the exit status. Called in a fresh fork of a process without threads."""
+def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], tell: Callable[[str], None]) -> int:
+    """Be `member` until killed; the exit status. Called in a fresh fork of a process without threads.
+
+    `tell` hears an empty text once it serves, or why it cannot.
+    """
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {member.name} %(levelname)s %(message)s")
     scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
@@ -62,11 +65,12 @@ def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], 
     held_by = confine(_rules(member, place, scratch))
     try:
         anyio.run(
-            partial(_serve, member, place, scratch, identity, keeper, allowed, held_by, ready),
+            partial(_serve, member, place, scratch, identity, keeper, allowed, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
         )
     except* (BusError, SandboxUnavailable) as wrong:
         log.error("%s", wrong.exceptions[0])
+        tell(" ".join(str(wrong.exceptions[0]).split()))
         sys.exit(1)
     return 0
 
@@ -124,6 +128,8 @@ async def _serve(
         room = Room(place.work, scratch, BusCrew(caller), sandbox)
         tasks = await opened.enter_async_context(anyio.create_task_group())
         tasks.start_soon(_end_with, bus)
+        if keeper is not None:
+            tasks.start_soon(_end_without, keeper)
         await serve(
             bus,
             member.build(room),
@@ -140,6 +146,16 @@ async def _end_with(bus: NatsBus) -> None:
     """A member whose connection is over for good ends, so that the house starts it again."""
     await bus.closed()
     raise BusUnavailable("the connection is over")
+
+
+async def _end_without(keeper: Keeper) -> None:
+    """A member without its keeper can do nothing.
+
+    It ends at once, before it answers with a failure: the house starts both again, and its calls are delivered again.
+    """
+    await anyio.wait_readable(keeper.door)  # it is silent after its hello, so that this is its end
+    log.error("the sandbox's keeper died")
+    os._exit(1)
 
 
 class _NoSandbox:
