@@ -2,13 +2,15 @@
 
     python -m benchmarks.candidates [--candidates N] [--json]
 
-Both run the same failing test of the same project, two at a time. Prints the ratio.
+Both run the same failing test of the same project, two at a time, on the same interpreter with the same plugins
+and its bytecode in place. Prints the ratio, and the load of the machine, which the rates depend on and the ratio less.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TypeVar
@@ -71,6 +73,7 @@ def make_project(tree: Path) -> tuple[str, str]:
 
 async def measure(count: int) -> dict[str, float]:
     """Rates per second, and their ratio."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder).resolve()
         tree, scratch = base / "work" / RUN / "tree", base / "scratch"
@@ -93,6 +96,7 @@ async def measure(count: int) -> dict[str, float]:
     warm, cold = tried.per_s, min(STARTED, count) / seconds
     return {
         "candidates": count,
+        "load_before": round(load, 1),
         "warm_per_s": round(warm, 2),
         "warm_cpu_ms_each": round(1000 * sum(result.cpu_s for result in tried.results) / count, 2),
         "batch_s_with_set_up": round(tried.duration_s, 2),
@@ -124,6 +128,7 @@ def main() -> None:
         return
     print(f"warm forks            {figures['warm_per_s']:8.1f} candidates/s, {figures['warm_cpu_ms_each']} CPU-ms each")
     print(f"pytest for each       {figures['pytest_each_per_s']:8.2f} candidates/s")
+    print(f"load before           {figures['load_before']:8.1f} on {os.cpu_count()} cores")
     print(f"ratio                 {figures['ratio']:8.1f} x  ({figures['ratio_with_set_up']} x with set-up)")
 
 
