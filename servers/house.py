@@ -14,6 +14,7 @@ import gc
 import json
 import logging
 import os
+import select
 import signal
 import sys
 import time
@@ -134,7 +135,7 @@ class House:
         gc.collect()
         gc.freeze()  # what is imported stays shared between the forks
 
-    def _fork_member(self, member: Member, ready: Callable[[], None]) -> None:
+    def _fork_member(self, member: Member, tell: Callable[[str], None]) -> None:
         from servers.member import Place, become
 
         place = Place(self.state, self.url, self.unsandboxed)
@@ -142,7 +143,7 @@ class House:
 
         def run() -> int:
             self._door.leave()
-            return become(member, place, allowed, ready)
+            return become(member, place, allowed, tell)
 
         self._crew[fork(run)] = member
 
@@ -150,10 +151,14 @@ class House:
         os.set_blocking(ready, False)
         missing, deadline = len(self._crew), time.monotonic() + _READY_S
         while missing:
+            over = [self._crew.pop(pid).name for pid in ended(self._crew)]
             with suppress(BlockingIOError):
-                missing -= len(os.read(ready, missing))
-            for pid in ended(self._crew):
-                raise CrewError(f"{self._crew.pop(pid).name} ended while it was starting; see the log")
+                told = os.read(ready, 1 << 16).split(b"\n")[:-1]
+                missing -= len(told)
+                for why_not in filter(None, told):
+                    raise CrewError(why_not.decode(errors="replace"))
+            for name in over:
+                raise CrewError(f"{name} ended while it was starting; see the log")
             if time.monotonic() > deadline:
                 raise CrewError(f"{missing} of {len(self._crew)} members were not ready after {_READY_S:.0f} s")
             time.sleep(0.002)
@@ -195,7 +200,7 @@ class House:
         for member in self.members:
             if self._restart_at.get(member.name, now + 1) <= now:
                 del self._restart_at[member.name]
-                self._fork_member(member, lambda: None)
+                self._fork_member(member, lambda _: None)
 
     def stop(self) -> None:
         """End the crew, then the broker."""
@@ -214,8 +219,9 @@ class House:
             self._broker.stop()
 
 
-def _tell(pipe: int) -> None:
-    os.write(pipe, b".")
+def _tell(pipe: int, why_not: str) -> None:
+    # Fewer bytes than a pipe takes at once, so that no other member's line gets between.
+    os.write(pipe, why_not.encode()[: select.PIPE_BUF - 1] + b"\n")
 
 
 def _options() -> argparse.Namespace:
