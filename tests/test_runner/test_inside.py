@@ -101,8 +101,8 @@ def local_class():
 
 USER = """
 import asyncio
-from kinds import (CONSTANT, TABLE, Body, Point, Round, Shape, awaited, cached, comprehended, decorated, defaulted, generated,
-                   kept, listed, local_class, nested, streamed)
+from kinds import (CONSTANT, TABLE, Body, Point, Round, Shape, awaited, cached, comprehended, decorated, defaulted,
+                   generated, kept, listed, local_class, nested, streamed)
 
 async def waited():
     return await awaited() + sum([value async for value in streamed()])
