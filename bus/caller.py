@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 import anyio
 
+from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
 from bus.errors import AlreadyStored, BusUnavailable, InvalidMessage
 from bus.grants import results_consumer
@@ -226,8 +227,7 @@ def _progress_to(on_progress: OnProgress) -> OnNotification:
 @asynccontextmanager
 async def open_caller(bus: Bus) -> AsyncGenerator[Caller]:
     """A caller for as long as the block runs."""
-    async with anyio.create_task_group() as tasks, AsyncExitStack() as opened:
+    async with AsyncExitStack() as opened:
         caller = Caller(bus, opened)
-        tasks.start_soon(caller.watch)
-        yield caller
-        tasks.cancel_scope.cancel()
+        async with background(caller.watch):
+            yield caller

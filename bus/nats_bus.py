@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import anyio
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError, NoRespondersError
+from nats.errors import NoRespondersError
 
+from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
 from bus.envelope import seal
 from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreRefused
 from bus.identity import Identity
 from bus.nats_link import Link, barrier, linked, subscribe
+from bus.nats_posting import Posting
 from bus.provision import deliver_subject
 from bus.subjects import stream_of
 
 log = logging.getLogger(__name__)
 
 _ATTEMPT_S = 0.5
-_STORE_S = 30.0
+_GET_S = 30.0
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 _MISSING = (404, 408)
 _BATCH = 256
@@ -57,8 +58,9 @@ def _message(msg: Msg) -> Message:
 class NatsBus:
     """One identity's connection. Make it with `connect_nats`."""
 
-    def __init__(self, link: Link, identity: Identity) -> None:
+    def __init__(self, link: Link, posting: Posting, identity: Identity) -> None:
         self._link = link
+        self._posting = posting
         self._client = link.client
         self._identity = identity
         self._signer = identity.signer()
@@ -77,37 +79,23 @@ class NatsBus:
     ) -> int:
         """See `Bus.store`. Tries for half a minute; a retry that finds its own message counts as success."""
         sealed = {**headers, **seal(self._signer, subject, body)}
-        if expect is not None:
+        if expect is None:
+            sealed["Nats-Msg-Id"] = secrets.token_hex(16)  # so that a retry is not kept twice
+        else:
             sealed["Nats-Expected-Last-Subject-Sequence"] = str(expect.last)
             if expect.subject:
                 sealed["Nats-Expected-Last-Subject-Sequence-Subject"] = expect.subject
-        deadline = anyio.current_time() + _STORE_S
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                ack = await self._link.request(subject, body, timeout_s=_ATTEMPT_S, headers=sealed)
-            except MaxPayloadError:
-                raise StoreRefused(
-                    subject, f"{len(body)} bytes are more than the broker takes ({self._client.max_payload})"
-                ) from None
-            except (TimeoutError, NatsError, ConnectionError) as wrong:
-                if self._client.is_closed or anyio.current_time() > deadline:
-                    raise BusUnavailable(f"the broker did not acknowledge {subject}: {wrong!r}") from wrong
-                if isinstance(wrong, NoRespondersError):
-                    await anyio.sleep(0.05)
-                continue
-            said: dict[str, Any] = json.loads(ack.data)
-            if (error := said.get("error")) is None:
-                return int(said["seq"])
-            if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
-                raise StoreRefused(subject, str(error.get("description", error)), retry=error.get("code") == 503)
-            if attempts > 1:
-                mine = await self.last(stream_of(subject), subject)
-                if mine is not None and mine.body == body:
-                    return mine.seq
-            assert expect is not None
-            raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
+        post = await self._posting.post(subject, body, sealed)
+        if (error := post.answer.get("error")) is None:
+            return int(post.answer["seq"])
+        if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
+            raise StoreRefused(subject, str(error.get("description", error)), retry=error.get("code") == 503)
+        if post.attempts > 1:
+            mine = await self.last(stream_of(subject), subject)
+            if mine is not None and mine.body == body:
+                return mine.seq
+        assert expect is not None
+        raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """See `Bus.last`."""
@@ -115,7 +103,7 @@ class NatsBus:
         return _stored(answer) if "Nats-Sequence" in (answer.headers or {}) else None
 
     async def _direct_get(self, what: str, body: bytes) -> Msg:
-        for _ in range(int(_STORE_S / _ATTEMPT_S)):
+        for _ in range(int(_GET_S / _ATTEMPT_S)):
             try:
                 return await self._link.request(f"$JS.API.DIRECT.GET.{what}", body, timeout_s=_ATTEMPT_S)
             except NoRespondersError as wrong:
@@ -138,7 +126,7 @@ class NatsBus:
 
     async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> list[Msg]:
         """All messages of one batched DIRECT.GET (ADR-31); asked again when the answer breaks off."""
-        for _ in range(int(_STORE_S / 2)):
+        for _ in range(int(_GET_S / 2)):
             inbox = self._client.new_inbox()
             subscription = await subscribe(self._client, inbox)
             found: list[Msg] = []
@@ -251,4 +239,7 @@ async def connect_nats(url: str, identity: Identity, *, credentials: str | None 
         BusUnavailable: nothing answers there, or the server refuses the identity.
     """
     async with linked(url, identity, credentials) as link:
-        yield NatsBus(link, identity)
+        posting = Posting(link)
+        await posting.open()
+        async with background(posting.run):
+            yield NatsBus(link, posting, identity)

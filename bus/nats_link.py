@@ -79,9 +79,15 @@ class Link:
         try:
             return await self.client.request(subject, body, timeout=timeout_s, headers=dict(headers or {}) or None)
         except TimeoutError:
-            if subject.lower() in self._refused:  # the client tells subjects in lower case
-                raise StoreRefused(subject, f"the broker does not permit {self._name} to publish there") from None
+            if refusal := self.refusal(subject):
+                raise refusal from None
             raise
+
+    def refusal(self, subject: str) -> StoreRefused | None:
+        """What is to be told to whoever waits for an answer there, if the broker has refused it."""
+        if subject.lower() not in self._refused:  # the client tells subjects in lower case
+            return None
+        return StoreRefused(subject, f"the broker does not permit {self._name} to publish there")
 
     async def _on_error(self, wrong: Exception) -> None:
         if not self._connected:

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 from pydantic import ValidationError
 
+from bus.background import background
 from bus.bus import Bus, Message
 from bus.errors import BusError
 from contracts.ledger import AGENTS_BUCKET
@@ -64,12 +65,10 @@ async def announced(bus: Bus, card: Card, *, calls_answered: Callable[[], int]) 
             for of in ("", f".{card.manifest.name}", f".{card.manifest.name}.{card.instance}"):
                 await opened.enter_async_context(bus.listen(f"$SRV.{verb}{of}", on_request))
         await bus.put(AGENTS_BUCKET, key, value, ttl_s=TTL_S)
-        tasks = await opened.enter_async_context(anyio.create_task_group())
-        tasks.start_soon(beat)
+        await opened.enter_async_context(background(beat))
         try:
             yield
         finally:
-            tasks.cancel_scope.cancel()
             with anyio.move_on_after(1, shield=True):
                 await bus.delete(AGENTS_BUCKET, key)
 

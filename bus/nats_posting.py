@@ -1,0 +1,116 @@
+"""Storing messages in JetStream: published under a condition, and again until the broker has answered.
+
+One inbox takes all acknowledgements and one task looks after all that are late, so that a store costs two
+messages and no timer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import anyio
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
+
+from bus.errors import BusUnavailable, StoreRefused
+from bus.nats_link import Link, subscribe
+
+_AGAIN_S = 0.5
+_GIVE_UP_S = 30.0
+_TICK_S = 0.1
+
+
+@dataclass
+class Post:
+    """A message on its way to the ledger."""
+
+    subject: str
+    body: bytes
+    headers: Mapping[str, str]
+    give_up_at: float
+    again_at: float
+    attempts: int = 0
+    answer: dict[str, Any] = field(default_factory=dict[str, Any])
+    """JetStream's PubAck, decoded."""
+    failure: StoreRefused | BusUnavailable | None = None
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Posting:
+    """Posts on one link: `open` it first, and `run` it beside whatever posts."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._inbox = link.client.new_inbox()
+        self._tokens = count()
+        self._under_way: dict[str, Post] = {}
+
+    async def post(self, subject: str, body: bytes, headers: Mapping[str, str]) -> Post:
+        """Publish until JetStream has answered; its answer may be a refusal.
+
+        Raises:
+            StoreRefused: too large, or not permitted.
+            BusUnavailable: no answer within half a minute, or the connection is over.
+        """
+        now = anyio.current_time()
+        token = str(next(self._tokens))
+        post = Post(subject, body, headers, now + _GIVE_UP_S, now)
+        self._under_way[token] = post
+        try:
+            await self._send(token, post)
+            await post.done.wait()
+        finally:
+            self._under_way.pop(token, None)
+        if post.failure is not None:
+            raise post.failure
+        return post
+
+    async def _send(self, token: str, post: Post) -> None:
+        post.attempts += 1
+        post.again_at = anyio.current_time() + _AGAIN_S
+        try:
+            await self._link.client.publish(
+                post.subject, post.body, reply=f"{self._inbox}.{token}", headers=dict(post.headers)
+            )
+        except MaxPayloadError:
+            most = self._link.client.max_payload
+            self._end(
+                post, StoreRefused(post.subject, f"{len(post.body)} bytes are more than the broker takes ({most})")
+            )
+        except (NatsError, ConnectionError):
+            return  # the connection is being mended; the next round tries again
+
+    async def open(self) -> None:
+        """Begin to take acknowledgements."""
+        await subscribe(self._link.client, f"{self._inbox}.*", cb=self._on_answer)
+
+    async def run(self) -> None:
+        """Look after acknowledgements that are late, until cancelled."""
+        while True:
+            await anyio.sleep(_TICK_S)
+            now = anyio.current_time()
+            for token, post in list(self._under_way.items()):
+                if now < post.again_at or post.done.is_set():
+                    continue
+                if refusal := self._link.refusal(post.subject):
+                    self._end(post, refusal)
+                elif self._link.closed.is_set() or now > post.give_up_at:
+                    self._end(post, BusUnavailable(f"the broker did not acknowledge {post.subject}"))
+                else:
+                    await self._send(token, post)
+
+    async def _on_answer(self, msg: Msg) -> None:
+        post = self._under_way.get(msg.subject.rpartition(".")[2])
+        if post is not None and msg.data:  # without data it says that no stream is there yet
+            post.answer = json.loads(msg.data)
+            post.done.set()
+
+    @staticmethod
+    def _end(post: Post, failure: StoreRefused | BusUnavailable) -> None:
+        post.failure = failure
+        post.done.set()
