@@ -62,13 +62,13 @@ def compare(before: RunResult, after: RunResult, failing: Sequence[str]) -> Comp
     gone = tuple(sorted(test for test, was in old.items() if was in _RAN and new.get(test) not in _RAN))
     green = tuple(sorted(test for test in was_red if test in new and test not in now_red and new[test] in _RAN))
     if worse:
-        verdict, reason = "regressed", f"{_tests(worse)} passed before and fail now: {_some(worse)}"
+        verdict, reason = "regressed", f"{_tests(worse)} passed before and broke: {_some(worse)}"
     elif still:
-        verdict, reason = "still_failing", f"{_tests(still)} still do not pass: {_some(still)}"
+        verdict, reason = "still_failing", f"still not passing, {_tests(still)}: {_some(still)}"
     elif gone:
         verdict, reason = "unclear", f"{_tests(gone)} ran before and did not now: {_some(gone)}"
     else:
-        verdict, reason = "better", f"{_tests(failing)} pass now, and no other got worse"
+        verdict, reason = "better", f"{_tests(failing)} turned green, and no other got worse"
     return Comparison(
         verdict=verdict,
         reason=reason,

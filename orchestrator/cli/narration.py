@@ -54,6 +54,7 @@ class Narrator:
         self._told: dict[str, str] = {}
         self._status: Status | None = None
         self._title = ""
+        self._explained: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +100,8 @@ class Narrator:
         self.pause()
         self._head(step.title, step.agent)
         explanation = STEPS.get(step.step.split("/")[0])
-        if explanation:
+        if explanation and explanation not in self._explained:
+            self._explained.add(explanation)
             self._explain(explanation)
         self._title = step.title
         if self._out.is_terminal:
@@ -110,7 +112,8 @@ class Narrator:
         self.pause()
         mark, style = MARKS[step.status]
         took = duration(elapsed(step, step.ended_at or step.started_at))
-        text = Text.assemble((f"{mark} ", style), line(step.summary or "done"), (f"  {took}", "dim"))
+        whose = "" if step.title == self._title else f"{line(step.title)}: "  # it ended after the next one began
+        text = Text.assemble((f"{mark} ", style), whose, line(step.summary or "done"), (f"  {took}", "dim"))
         self._out.print(inside(text))
 
     def _head(self, title: str, who: str) -> None:
