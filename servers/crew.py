@@ -23,6 +23,9 @@ CLASSES = {
 }
 """Server name to `module:class`."""
 
+CREW_FILE = Path(__file__).resolve().parent.parent / "configs" / "crew.toml"
+"""The crew that ships with Podium."""
+
 OPERATOR, ORCHESTRATOR, PERSON, AUDITOR = "operator", "orchestrator", "person", "auditor"
 
 

@@ -35,7 +35,7 @@ from bus.grants import permissions
 from bus.identity import load_identity
 from bus.provision import provision
 from contracts.failure import Failure
-from servers.crew import OPERATOR, CrewError, Member, callers, grants, read_crew
+from servers.crew import CREW_FILE, OPERATOR, CrewError, Member, callers, grants, read_crew
 from servers.door import Door
 from servers.housekeeping import Backoff, Signals, ended, fork, reap
 from servers.throwaway import close_every_scratch
@@ -227,7 +227,7 @@ def _tell(pipe: int, why_not: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="servers.house", description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--crew", type=Path, default=Path(__file__).resolve().parent.parent / "configs" / "crew.toml")
+    parser.add_argument("--crew", type=Path, default=CREW_FILE)
     parser.add_argument("--keep", action="store_true", help="stay until told to go down")
     parser.add_argument("--unsandboxed", action="store_true", help="run jobs without confinement where none can be had")
     parser.add_argument("--durability", choices=("process", "disk"), default="process")

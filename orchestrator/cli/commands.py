@@ -21,6 +21,10 @@ COMMANDS = {
     "up": ("orchestrator.cli.up:up", "Keep broker and crew running between commands."),
     "down": ("orchestrator.cli.up:down", "Stop broker and crew."),
     "status": ("orchestrator.cli.up:status", "Say whether broker and crew are running."),
+    "broker-config": (
+        "orchestrator.cli.broker_config:broker_config",
+        "Print users and permissions for a NATS server of your own.",
+    ),
     "doctor": ("orchestrator.cli.doctor:doctor", "Check this machine, and say what to do."),
     "demo": ("orchestrator.cli.demo:demo", "Watch a real bug being repaired, without an API key."),
     "completion": ("orchestrator.cli.completion:completion", "Print a shell's completion script."),

@@ -1,0 +1,45 @@
+"""`podium broker-config`: what a NATS server of one's own has to know."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.trouble import trouble
+from orchestrator.house import state_dir
+
+
+@click.command("broker-config")
+def broker_config() -> None:
+    """Print users and permissions for a NATS server of your own.
+
+    The output is a NATS configuration in JSON: one nkey user for each process of Podium, with the subjects it
+    may use. Give it to your server (`include podium.json`), which needs JetStream, and set PODIUM_NATS_URL. Only
+    public keys are in it; they belong to this state directory. Print it anew when the crew changes.
+
+    \b
+    Examples:
+      podium broker-config > podium.json
+    """
+    state = state_dir()
+    # As for the house: `-m` looks in the working directory first, which must be ours.
+    done = subprocess.run(
+        [sys.executable, "-m", "servers.broker_config", "--state", str(state)],
+        cwd=Path(__file__).resolve().parent.parent.parent,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it did not say why"])[-1]
+        raise trouble(
+            f"The configuration cannot be made: {said}",
+            f"Make {state} writable, or set PODIUM_STATE_DIR to a directory that is.",
+        )
+    click.echo(done.stdout, nl=False)

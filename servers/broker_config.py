@@ -1,0 +1,50 @@
+"""Prints what a NATS server has to know to carry this state directory's crew: users, each with its permissions.
+
+For those who run the server themselves (`PODIUM_NATS_URL`). Only public keys are printed; the private ones stay
+in the state directory and are made where there are none yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from bus.broker import MAX_PAYLOAD, BrokerUser, authorization
+from bus.connect import identities
+from bus.grants import permissions
+from bus.identity import load_identity
+from servers.crew import CREW_FILE, CrewError, grants, read_crew
+
+
+def broker_config(state: Path, crew: Path) -> str:
+    """JSON, which is NATS' own configuration format too: `authorization` and `max_payload` (bytes).
+
+    Raises:
+        CrewError: the crew file is wrong.
+        OSError: the keys cannot be read or made.
+    """
+    folder = identities(state)
+    users = {
+        grant.name: BrokerUser(load_identity(folder, grant.name).public, permissions(grant))
+        for grant in grants(read_crew(crew))
+    }
+    return json.dumps({"max_payload": MAX_PAYLOAD, "authorization": authorization(users)}, indent=1)
+
+
+def main() -> None:
+    """Print it; a line on standard error and status 1 where it cannot be had."""
+    parser = argparse.ArgumentParser(prog="servers.broker_config", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--crew", type=Path, default=CREW_FILE)
+    options = parser.parse_args()
+    try:
+        text = broker_config(options.state, options.crew)
+    except (CrewError, OSError) as wrong:
+        sys.exit(str(wrong))
+    sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    main()
