@@ -1,0 +1,118 @@
+"""kill -9 of anything, at many points of one run: it goes on and ends the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+from tests.cli.conftest import Podium, make_project
+from tests.e2e.rig import below, calls_of, files_left, fixing, going, run_of, survivors, tree_of
+from tests.git_project import Project
+
+ORCHESTRATOR_DIES_AT = (
+    "● See the test fail",
+    "✓ See the test fail",
+    "● Look for plausible patches",
+    "✓ Look for plausible patches",
+    "● Apply and commit",
+    "● Run the whole suite",
+    "● Make the bundle",
+    "● Hand over the branch",
+    "● Clean up",
+)
+
+
+def test_a_run_whose_orchestrator_dies_again_and_again_ends_the_same(
+    kept: Podium, project: Project, tmp_path: Path
+) -> None:
+    """Killed at nine points, resumed each time: the undisturbed run's tree, and no call made twice.
+
+    What was answered before a kill is taken from the ledger; what was under way is found by its call id.
+    """
+    undisturbed = make_project(tmp_path / "twin")
+    first = kept(*fixing(undisturbed, "--auto", "all"))
+    assert first.code == 0, first.err
+    before = project.snapshot()
+    with going(kept, *fixing(project, "--auto", "all")) as process:
+        process.until("● Take in the repository")
+        assert process.kill().code == -signal.SIGKILL
+    run = run_of(kept)
+
+    for point in ORCHESTRATOR_DIES_AT:
+        with going(kept, "resume", run, "--json") as process:
+            process.until(point)
+            assert process.kill().code == -signal.SIGKILL
+    done = kept("resume", run, "--json")
+
+    assert done.code == 0, done.err
+    assert tree_of(project, run) == tree_of(undisturbed, first.document["state"]["task"]["run"])
+    assert project.snapshot() == before
+    made = Counter(call["step"] for call in calls_of(kept, run) if call["caller"] == "orchestrator")
+    assert set(made.values()) == {1}
+    assert set(made) == {
+        call["step"]
+        for call in calls_of(kept, first.document["state"]["task"]["run"])
+        if call["caller"] == "orchestrator"
+    }
+    assert files_left(kept) == []
+
+
+def test_a_run_outlives_its_crew_and_its_broker(fresh: Podium, project: Project, others: set[int]) -> None:
+    """Specialists, sandbox keepers and the broker are killed while they work: the house starts them again.
+
+    Calls that were under way are delivered anew, and the run ends as if nothing had been.
+    """
+    assert fresh("up").code == 0
+    crew, broker = _crew(fresh), _broker(fresh)
+    keeper = next(pid for pid, words in below(crew["test_runner"]).items() if "servers.sandbox.keeper" in words)
+    with going(fresh, *fixing(project, "--auto", "all")) as process:
+        process.until("● See the test fail")
+        os.kill(keeper, signal.SIGKILL)
+        process.until("● Look for plausible patches")
+        os.kill(crew["code_writer"], signal.SIGKILL)
+        os.kill(broker, signal.SIGKILL)
+        process.until("● Run the whole suite")
+        os.kill(_crew(fresh)["test_runner"], signal.SIGKILL)
+        done = process.end()
+
+    assert done.code == 0, done.err
+    assert done.document["bundle"]["after"]["counts"]["passed"] == 4
+    assert {call["outcome"] for call in calls_of(fresh, run_of(fresh))} == {"ok"}
+    assert fresh("down").code == 0
+    assert survivors(others) == {}
+    assert files_left(fresh) == []
+
+
+def test_a_house_that_dies_is_said_and_the_run_goes_on_in_the_next(
+    fresh: Podium, project: Project, others: set[int]
+) -> None:
+    """Nothing of it survives, the command says how to go on, and `resume` finishes."""
+    with going(fresh, *fixing(project, "--auto", "all")) as process:
+        process.until("● See the test fail")
+        os.kill(_house(fresh), signal.SIGKILL)
+        broken = process.end()
+    assert broken.code == 1
+    assert "podium resume" in broken.err
+    assert "Traceback" not in broken.err
+    assert survivors(others) == {}
+
+    done = fresh("resume", "last", "--json")
+
+    assert done.code == 0, done.err
+    assert survivors(others) == {}
+    assert files_left(fresh) == []
+
+
+def _house(podium: Podium) -> int:
+    return int(podium("status", "--json").document["house"]["pid"])
+
+
+def _crew(podium: Podium) -> dict[str, int]:
+    """Process of each member."""
+    return {card["manifest"]["name"]: int(card["pid"]) for card in podium("agents", "--json").document}
+
+
+def _broker(podium: Podium) -> int:
+    return next(pid for pid, words in below(_house(podium)).items() if "nats-server" in words)
