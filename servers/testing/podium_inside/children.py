@@ -76,7 +76,10 @@ class Nursery:
         try:
             return Answer("said", dict(json.loads(text)), cpu_s, wall_s)
         except (ValueError, TypeError):
-            out_of_time = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU)
+            # A child that disarmed its timer is killed by the kernel's own limit, which says no more than SIGKILL.
+            out_of_time = os.WIFSIGNALED(status) and (
+                os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU) or cpu_s >= bounds.cpu_s
+            )
             return Answer("hung" if late or out_of_time else "crashed", {}, cpu_s, wall_s)
 
     def _child(self, work: Callable[[Leave], dict[str, Any]], write: int, bounds: Bounds) -> None:
