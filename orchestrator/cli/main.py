@@ -7,6 +7,7 @@ lies ready in `help.txt` (`make docs` writes it, a test compares it with click's
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run `podium`; ends the process with its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _interrupt)
+    _buffer_output()
     try:
         code = _help() if args in (["--help"], ["-h"], []) else _run(args)
         sys.stdout.flush()
@@ -28,6 +30,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def _buffer_output() -> None:
+    """Undo PYTHONUNBUFFERED, under which Python drops the rest of a write that a signal cut short."""
+    if isinstance(sys.stdout.buffer, io.RawIOBase):
+        sys.stdout = open(1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)  # noqa: SIM115 - it stays
 
 
 def _help() -> int:
