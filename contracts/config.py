@@ -58,4 +58,3 @@ class ProjectConfig(Model):
     gates: GatesConfig = Field(default_factory=GatesConfig)
     budgets: BudgetsConfig = Field(default_factory=BudgetsConfig)
     avoid: tuple[RelPath, ...] = Field(default=(), description="Path prefixes no patch may change.")
-    crew: dict[Name, Grant] = Field(default_factory=dict[str, Grant], description="Narrower grants for this project.")

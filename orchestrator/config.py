@@ -1,4 +1,4 @@
-"""Reads the files people change: crews, workflows, and a project's podium.toml."""
+"""Reads the files people change: workflows, and a project's podium.toml. (The house reads the crew's.)"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from contracts.base import Model
-from contracts.config import CrewConfig, GatesConfig, Grant, ProjectConfig
+from contracts.config import GatesConfig, ProjectConfig
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
 from contracts.workflow import Workflow
 from orchestrator.errors import ConfigError
@@ -55,32 +55,6 @@ def load_workflow(name: str, configs: Path = CONFIGS) -> Workflow:
 def workflows(configs: Path = CONFIGS) -> tuple[str, ...]:
     """The names of the workflows there are."""
     return tuple(sorted(file.stem for file in (configs / "workflows").glob("*.toml")))
-
-
-def load_crew(file: Path = CONFIGS / "crew.toml") -> CrewConfig:
-    """The crew and its grants.
-
-    Raises:
-        ConfigError: the file is missing or broken.
-    """
-    return read(file, CrewConfig)
-
-
-def narrowed(crew: CrewConfig, project: ProjectConfig) -> CrewConfig:
-    """The crew with the project's `[crew]`, which can take grants away and never add any.
-
-    Raises:
-        ConfigError: it names a server or a grant that the crew does not have.
-    """
-    servers = dict(crew.servers)
-    for name, grant in project.crew.items():
-        full = crew.servers.get(name, Grant())
-        more = sorted({*grant.scopes, *grant.calls} - {*full.scopes, *full.calls})
-        if name not in crew.servers or more:
-            what = f"asks for {', '.join(more)}" if name in crew.servers else "is not in the crew"
-            raise ConfigError(PROJECT_FILE, f"crew.{name}", what, "A project can only narrow what crew.toml grants.")
-        servers[name] = grant
-    return CrewConfig(servers=servers)
 
 
 def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:

@@ -31,13 +31,14 @@ import anyio
 from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
 from bus.connect import URL_ENV, connect, identities
 from bus.errors import BusError
-from bus.grants import permissions
+from bus.grants import check_calls, permissions
 from bus.identity import load_identity
 from bus.provision import provision
 from contracts.failure import Failure
 from servers.crew import CREW_FILE, OPERATOR, CrewError, Member, callers, grants, read_crew
 from servers.door import Door
 from servers.housekeeping import Backoff, Signals, ended, fork, reap
+from servers.specialist import tool_names
 from servers.throwaway import close_every_scratch
 
 log = logging.getLogger("house")
@@ -130,8 +131,9 @@ class House:
         import servers.member
 
         assert servers.member
-        for member in self.members:
-            member.load()
+        tools = {member.name: tool_names(member.load()) for member in self.members}
+        if wrong := check_calls(grants(self.members), tools):
+            raise CrewError("the crew file: " + "; ".join(wrong))
         gc.collect()
         gc.freeze()  # what is imported stays shared between the forks
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -49,8 +50,8 @@ class Place:
 
     @property
     def port(self) -> int:
-        """The broker's port."""
-        return int(self.url.rpartition(":")[2])
+        """The broker's port; NATS' own where the URL names none."""
+        return urlsplit(self.url).port or 4222
 
 
 def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], tell: Callable[[str], None]) -> int:

@@ -134,6 +134,12 @@ def tool(
     return mark
 
 
+def tool_names(kind: type[Specialist]) -> frozenset[str]:
+    """The names of a specialist's tools, without making one."""
+    marked = inspect.getmembers(kind, lambda member: hasattr(member, "__podium_tool__"))
+    return frozenset(name.rstrip("_") for name, _ in marked)
+
+
 def tools_of(specialist: Specialist) -> tuple[Tool, ...]:
     """The tools of a specialist, by name."""
     found: list[Tool] = []

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from contracts.config import CrewConfig, Grant, ProjectConfig
+from contracts.config import ProjectConfig
 from contracts.workflow import Workflow
 from orchestrator.config import (
-    load_crew,
     load_project,
     load_workflow,
-    narrowed,
     policy,
     tuned,
     workflows,
 )
 from orchestrator.errors import ConfigError
 from orchestrator.loop import WORKFLOWS
+from servers.crew import CREW_FILE, read_crew
 
 
 def test_every_workflow_that_ships_has_a_loop() -> None:
@@ -29,17 +28,17 @@ def test_every_workflow_that_ships_has_a_loop() -> None:
 
 def test_the_crew_that_ships_covers_every_tool_a_workflow_needs() -> None:
     """No workflow names an agent that is not in the crew, and every grant to call names a server of the crew."""
-    crew = load_crew()
+    crew = {member.name: member for member in read_crew(CREW_FILE)}
     for name in workflows():
         used = {tool.split(".")[0] for step in load_workflow(name).steps for tool in step.uses}
-        assert used <= set(crew.servers)
-    assert {call.split(".")[0] for grant in crew.servers.values() for call in grant.calls} <= set(crew.servers)
+        assert used <= set(crew)
+    assert {call.split(".")[0] for member in crew.values() for call in member.calls} <= set(crew)
 
 
 def test_no_member_of_the_crew_holds_two_dangerous_powers() -> None:
     """Writing files, running code and reaching the model are three members' powers."""
-    for grant in load_crew().servers.values():
-        assert len({"work:write", "sandbox:run", "net:model"} & set(grant.scopes)) <= 1
+    for member in read_crew(CREW_FILE):
+        assert len({"work:write", "sandbox:run", "net:model"} & set(member.scopes)) <= 1
 
 
 def test_a_repository_without_podium_toml_has_the_defaults(tmp_path: Path) -> None:
@@ -117,23 +116,6 @@ def test_an_unknown_workflow_is_said_with_those_there_are() -> None:
     for name in ("fix-bugs", "../crew"):
         with pytest.raises(ConfigError, match="fix-bug"):
             load_workflow(name)
-
-
-def test_a_project_can_take_grants_away_and_add_none() -> None:
-    """`[crew]` in podium.toml narrows; more scopes, more calls or new servers are refused."""
-    crew = CrewConfig(servers={"a": Grant(scopes=("work:read",), calls=("b.c",))})
-
-    def asking(name: str, grant: Grant) -> ProjectConfig:
-        return ProjectConfig(crew={name: grant})
-
-    assert narrowed(crew, asking("a", Grant())).servers["a"] == Grant()
-    for project in (
-        asking("a", Grant(scopes=("work:write",))),
-        asking("a", Grant(calls=("b.d",))),
-        asking("z", Grant()),
-    ):
-        with pytest.raises(ConfigError, match="only narrow"):
-            narrowed(crew, project)
 
 
 def test_steps_of_a_workflow_have_names_of_their_own() -> None:
