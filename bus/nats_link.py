@@ -41,7 +41,7 @@ class Link:
         """Set when the connection is over and will not come back."""
         self._name = identity.name
         self._seed = identity.seed
-        self._connected = False
+        self._connecting = False
         self._refused: OrderedDict[str, None] = OrderedDict()
 
     async def connect(self, url: str, credentials: str | None) -> None:
@@ -50,6 +50,13 @@ class Link:
         Raises:
             NatsError, OSError: nothing answers there, or the server refuses the identity.
         """
+        self._connecting = True
+        try:
+            await self._connect(url, credentials)
+        finally:
+            self._connecting = False
+
+    async def _connect(self, url: str, credentials: str | None) -> None:
         await self.client.connect(
             url,
             name=f"podium {self._name}",
@@ -65,7 +72,6 @@ class Link:
             max_outstanding_pings=2,
             pending_size=64 << 20,
         )
-        self._connected = True
 
     async def request(
         self, subject: str, body: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
@@ -90,7 +96,7 @@ class Link:
         return StoreRefused(subject, f"the broker does not permit {self._name} to publish there")
 
     async def _on_error(self, wrong: Exception) -> None:
-        if not self._connected:
+        if self._connecting:
             raise wrong  # the client would try a refused identity forever
         log.warning("%s: %s", self._name, wrong)
         if hit := _REFUSED.search(str(wrong)):

@@ -14,6 +14,9 @@ OnLine = Callable[[bytes], Awaitable[None]]
 CHANNEL_ENV = "PODIUM_CHANNEL"
 """Environment variable with the number of the file descriptor results are written to."""
 
+PRIVATE_ENV = "PODIUM_PRIVATE"
+"""Environment variable with folders, separated by `:`, that only this job sees and that end with it."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -23,7 +26,8 @@ class Job:
     (beside a private /tmp) it can write, and seen at the same path inside. `read_only` are paths it may
     read and execute from beside the system's own (/usr, /lib, …): an interpreter's prefixes, say.
     The environment is exactly `env` plus what the sandbox itself needs (HOME and TMPDIR inside the
-    scratch, `CHANNEL_ENV`). There is no network of any kind.
+    scratch, `CHANNEL_ENV`) and, where folders like /tmp are the job's own, `PRIVATE_ENV`, which names them.
+    There is no network of any kind.
     """
 
     argv: tuple[str, ...]

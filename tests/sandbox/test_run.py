@@ -12,7 +12,7 @@ import pytest
 
 from contracts.sandbox import Limits
 from servers.sandbox.client import KeptSandbox, start_keeper
-from servers.sandbox.job import Job, JobRefused, SandboxUnavailable
+from servers.sandbox.job import PRIVATE_ENV, Job, JobRefused, SandboxUnavailable
 from servers.sandbox.order import Policy
 from servers.sandbox.system import interpreter
 from tests.sandbox.world import Cell, available, cell, policy, python_for, scratch_root
@@ -73,6 +73,7 @@ print(json.dumps(dict(os.environ)))
     assert found.pop("COLOUR") == "green"
     for name in ("HOME", "TMPDIR"):
         assert Path(found.pop(name)).is_relative_to(scratch)
+    assert found.pop(PRIVATE_ENV, None) == ("/tmp" if confined.backend == "bubblewrap" else None)
     assert set(found) <= {"PATH", "LANG", "PODIUM_CHANNEL", "PWD", "LC_CTYPE"}
 
 
