@@ -34,7 +34,7 @@ def measure(times: int) -> dict[str, float]:
                 done = subprocess.run(
                     [*command, "--auto", "all", "--json", REQUEST], check=True, env=env, capture_output=True
                 )
-                metrics = json.loads(done.stdout)["metrics"]
+                metrics = json.loads(done.stdout)["state"]["metrics"]
                 totals.append(metrics["total_s"])
                 overheads.append(metrics["overhead_s"])
         finally:
