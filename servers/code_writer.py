@@ -28,7 +28,7 @@ class CodeWriter:
         name="code_writer",
         title="Code writer",
         description="Proposes small patches that make failing tests pass, with the evidence for each.",
-        calls=("repository.list", "repository.read", "test_runner.coverage", "test_runner.try_patches"),
+        calls=("repository.read", "test_runner.coverage", "test_runner.try_patches"),
     )
 
     def __init__(self, room: Room) -> None:
