@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from typing import Any, Generic, Literal, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from bus.errors import CallFailed, InvalidMessage
 from contracts.base import Model
@@ -138,15 +139,31 @@ def result_of(server: str, tool: str, body: bytes, result: type[R]) -> R:
     Raises:
         CallFailed: the response is a failure, or is not what the contract says.
     """
-    message = parse(f"{server}.{tool}", body)
-    if failure := failure_of(message):
-        raise CallFailed(server, tool, failure)
     try:
         # Validated in JSON mode: strict about types, tuples from arrays, times from strings.
-        return result.model_validate_json(json.dumps(as_object(message.get("result")).get("structuredContent")))
+        return _success(result).model_validate_json(body).result.structured
     except ValidationError as wrong:
+        if failure := failure_of(parse(f"{server}.{tool}", body)):
+            raise CallFailed(server, tool, failure) from None
         problem = f"its answer is not a {result.__name__}: {wrong}"
         raise CallFailed(server, tool, Failure(kind="internal", message=problem)) from None
+
+
+class _Complete(BaseModel, Generic[R]):
+    structured: R = Field(alias="structuredContent")
+    is_error: Literal[False] = Field(default=False, alias="isError")
+
+
+class _Success(BaseModel, Generic[R]):
+    """A response that carries a result: read in one pass from the bytes."""
+
+    jsonrpc: Literal["2.0"]
+    result: _Complete[R]
+
+
+@lru_cache(maxsize=256)
+def _success(result: type[Model]) -> type[_Success[Any]]:
+    return _Success[result]
 
 
 def as_object(value: object) -> JsonObject:
