@@ -89,10 +89,22 @@ class Bus(Protocol):
         """The name the broker knows this connection by."""
         ...
 
+    def shared_key(self, public: str) -> bytes:
+        """A secret of this identity and the holder of `public`; see `bus.identity.Signer.shared_key`."""
+        ...
+
     async def store(
-        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
+        self,
+        subject: str,
+        body: bytes,
+        headers: Headers = NO_HEADERS,
+        *,
+        expect: Expect | None = None,
+        patient: bool = False,
     ) -> int:
         """Keep a message; returns its sequence number once the broker has it.
+
+        A `patient` message may wait a moment for others to leave with: what a message costs then is shared.
 
         Raises:
             AlreadyStored: `expect` is `ABSENT` and a message stands there.

@@ -1,13 +1,17 @@
-"""The seal on every stored message: one header, `Podium-Seal: <by> <at> <signature>`. Pure.
+"""The seal on every stored message, and the MAC on what is meant for one reader. Pure.
 
-The signature covers the subject, the sender, the time and the body's sha256; the subject holds the call id,
-the caller and the server. So a stored message cannot be moved to another subject, changed, or passed off
-as somebody else's — which the broker alone does not prevent: it does not check the reply subject of
-a publish against the publisher's permissions.
+`Podium-Seal: <by> <at> <signature>`: the signature covers the subject, the sender, the time and the body's
+sha256; the subject holds the call id, the caller and the server. So a stored message cannot be moved to another
+subject, changed, or passed off as somebody else's — which the broker alone does not prevent: it does not check
+the reply subject of a publish against the publisher's permissions.
+
+`Podium-Mac: <hmac>` proves the same to its recipient alone, for a twentieth of the time. So whoever acts on
+a message checks the MAC, and whoever reads the ledger checks the signature (docs/decisions/0008).
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -17,6 +21,7 @@ from bus.identity import Signer, signed_by
 from contracts.base import sha256
 
 SEAL = "Podium-Seal"
+MAC = "Podium-Mac"
 
 Roster = Mapping[str, str]
 """Identity name to nkey public key."""
@@ -30,6 +35,22 @@ def seal(signer: Signer, subject: str, body: bytes) -> dict[str, str]:
     """The header that vouches for `body` on `subject`."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     return {SEAL: f"{signer.name} {at} {signer.sign(_signed_bytes(subject, signer.name, at, body))}"}
+
+
+def mac(key: bytes, subject: str, body: bytes) -> str:
+    """The HMAC-SHA256 of `body` on `subject` under a key that sender and recipient share, hex."""
+    return hmac.digest(key, b"%b\n%b" % (subject.encode(), body), "sha256").hex()
+
+
+def vouched(subject: str, body: bytes, headers: Headers, key: bytes) -> str:
+    """The identity that sealed a message for the other holder of `key`, which is the recipient.
+
+    Raises:
+        InvalidMessage: the MAC is not that of this body on this subject.
+    """
+    if not hmac.compare_digest(headers.get(MAC, ""), mac(key, subject, body)):
+        raise InvalidMessage(subject, f"{sender(headers)} did not send this body to this subject")
+    return sender(headers)
 
 
 def sender(headers: Headers) -> str:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import nkeys
-from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_open, crypto_sign_seed_keypair
-from nacl.exceptions import BadSignatureError
+from nacl.bindings import (
+    crypto_scalarmult,
+    crypto_sign,
+    crypto_sign_BYTES,
+    crypto_sign_ed25519_pk_to_curve25519,
+    crypto_sign_ed25519_sk_to_curve25519,
+    crypto_sign_open,
+    crypto_sign_seed_keypair,
+)
+from nacl.exceptions import BadSignatureError, CryptoError
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,19 @@ class Signer:
     def sign(self, data: bytes) -> str:
         """Ed25519 signature, base64."""
         return base64.b64encode(crypto_sign(data, self._key)[:crypto_sign_BYTES]).decode()
+
+    def shared_key(self, public: str) -> bytes:
+        """32 bytes that only this identity and the holder of `public` can compute (X25519; RFC 7748).
+
+        Raises:
+            ValueError: `public` is no nkey public key.
+        """
+        try:
+            theirs = crypto_sign_ed25519_pk_to_curve25519(_verify_key(public))
+            secret = crypto_scalarmult(crypto_sign_ed25519_sk_to_curve25519(self._key), theirs)
+        except (CryptoError, ValueError) as wrong:
+            raise ValueError(f"not an nkey public key: {public!r}") from wrong
+        return hashlib.sha256(b"podium-mac-1\n" + secret).digest()
 
 
 def new_identity(name: str) -> Identity:

@@ -55,6 +55,7 @@ class MemoryBroker:
     streams: dict[str, list[Stored]] = field(default_factory=dict[str, list[Stored]])
     consumers: dict[tuple[str, str], _Consumer] = field(default_factory=dict[tuple[str, str], _Consumer])
     listeners: list[_Listener] = field(default_factory=list[_Listener])
+    identities: dict[str, Identity] = field(default_factory=dict[str, Identity])
     keys: dict[tuple[str, str], tuple[bytes, float]] = field(default_factory=dict[tuple[str, str], tuple[bytes, float]])
 
     def add_consumer(self, stream: str, name: str, filter_subject: str) -> None:
@@ -62,10 +63,10 @@ class MemoryBroker:
         self.consumers.setdefault((stream, name), _Consumer(filter_subject))
 
     def connect(self, identity: str) -> MemoryBus:
-        """A connection under `identity`, whose fresh key is put on the roster."""
-        made = new_identity(identity)
-        self.keys[ROSTER_BUCKET, identity] = (made.public.encode(), math.inf)
-        return MemoryBus(self, made)
+        """A connection under `identity`, whose key is made on first use and put on the roster."""
+        known = self.identities.setdefault(identity, new_identity(identity))
+        self.keys[ROSTER_BUCKET, identity] = (known.public.encode(), math.inf)
+        return MemoryBus(self, known)
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,18 @@ class MemoryBus:
         """The name given at `connect`."""
         return self._identity
 
+    def shared_key(self, public: str) -> bytes:
+        """See `Bus.shared_key`."""
+        return self._signer.shared_key(public)
+
     async def store(
-        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
+        self,
+        subject: str,
+        body: bytes,
+        headers: Headers = NO_HEADERS,
+        *,
+        expect: Expect | None = None,
+        patient: bool = False,
     ) -> int:
         """See `Bus.store`."""
         await anyio.lowlevel.checkpoint()

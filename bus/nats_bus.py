@@ -9,7 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
+from anyio.lowlevel import cancel_shielded_checkpoint
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -32,6 +34,8 @@ _GET_S = 30.0
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 _MISSING = (404, 408)
 _BATCH = 256
+_AT_A_STRETCH = 32
+"""Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,18 @@ class NatsBus:
         """Return when the connection is over and will not come back."""
         await self._link.closed.wait()
 
+    def shared_key(self, public: str) -> bytes:
+        """See `Bus.shared_key`."""
+        return self._signer.shared_key(public)
+
     async def store(
-        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
+        self,
+        subject: str,
+        body: bytes,
+        headers: Headers = NO_HEADERS,
+        *,
+        expect: Expect | None = None,
+        patient: bool = False,
     ) -> int:
         """See `Bus.store`. Tries for half a minute; a retry that finds its own message counts as success."""
         sealed = {**headers, **seal(self._signer, subject, body)}
@@ -85,7 +99,7 @@ class NatsBus:
             sealed["Nats-Expected-Last-Subject-Sequence"] = str(expect.last)
             if expect.subject:
                 sealed["Nats-Expected-Last-Subject-Sequence-Subject"] = expect.subject
-        post = await self._posting.post(subject, body, sealed)
+        post = await self._posting.post(subject, body, sealed, patient=patient)
         if (error := post.answer.get("error")) is None:
             return int(post.answer["seq"])
         if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
@@ -153,6 +167,7 @@ class NatsBus:
     async def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AsyncGenerator[None]:
         """See `Bus.consume`. Subscribes to the deliver subject that `provision` gave this consumer."""
         subject, queue = deliver_subject(stream, consumer, self.identity)
+        taken = count(1)
 
         async def on_msg(msg: Msg) -> None:
             prefix, _, rest = msg.reply.partition(f"$JS.ACK.{stream}.{consumer}.")
@@ -161,6 +176,8 @@ class NatsBus:
                 return
             delivery = _NatsDelivery(_message(msg), int(rest.split(".")[0]), self._client, msg.reply)
             await on_delivery(delivery)
+            if next(taken) % _AT_A_STRETCH == 0:
+                await cancel_shielded_checkpoint()
 
         subscription = await subscribe(self._client, subject, queue, on_msg)
         await barrier(self._client)  # whatever is sent after this point is received

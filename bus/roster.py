@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from bus.bus import Bus, Headers
-from bus.envelope import opened, sender
+from bus.bus import NO_HEADERS, Bus, Headers
+from bus.envelope import MAC, mac, opened, sender, vouched
 from contracts.ledger import ROSTER_BUCKET
 
 
-class LiveRoster(Mapping[str, str]):
-    """Identity name to public key; read from the bus when an unknown name comes up."""
+class LiveRoster:
+    """Public keys by identity name; read from the bus when an unknown name comes up."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._keys: dict[str, str] = {}
+        self._public: dict[str, str] = {}
+        self._shared: dict[str, bytes] = {}
 
-    def __getitem__(self, name: str) -> str:
-        return self._keys[name]
+    async def vouch(self, recipient: str, subject: str, body: bytes) -> Headers:
+        """The header by which `recipient` knows at once that this identity sends `body` on `subject`.
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
+        A recipient who is not on the roster has the seal to check, as everybody has.
+        """
+        key = await self._key(recipient)
+        return NO_HEADERS if key is None else {MAC: mac(key, subject, body)}
 
-    def __len__(self) -> int:
-        return len(self._keys)
+    async def received(self, subject: str, body: bytes, headers: Headers) -> str:
+        """The identity that sent a message to this one: by its MAC, or by its seal where it has none.
+
+        Raises:
+            InvalidMessage: nobody on the roster did.
+        """
+        if MAC not in headers or (key := await self._key(sender(headers))) is None:
+            return await self.opened(subject, body, headers)
+        return vouched(subject, body, headers, key)
 
     async def opened(self, subject: str, body: bytes, headers: Headers) -> str:
         """The identity that sealed the message; see `bus.envelope.opened`.
@@ -31,7 +39,18 @@ class LiveRoster(Mapping[str, str]):
         Raises:
             InvalidMessage: nobody on the roster sealed these bytes for this subject.
         """
-        if sender(headers) not in self._keys:
+        await self._knows(sender(headers))
+        return opened(subject, body, headers, self._public)
+
+    async def _key(self, name: str) -> bytes | None:
+        if (known := self._shared.get(name)) is not None:
+            return known
+        if not await self._knows(name):
+            return None
+        return self._shared.setdefault(name, self._bus.shared_key(self._public[name]))
+
+    async def _knows(self, name: str) -> bool:
+        if name not in self._public:
             entries = await self._bus.entries(ROSTER_BUCKET)
-            self._keys = {name: public.decode() for name, public in entries.items()}
-        return opened(subject, body, headers, self._keys)
+            self._public = {name: public.decode() for name, public in entries.items()}
+        return name in self._public

@@ -144,20 +144,24 @@ class Serving:
 
     async def _settle(self, call: CallSubject, delivery: Delivery, body: bytes) -> None:
         try:
-            await self._bus.store(call.result, body, expect=ABSENT)
+            await self._store_result(call, body)
         except AlreadyStored:
             pass  # an earlier execution got as far as its answer
         except StoreRefused as refused:
             if refused.retry:
                 raise
             limit = Failure(kind="limit", message=f"the answer was refused by the ledger: {refused.reason}")
-            await self._bus.store(call.result, response(call.call_id, failure_result(limit)), expect=ABSENT)
+            await self._store_result(call, response(call.call_id, failure_result(limit)))
         await delivery.ack()
+
+    async def _store_result(self, call: CallSubject, body: bytes) -> None:
+        vouched = await self._roster.vouch(call.caller, call.result, body)
+        await self._bus.store(call.result, body, vouched, expect=ABSENT)
 
     async def _respond(self, call: CallSubject, delivery: Delivery) -> bytes:
         held = delivery.message
         try:
-            sender = await self._roster.opened(held.subject, held.body, held.headers)
+            sender = await self._roster.received(held.subject, held.body, held.headers)
             message = parse(held.subject, held.body)
         except InvalidMessage as wrong:
             return error_response(None, INVALID_REQUEST, wrong.reason)

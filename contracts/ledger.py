@@ -41,3 +41,6 @@ class CallRecord(Model):
     result_sha256: Sha256 | None = None
     duration_ms: float | None = Field(default=None, description="From stored call to stored result.")
     failure: Failure | None = None
+    sealed: bool = Field(
+        default=True, description="False: its server answered it, but its caller's signature does not hold."
+    )

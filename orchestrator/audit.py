@@ -1,7 +1,8 @@
 """Every call in the ledger, as an auditor sees it.
 
-A call counts when the caller its subject names has sealed it, a result when the server has; anything else
-that stands in a stream was put there by somebody who may not, and is counted as foreign.
+A call counts when the caller its subject names has sealed it, or when the server answered it all the same (it goes
+by the MAC, see docs/decisions/0008); a result when the server has sealed it. Anything else that stands in a stream
+was put there by somebody who may not, and is counted as foreign.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
     seals, found, foreign = Seals(bus), list[CallRecord](), 0
     for server in sorted(set(servers)):
         calls: dict[str, Stored] = {}
+        unsealed: dict[str, Stored] = {}
         results: dict[str, Stored] = {}
         async for kept in bus.history(server_stream(server)):
             by, call_id = await seals.sealed_by(kept), kept.subject.rpartition(".")[2]
@@ -40,9 +42,15 @@ async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
                 results[call_id] = kept
             elif kept.subject.startswith("call.") and by and by == _caller(kept.subject):
                 calls[call_id] = kept
+            elif kept.subject.startswith("call."):
+                unsealed[call_id] = kept
             else:
                 foreign += 1
-        found += [each for kept in calls.values() if (each := _record(kept, results)) and run in ("", each.run)]
+        answered = {call_id: kept for call_id, kept in unsealed.items() if call_id in results and call_id not in calls}
+        foreign += len(unsealed) - len(answered)
+        records = [_record(kept, results) for kept in calls.values()]
+        records += [_record(kept, results, sealed=False) for kept in answered.values()]
+        found += [each for each in records if each and run in ("", each.run)]
     return Audit(tuple(sorted(found, key=lambda each: each.called_at)), foreign)
 
 
@@ -51,7 +59,7 @@ def _caller(subject: str) -> str:
     return parts[3] if parts[0] == "call" and len(parts) == 5 else parts[1] if len(parts) == 4 else ""
 
 
-def _record(call: Stored, results: Mapping[str, Stored]) -> CallRecord | None:
+def _record(call: Stored, results: Mapping[str, Stored], *, sealed: bool = True) -> CallRecord | None:
     try:
         subject = CallSubject.parse(call.subject)
     except InvalidMessage:
@@ -76,6 +84,7 @@ def _record(call: Stored, results: Mapping[str, Stored]) -> CallRecord | None:
         result_sha256=_digest(as_object(answer.get("result")).get("structuredContent")) if result else None,
         duration_ms=(result.stored_at - call.stored_at).total_seconds() * 1000 if result else None,
         failure=failure,
+        sealed=sealed,
     )
 
 

@@ -67,13 +67,14 @@ def _table(records: tuple[CallRecord, ...], width: int) -> Table:
     for each in records:
         took = "" if each.duration_ms is None else f"{each.duration_ms:,.0f} ms"
         why = "" if each.failure is None else f": {each.failure.message}"
+        told = each.outcome + why if each.sealed else f"not signed by its caller; {each.outcome}{why}"
         hashes = (each.call_id[:8], each.params_sha256[:8], (each.result_sha256 or "")[:8]) if digests else ()
         table.add_row(
             Text(f"{each.called_at.astimezone():%H:%M:%S}"),
             Text(each.caller),
             Text(f"{each.server}.{each.tool}"),
             Text(took),
-            Text(line(each.outcome + why, 60), OUTCOMES[each.outcome]),
+            Text(line(told, 60), OUTCOMES[each.outcome] if each.sealed else "red"),
             *(Text(digest, "dim") for digest in hashes),
             Text(line(each.step, 40), "dim"),
         )

@@ -7,10 +7,11 @@ import pytest
 
 from bus.bus import ABSENT
 from bus.caller import Caller, new_call_id, open_caller
+from bus.envelope import MAC
 from bus.errors import AlreadyStored, CallFailed
 from bus.registry import cards
 from bus.subjects import CallSubject
-from bus.wire import Correlation, call_request, failure_of, parse
+from bus.wire import INVALID_REQUEST, Correlation, call_request, failure_of, parse, result_of
 from contracts.ledger import server_stream
 from contracts.manifest import tools_digest
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
@@ -84,6 +85,26 @@ async def test_a_server_that_dies_at_work_is_given_the_call_again(rig: Rig) -> N
                         await anyio.lowlevel.checkpoint()
         assert results[0].executions == 1
         assert first.executed == []
+
+
+async def test_of_many_calls_at_once_each_gets_its_own_answer(rig: Rig) -> None:
+    """Calls that leave in company are answered apart, and one that is given up takes no other with it."""
+    answers: dict[int, str] = {}
+    async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, open_caller(bus) as caller:
+
+        async def ask(number: int) -> None:
+            with anyio.CancelScope() as scope:
+                if number % 5 == 0:
+                    scope.cancel()
+                answers[number] = (await say(caller, str(number), new_call_id())).text
+
+        async with served(server, Echo()):
+            await say(caller, "first", new_call_id())
+            with anyio.fail_after(30):
+                async with anyio.create_task_group() as tasks:
+                    for number in range(100):
+                        tasks.start_soon(ask, number)
+    assert answers == {number: str(number) for number in range(100) if number % 5}
 
 
 async def test_a_failure_is_an_answer_with_a_way_out(rig: Rig) -> None:
@@ -174,6 +195,33 @@ async def test_a_call_sealed_by_somebody_else_is_refused(rig: Rig) -> None:
             answer = parse("answer", await caller.exchange(subject, forged))
     assert answer["error"]["code"] == -32020
     assert echo.executed == []
+
+
+async def test_a_call_whose_mac_is_not_its_callers_is_refused(rig: Rig) -> None:
+    """Who may publish under a name, but has not its key, has nothing executed."""
+    echo = Echo()
+    subject = CallSubject("echo", "say", "operator", new_call_id())
+    async with rig.connect("echo") as server, rig.connect("operator") as forger, rig.connect("orchestrator") as bus:
+        async with served(server, echo), open_caller(bus) as caller:
+            body = call_request(subject.call_id, "say", EchoParams(text="forged"), Correlation())
+            await forger.store(str(subject), body, {MAC: "0" * 64}, expect=ABSENT)
+            with anyio.fail_after(30):
+                while (kept := await bus.last(server_stream("echo"), subject.result)) is None:
+                    await anyio.lowlevel.checkpoint()
+            assert parse("answer", kept.body)["error"]["code"] == INVALID_REQUEST
+            await say(caller, "mine", mine := new_call_id())  # and what is vouched for still runs
+    assert echo.executed == [mine]
+
+
+async def test_a_call_with_a_seal_alone_is_taken(rig: Rig) -> None:
+    """The MAC saves time; a client that does not know it proves itself by its signature."""
+    subject = CallSubject("echo", "say", "orchestrator", new_call_id())
+    async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, open_caller(bus) as caller:
+        async with served(server, Echo()):
+            body = call_request(subject.call_id, "say", EchoParams(text="sealed"), Correlation())
+            await bus.store(str(subject), body, expect=ABSENT)
+            answer = result_of("echo", "say", await caller.exchange(subject, body), EchoResult)
+    assert answer.text == "sealed"
 
 
 async def test_a_result_sealed_by_somebody_else_is_not_believed(nats: NatsRig) -> None:

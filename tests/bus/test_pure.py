@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.envelope import SEAL, opened, seal
+from bus.envelope import MAC, SEAL, mac, opened, seal, vouched
 from bus.errors import CallFailed, InvalidMessage
 from bus.grants import Grant, check_calls, permissions
 from bus.identity import new_identity
@@ -67,6 +67,30 @@ def test_a_sealed_message_opens_only_as_it_was_sealed(body: bytes, other: bytes,
     if other != body:
         with pytest.raises(InvalidMessage):
             opened(subject, other, headers, ROSTER)
+
+
+@given(st.binary(), st.binary(), NAMES)
+def test_a_vouched_message_is_taken_only_as_it_was_sent(body: bytes, other: bytes, subject: str) -> None:
+    """Sender and recipient compute the same key; nobody else does, and another body or subject is noticed."""
+    key = ALICE.signer().shared_key(MALLORY.public)
+    assert key == MALLORY.signer().shared_key(ALICE.public)
+    headers = {**seal(ALICE.signer(), subject, body), MAC: mac(key, subject, body)}
+    assert vouched(subject, body, headers, key) == "alice"
+    for wrong_key in (b"\0" * 32, new_identity("eve").signer().shared_key(MALLORY.public)):
+        with pytest.raises(InvalidMessage):
+            vouched(subject, body, headers, wrong_key)
+    with pytest.raises(InvalidMessage):
+        vouched(subject + "x", body, headers, key)
+    if other != body:
+        with pytest.raises(InvalidMessage):
+            vouched(subject, other, headers, key)
+
+
+def test_a_key_that_is_none_is_refused() -> None:
+    """A roster entry that no identity made gives no shared secret."""
+    for public in ("", "U", "U" + "A" * 55, "not base32!"):
+        with pytest.raises(ValueError, match="public key"):
+            ALICE.signer().shared_key(public)
 
 
 def test_a_sender_who_is_not_on_the_roster_is_nobody() -> None:

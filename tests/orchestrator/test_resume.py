@@ -37,13 +37,19 @@ class FrailBus(MemoryBus):
     count = 0
 
     async def store(
-        self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
+        self,
+        subject: str,
+        body: bytes,
+        headers: Headers = NO_HEADERS,
+        *,
+        expect: Expect | None = None,
+        patient: bool = False,
     ) -> int:
         """See `Bus.store`."""
         self.count += 1
         if self.count == self.dies_at and not self.after:
             raise Killed
-        seq = await super().store(subject, body, headers, expect=expect)
+        seq = await super().store(subject, body, headers, expect=expect, patient=patient)
         if self.count == self.dies_at:
             raise Killed
         return seq
@@ -207,10 +213,16 @@ async def test_a_write_whose_acknowledgement_was_lost_is_recognised(stage: Stage
 
     class Forgetful(FrailBus):
         async def store(
-            self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, expect: Expect | None = None
+            self,
+            subject: str,
+            body: bytes,
+            headers: Headers = NO_HEADERS,
+            *,
+            expect: Expect | None = None,
+            patient: bool = False,
         ) -> int:
             """See `Bus.store`."""
-            seq = await MemoryBus.store(self, subject, body, headers, expect=expect)
+            seq = await MemoryBus.store(self, subject, body, headers, expect=expect, patient=patient)
             self.count += 1
             if self.count % 2 and subject.startswith("run."):
                 raise BusUnavailable("no acknowledgement")
