@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from contracts.bundle import Comparison
 from contracts.code_writer import ProposeResult
+from contracts.sandbox import Ended, Limits
 from contracts.test_runner import Counts, RunResult
 from contracts.workflow import Plan
 from orchestrator.compare import outcomes, red
@@ -33,10 +34,7 @@ def failing_or_why_not(asked: Sequence[str], shown: RunResult) -> tuple[str, ...
                 f"Run them by hand in a fresh clone; files that are not committed are not there. {_CONFIGURE}",
             )
         case "stopped":
-            raise CouldNot(
-                f"The test run was stopped ({shown.sandbox.ended}): {shown.reason}.",
-                "Raise `[budgets] test_timeout_s` in podium.toml, or make the test end.",
-            )
+            raise CouldNot(f"The test run was stopped: {shown.reason}.", _within_limits(shown.sandbox.ended))
         case "broken":
             raise CouldNot(f"The test program could not run: {shown.reason}.", _CONFIGURE)
         case "passed":
@@ -46,6 +44,17 @@ def failing_or_why_not(asked: Sequence[str], shown: RunResult) -> tuple[str, ...
             )
         case "failed":
             return red(shown)
+
+
+def _within_limits(ended: Ended) -> str:
+    if ended == "wall_time":
+        return "Raise `[budgets] test_timeout_s` in podium.toml, or make the test end."
+    given = Limits()
+    return (
+        f"A test run gets {given.memory_bytes >> 30} GB of memory, {given.processes} processes, "
+        f"{given.disk_bytes >> 30} GB of disk and {given.output_kill_bytes >> 20} MB of output. "
+        "Have the test need less, or name another one."
+    )
 
 
 def check_baseline(suite: RunResult, failing: Sequence[str]) -> None:

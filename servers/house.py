@@ -28,16 +28,17 @@ from typing import NoReturn
 
 import anyio
 
+from bus import marks
 from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
 from bus.connect import URL_ENV, connect, identities
-from bus.errors import BusError
 from bus.grants import check_calls, permissions
 from bus.identity import load_identity
+from bus.marks import LedgerTorn
 from bus.provision import provision
 from contracts.failure import Failure
 from servers.crew import CREW_FILE, OPERATOR, CrewError, Member, callers, grants, read_crew
 from servers.door import Door
-from servers.housekeeping import Backoff, Signals, ended, fork, reap
+from servers.housekeeping import Backoff, Signals, ended, fork, fork_asking, reap
 from servers.specialist import tool_names
 from servers.throwaway import close_every_scratch
 
@@ -73,23 +74,29 @@ class House:
         self._signals = Signals()
         self._backoff = Backoff()
         self._restart_at: dict[str, float] = {}
+        self._ledger_is_whole = False
 
     def start(self) -> None:
         """Bring up the broker, then the crew; returns when every member is in the registry.
 
         Raises:
-            BrokerFailed, CrewError: with what went wrong.
+            BrokerFailed, CrewError, LedgerTorn: with what went wrong.
         """
         public = self._keys()
         if not self.url:
             users = {one.name: BrokerUser(public[one.name], permissions(one)) for one in grants(self.members)}
             self._broker = EmbeddedBroker(self.state / "broker", users, self.durability)
             self.url = self._broker.url
-        provisioning = fork(lambda: self._provision(public))
+        provisioning, answer = fork_asking(lambda: self._provision(public))
         (self.state / "work").mkdir(exist_ok=True, mode=0o700)
         self._import_everything()  # while the other core provisions
+        with os.fdopen(answer) as told:
+            losses = told.read()
         if reap(provisioning) != 0:
             raise BrokerFailed(f"the ledger at {self.url} could not be set up; see the log")
+        if losses:
+            raise LedgerTorn(f"the ledger has lost something since it was last used: {losses}")
+        self._ledger_is_whole = True
         ready, done = os.pipe()
         for member in self.members:
             self._fork_member(member, partial(_tell, done))
@@ -99,33 +106,40 @@ class House:
 
     def _keys(self) -> dict[str, str]:
         """Everybody's public key. A child reads the private ones, so that no fork of this process holds them."""
-        reading, writing = os.pipe()
-
-        def tell() -> None:
-            folder = identities(self.state)
-            keys = {grant.name: load_identity(folder, grant.name).public for grant in grants(self.members)}
-            os.write(writing, json.dumps(keys).encode())
-
-        child = fork(tell)
-        os.close(writing)
-        with os.fdopen(reading, "rb") as told:
+        folder = identities(self.state)
+        child, answer = fork_asking(
+            lambda: json.dumps({each.name: load_identity(folder, each.name).public for each in grants(self.members)})
+        )
+        with os.fdopen(answer) as told:
             data = told.read()
         if reap(child) != 0:
-            raise CrewError(f"the keys in {identities(self.state)} cannot be read or made; see the log")
+            raise CrewError(f"the keys in {folder} cannot be read or made; see the log")
         keys: dict[str, str] = json.loads(data)
         return keys
 
-    def _provision(self, public: dict[str, str]) -> int:
-        async def run() -> None:
+    def _provision(self, public: dict[str, str]) -> str:
+        """Set the ledger up; what it has lost since it was last marked, in words."""
+
+        async def run() -> str:
             async with connect(self.state, self.url, OPERATOR) as bus:
                 await provision(bus, grants(self.members), public)
+                if self._broker is None or (before := marks.read(marks_file(self.state))) is None:
+                    return ""
+                return ", ".join(marks.losses(before, await marks.take(bus, self._servers())))
 
-        try:
-            anyio.run(run)
-        except BusError as wrong:
-            log.error("%s", wrong)
-            return 1
-        return 0
+        return anyio.run(run)
+
+    def _mark(self) -> None:
+        """Note how far the ledger has come."""
+
+        async def run() -> None:
+            async with connect(self.state, self.url, OPERATOR) as bus:
+                marks.write(marks_file(self.state), await marks.take(bus, self._servers()))
+
+        anyio.run(run)
+
+    def _servers(self) -> list[str]:
+        return [each.name for each in grants(self.members) if each.serves]
 
     def _import_everything(self) -> None:
         import servers.member
@@ -218,7 +232,14 @@ class House:
             reap(pid)
         close_every_scratch(self.state / "scratch")
         if self._broker is not None:
+            if self._ledger_is_whole and self._broker.running() and reap(fork(self._mark)) != 0:
+                log.warning("the ledger was not marked; what it may lose from here on would not be noticed")
             self._broker.stop()
+
+
+def marks_file(state: Path) -> Path:
+    """Where it is written how far the ledger had come."""
+    return state / "broker" / "marks.json"
 
 
 def _tell(pipe: int, why_not: str) -> None:
@@ -253,6 +274,12 @@ def main() -> NoReturn:
         house = House(options, door)
         house.start()
         house.run()
+    except LedgerTorn as wrong:
+        log.error("%s", wrong)
+        status = 1
+        file = marks_file(options.state)
+        way_out = f"Put back a copy of {file.parent}, or go on with what is left: rm '{file}'"
+        door.refuse(Failure(kind="unavailable", message=str(wrong), way_out=way_out))
     except (BrokerFailed, CrewError) as wrong:
         log.error("%s", wrong)
         status = 1

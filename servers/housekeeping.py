@@ -45,6 +45,19 @@ def fork(work: Callable[[], int | None]) -> int:
         os._exit(status)
 
 
+def fork_asking(work: Callable[[], str]) -> tuple[int, int]:
+    """Run `work` in such a child; its pid, and the pipe on which its answer can be read to the end."""
+    reading, writing = os.pipe()
+
+    def tell() -> None:
+        with os.fdopen(writing, "w") as answer:
+            answer.write(work())
+
+    pid = fork(tell)
+    os.close(writing)
+    return pid, reading
+
+
 def reap(pid: int) -> int:
     """Wait for a child; its exit status, negative for a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -16,7 +16,7 @@ from orchestrator import gates
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import document, json_option, ledger, out, run_argument, start
 from orchestrator.papers import paper
-from orchestrator.runs import list_runs, state_of
+from orchestrator.runs import Listing, list_runs, state_of
 from orchestrator.text import duration, line, safe
 from orchestrator.view import STATUS_STYLE, picture
 
@@ -31,21 +31,27 @@ class Shown(Model):
 @click.command()
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many.")
 @json_option
-def runs(limit: int, as_json: bool) -> None:
-    """List runs, newest first.
+@click.pass_context
+def runs(context: click.Context, limit: int, as_json: bool) -> None:
+    """List runs, newest first. Exits with 1 if the ledger has lost parts of a run.
 
     \b
     Examples:
       podium runs
       podium runs -n 5 --json
     """
-    found = start(_runs, limit)
+    listing = start(_runs)
+    found = listing.runs[:limit]
     if as_json:
         document(found)
-    elif not found:
-        click.echo("There are no runs yet. `podium demo` makes one.")
-    else:
+    elif found:
         out().print(_table(found, out()))
+    elif not listing.torn:
+        click.echo("There are no runs yet. `podium demo` makes one.")
+    for torn in listing.torn:
+        click.secho(str(torn), err=True, fg="red")
+    if listing.torn:
+        context.exit(1)
 
 
 @click.command()
@@ -68,12 +74,9 @@ def show(run: str, as_json: bool) -> None:
         out().print(draw(shown, out().width))
 
 
-async def _runs(limit: int) -> Sequence[RunState]:
+async def _runs() -> Listing:
     async with ledger() as bus:
-        listing = await list_runs(bus)
-    for torn in listing.torn:
-        click.secho(str(torn), err=True, fg="red")
-    return listing.runs[:limit]
+        return await list_runs(bus)
 
 
 async def _show(name: str) -> Shown:

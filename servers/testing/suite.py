@@ -25,6 +25,7 @@ ENDED = {
     "wall_time": "the time limit of {wall:g} s",
     "cpu_time": "the CPU limit",
     "memory": "the memory limit",
+    "processes": "the limit on processes",
     "output": "the limit on output",
     "disk": "the limit on disk space",
     "cancelled": "cancellation",

@@ -1,0 +1,83 @@
+"""How far the ledger had come when it was last put down, so that a store which has lost something is found out.
+
+JetStream mends a damaged file by leaving out what it cannot read, and says so to its own log only. The marks lie
+beside the store, not in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bus.bus import Bus
+from bus.errors import BusError
+from contracts.base import Model
+from contracts.ledger import RUNS_STREAM, server_stream
+
+
+class LedgerTorn(BusError):
+    """The ledger holds less than it did."""
+
+
+class Mark(Model):
+    """What one stream held."""
+
+    last: int
+    """Sequence number of the newest message."""
+    messages: int
+
+
+class Marks(Model):
+    """What every stream of the ledger held."""
+
+    streams: dict[str, Mark]
+
+
+async def take(bus: Bus, servers: Iterable[str]) -> Marks:
+    """The marks of the ledger as it stands; `bus` is the operator's.
+
+    Raises:
+        BusUnavailable: no answer.
+    """
+    streams: dict[str, Mark] = {}
+    for stream in (RUNS_STREAM, *map(server_stream, servers)):
+        said = json.loads((await bus.request(f"$JS.API.STREAM.INFO.{stream}", b"")).body)
+        if "state" in said:
+            streams[stream] = Mark(last=said["state"]["last_seq"], messages=said["state"]["messages"])
+    return Marks(streams=streams)
+
+
+def losses(before: Marks, now: Marks) -> tuple[str, ...]:
+    """What is missing now, in words; nothing is ever taken out of the ledger on purpose."""
+    found: list[str] = []
+    for stream, was in sorted(before.streams.items()):
+        mark = now.streams.get(stream, Mark(last=0, messages=0))
+        missing = was.messages + max(0, mark.last - was.last) - mark.messages
+        if missing > 0:
+            found.append(f"{stream} lacks {missing} of {was.messages} messages")
+    return tuple(found)
+
+
+def read(file: Path) -> Marks | None:
+    """The marks in `file`; None where there are none.
+
+    Raises:
+        LedgerTorn: the file holds something else.
+    """
+    try:
+        return Marks.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as wrong:
+        raise LedgerTorn(f"{file} is damaged, so nobody can say whether the ledger is whole: {wrong}") from wrong
+
+
+def write(file: Path, marks: Marks) -> None:
+    """Put `marks` into `file`, whole or not at all."""
+    draft = file.with_suffix(f".{os.getpid()}")
+    draft.write_text(marks.model_dump_json())
+    draft.replace(file)
