@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import Enum, auto
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 import anyio
@@ -59,41 +60,59 @@ def start(task: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) ->
     Raises:
         KeyboardInterrupt: it was ended so.
     """
+    ending = _Ending()
 
     async def call() -> T | Interrupted:
-        # asyncio's own way cancels once, which gets lost where an answer arrives at the same moment (`wait_for`).
-        with anyio.CancelScope() as scope, _interrupting(scope):
+        with ending.scope():
             return await task(*args, **kwargs)
         return Interrupted.BY_SIGNAL
 
-    result = anyio.run(call, backend_options={"use_uvloop": sys.platform != "win32"})
+    # asyncio's own way cancels once, which gets lost where an answer arrives at the same moment (`wait_for`), and
+    # raises wherever it is when the loop is being closed; so its handlers are never in place.
+    before = {each: signal.signal(each, ending) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        result = anyio.run(call, backend_options={"use_uvloop": sys.platform != "win32"})
+    except BaseException:
+        if ending.at_once:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
     if result is Interrupted.BY_SIGNAL:
         raise KeyboardInterrupt
     return result
 
 
-@contextmanager
-def _interrupting(scope: anyio.CancelScope) -> Generator[None]:
-    loop, before = asyncio.get_running_loop(), {each: signal.getsignal(each) for each in _ENDING}
+class _Ending:
+    """The handler of signals that end a command: the first cancels its scope, and comes too late once that is left."""
 
-    def put_back() -> None:
-        for each, handler in before.items():
-            if loop.remove_signal_handler(each):
-                signal.signal(each, handler)
+    def __init__(self) -> None:
+        self.at_once = False
+        """The second has come: whatever is raised now is of its making."""
+        self._told = False
+        self._cancel: Callable[[], object] | None = None
 
-    def interrupt() -> None:
-        put_back()
-        scope.cancel()
+    @contextmanager
+    def scope(self) -> Generator[None]:
+        """What the first signal cancels; if one came before, right away."""
+        loop = asyncio.get_running_loop()
+        with anyio.CancelScope() as scope:
+            self._cancel = lambda: loop.call_soon_threadsafe(scope.cancel)
+            if self._told:
+                scope.cancel()
+            try:
+                yield
+            finally:
+                self._cancel = None
 
-    for each in _ENDING:
-        loop.add_signal_handler(each, interrupt)
-    try:
-        yield
-    finally:
-        put_back()
-
-
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if self._told and self._cancel is not None:
+            self.at_once = True
+            raise KeyboardInterrupt
+        self._told = True
+        if self._cancel is not None:
+            self._cancel()
 
 
 def document(what: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:
