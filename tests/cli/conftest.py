@@ -99,12 +99,16 @@ class Podium:
         return subprocess.Popen(
             [sys.executable, "-m", "orchestrator.cli.main", *args],
             cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PODIUM_STATE_DIR": str(self.state), **(env or {})},
+            env={**self.environment(), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def environment(self) -> dict[str, str]:
+        """What its processes are started with."""
+        return {**os.environ, "PYTHONPATH": str(ROOT), "PODIUM_STATE_DIR": str(self.state)}
 
     def fix(self, project: Project, *more: str, test: str = TEST) -> Done:
         """`podium run fix-bug --json` on a project."""
