@@ -70,16 +70,18 @@ def make(
         tried=accepted.patches.tried,
         sandbox=sandbox,
         summary=accepted.proposal.summary if accepted.proposal else accepted.commit.subject,
-        risks=risks(
-            files=diff.files,
-            proposal=accepted.proposal,
-            rivals=len(rivals) if accepted.proposal else 0,
-            comparison=accepted.comparison,
-            sandbox=sandbox,
-            findings_new=findings_new,
-            linted=after is not None,
-            still_red=len(red(accepted.suite)),
-            notes=opened.notes,
+        risks=tuple(
+            risks(
+                files=diff.files,
+                proposal=accepted.proposal,
+                rivals=len(rivals) if accepted.proposal else 0,
+                comparison=accepted.comparison,
+                sandbox=sandbox,
+                findings_new=findings_new,
+                linted=after is not None,
+                still_red=len(red(accepted.suite)),
+                notes=opened.notes,
+            )
         ),
         metrics=metrics,
     )

@@ -41,22 +41,8 @@ def risks(
     linted: bool,
     still_red: int,
     notes: Sequence[str],
-) -> tuple[str, ...]:
-    """In plain words, the gravest first."""
-    return tuple(_all(files, proposal, rivals, comparison, sandbox, findings_new, linted, still_red, notes))
-
-
-def _all(
-    files: Sequence[str],
-    proposal: Proposal | None,
-    rivals: int,
-    comparison: Comparison,
-    sandbox: SandboxLevel,
-    findings_new: Sequence[Finding],
-    linted: bool,
-    still_red: int,
-    notes: Sequence[str],
 ) -> Iterator[str]:
+    """In plain words, the gravest first."""
     if comparison.verdict != "better":
         yield f"Accepted by a person although the suite was not clear: {comparison.reason}."
     if proposal is None:
