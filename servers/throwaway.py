@@ -36,8 +36,20 @@ def close_scratch(at: Path) -> None:
         at.unlink()
         # The temporary folder is everybody's: by now the name may be somebody else's.
         if there.is_dir() and not there.is_symlink() and there.stat().st_uid == os.geteuid():
-            shutil.rmtree(there, ignore_errors=True)
-    shutil.rmtree(at, ignore_errors=True)
+            remove_tree(there)
+    remove_tree(at)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, if it is there, even if a test took permissions away inside it."""
+    shutil.rmtree(path, ignore_errors=True)
+    if path.is_dir():
+        path.chmod(0o700)
+        for folder, folders, _ in os.walk(path):
+            for inner in (Path(folder, name) for name in folders):
+                if not inner.is_symlink():
+                    inner.chmod(0o700)  # before it is entered
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def close_every_scratch(root: Path) -> None:

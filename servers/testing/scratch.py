@@ -17,6 +17,7 @@ from contracts import diff
 from contracts.diff import DiffError, FileDiff
 from servers.specialist import ToolError
 from servers.testing.podium_inside.request import Splice
+from servers.throwaway import remove_tree
 
 TREE = "tree"
 
@@ -68,17 +69,6 @@ def state(tree: Path) -> str:
             folder_only = stat.S_ISDIR(at.st_mode)  # its times change with what is in it, which is listed itself
             found.append((path, at.st_mode, *(() if folder_only else (at.st_ino, at.st_size, at.st_ctime_ns))))
     return hashlib.sha256(repr(sorted(found, key=repr)).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder even if a test took permissions away inside it."""
-    if not path.exists():
-        return
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        for folder, _, _ in os.walk(path):
-            os.chmod(folder, 0o700)
-        shutil.rmtree(path)
 
 
 def splices(tree: Path, text: str) -> list[Splice]:

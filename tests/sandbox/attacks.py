@@ -131,7 +131,7 @@ ATTACKS = (
     Attack("userfaultfd", "considered(call(323, 282, -1))", bare=False),
     Attack("memory files, which no limit counts", "considered(call(319, 279, b'x', 0))"),
     Attack("system V shared memory", "considered(call(29, 194, 0, 4096, 0o600))"),
-    Attack("message queues", "considered(call(240, 180, b'/podium-test', 0))"),
+    Attack("message queues", "considered(call(240, 180, b'podium-test', 0))"),
     Attack("file handles", "considered(call(304, 265, -100, 0, 0))", bare=False),
     Attack("type into the terminal", "considered(call(16, 29, 0, 0x5412, b'x'))"),
     Attack("paste into the console", "considered(call(16, 29, 0, 0x541C, b'x'))"),

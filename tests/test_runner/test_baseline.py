@@ -78,7 +78,7 @@ async def test_what_could_not_be_confirmed_in_time_is_named(project: Project) ->
     project.file("test_it.py", "import it\ndef test_it(): assert it.value() == 2\n")
     slow = "    'podium_inside.trial' in sys.modules or time.sleep(99)\n    return 2"
     edits = {"slow": project.change("it.py", ("    return 1", slow)), "wrong": project.change("it.py", ("1", "3"))}
-    tried = await project.try_("test_it.py::test_it", edits, budget_s=12)
+    tried = await project.try_("test_it.py::test_it", edits, budget_s=9)
     assert [each.outcome for each in tried.results] == ["untried", "failing"]
     assert tried.unconfirmed == ("slow",)
 

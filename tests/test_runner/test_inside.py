@@ -226,6 +226,8 @@ def test_every_kind_of_damage_to_a_tree_is_mended(tmp_path: Path) -> None:
     for name in ("written", "same_size", "removed", "becomes_folder", "mode", "a/b/deep", "moved"):
         (root / name).write_text(f"text of {name}")
     (root / "link").symlink_to("written")
+    (root / "closed/inner").mkdir(parents=True)
+    (root / "closed/inner/file").write_text("inner")
 
     def snapshot() -> dict[str, tuple[int, str]]:
         found: dict[str, tuple[int, str]] = {}
@@ -245,6 +247,8 @@ def test_every_kind_of_damage_to_a_tree_is_mended(tmp_path: Path) -> None:
         (root / "becomes_folder").unlink()
         (root / "becomes_folder").mkdir()
         (root / "mode").chmod(0o000)
+        (root / "closed/inner").chmod(0o000)
+        (root / "closed").chmod(0o000)
         (root / "a/b/deep").unlink()
         (root / "a/b").rmdir()
         (root / "a/b").symlink_to("/")
@@ -253,5 +257,6 @@ def test_every_kind_of_damage_to_a_tree_is_mended(tmp_path: Path) -> None:
         (root / "link").symlink_to("/etc")
         (root / "new/folder").mkdir(parents=True)
         (root / "new/folder/file").write_text("x")
+        (root / "new/folder").chmod(0o000)
         mender.mend()
         assert snapshot() == before

@@ -83,6 +83,8 @@ class Mender:
             _remove(full)
             os.symlink(os.fsdecode(self._kept[path]), full)
             return
+        if os.path.lexists(full):
+            os.chmod(full, 0o600)
         with open(full, "wb") as file:
             file.write(self._kept[path])
         os.chmod(full, stat.S_IMODE(was[2]))
@@ -94,14 +96,22 @@ def _scan(root: str) -> dict[str, tuple[int, ...]]:
     todo = [""]
     while todo:
         folder = todo.pop()
-        with os.scandir(os.path.join(root, folder)) as entries:
-            for entry in entries:
-                path = f"{folder}/{entry.name}" if folder else entry.name
-                status = entry.stat(follow_symlinks=False)
-                found[path] = _sign(status)
-                if stat.S_ISDIR(status.st_mode):
-                    todo.append(path)
+        for entry in _listing(os.path.join(root, folder)):
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            status = entry.stat(follow_symlinks=False)
+            found[path] = _sign(status)
+            if stat.S_ISDIR(status.st_mode):
+                todo.append(path)
     return found
+
+
+def _listing(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError:
+        os.chmod(folder, 0o700)  # a test closed it; that its mode is wrong is known already
+        return _listing(folder)
 
 
 def _sign(status: os.stat_result) -> tuple[int, ...]:
@@ -121,8 +131,11 @@ def _remove(path: str) -> None:
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path, ignore_errors=True)
         if os.path.isdir(path):
-            for folder, _, _ in os.walk(path):
-                os.chmod(folder, 0o700)
+            os.chmod(path, 0o700)
+            for folder, folders, _ in os.walk(path):
+                for name in folders:  # opened before it is entered; a link's mode is nobody's
+                    if not os.path.islink(os.path.join(folder, name)):
+                        os.chmod(os.path.join(folder, name), 0o700)
             shutil.rmtree(path, ignore_errors=True)
     elif os.path.lexists(path):
         os.unlink(path)
