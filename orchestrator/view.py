@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NoReturn, Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -56,7 +56,13 @@ class View(Protocol):
 
 def console(*, err: bool = True) -> Console:
     """The console everything but a JSON document goes to; `NO_COLOR` and `TERM=dumb` count."""
-    return Console(stderr=err, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return _Console(stderr=err, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Leave it to `main`, which knows that a reader who has seen enough is no error."""
+        raise BrokenPipeError
 
 
 def view_for(out: Console) -> View:

@@ -36,6 +36,7 @@ from bus.identity import load_identity
 from bus.marks import LedgerTorn
 from bus.provision import provision
 from contracts.failure import Failure
+from contracts.ledger import AGENTS_BUCKET
 from servers.crew import CREW_FILE, OPERATOR, CrewError, Member, callers, grants, read_crew
 from servers.door import Door
 from servers.housekeeping import Backoff, Signals, ended, fork, fork_asking, reap
@@ -123,7 +124,11 @@ class House:
         async def run() -> str:
             async with connect(self.state, self.url, OPERATOR) as bus:
                 await provision(bus, grants(self.members), public)
-                if self._broker is None or (before := marks.read(marks_file(self.state))) is None:
+                if self._broker is None:
+                    return ""
+                for key in await bus.entries(AGENTS_BUCKET):  # of a crew that ended with an earlier house
+                    await bus.delete(AGENTS_BUCKET, key)
+                if (before := marks.read(marks_file(self.state))) is None:
                     return ""
                 return ", ".join(marks.losses(before, await marks.take(bus, self._servers())))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import click
 from rich.text import Text
@@ -43,18 +44,23 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 async def _look(quiet: bool) -> list[Check]:
     found: list[Check] = []
-    async for check in _checks():
-        found.append(check)
-        if not quiet:
-            mark, style = MARKS[check.level]
-            text = Text.assemble((f"{mark} ", style), (f"{check.name}  ", "bold"), safe(check.found))
-            if check.way_out:
-                text.append(f"\n    → {check.way_out}", "yellow")
-            out().print(text, soft_wrap=True)
+    async with aclosing(_checks()) as checks:
+        async for check in checks:
+            found.append(check)
+            if not quiet:
+                _tell(check)
     return found
 
 
-async def _checks() -> AsyncIterator[Check]:
+def _tell(check: Check) -> None:
+    mark, style = MARKS[check.level]
+    text = Text.assemble((f"{mark} ", style), (f"{check.name}  ", "bold"), safe(check.found))
+    if check.way_out:
+        text.append(f"\n    → {check.way_out}", "yellow")
+    out().print(text, soft_wrap=True)
+
+
+async def _checks() -> AsyncGenerator[Check]:
     state = state_dir()
     for check in machine(state):
         yield check

@@ -31,11 +31,17 @@ def trouble(message: str, way_out: str = "", *, code: int = 1) -> Trouble:
 
 
 def report(error: Exception, args: Sequence[str]) -> int:
-    """Say what went wrong, as text and, with `--json`, as the one document on stdout; returns the exit code."""
+    """Say what went wrong, as text and, with `--json`, as the one document on stdout; returns the exit code.
+
+    Raises:
+        BrokenPipeError: that was it; there is nobody to tell.
+    """
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
     error = root(error)
+    if isinstance(error, BrokenPipeError):
+        raise error
     known = failure_of(error)
     if known is None or "--debug" in args:
         traceback.print_exception(error, file=sys.stderr)

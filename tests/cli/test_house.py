@@ -23,6 +23,15 @@ def test_what_a_command_starts_is_gone_when_the_command_is(fresh: Podium) -> Non
     assert_all_gone(fresh)
 
 
+def test_the_crew_of_the_house_before_is_not_listed(fresh: Podium) -> None:
+    """Whoever asks right after another command sees this crew, not the one that has just ended with it."""
+    before = _cards(fresh("agents", "--json").out)
+    fresh("down")
+    now = _cards(fresh("agents", "--json").out)
+    assert now != before
+    assert len(now) == len(before)
+
+
 def test_up_stays_until_down(fresh: Podium) -> None:
     """`up` is idempotent, `status` tells, `down` waits until all is gone and says when nothing ran."""
     first, second = fresh("up", "--json").document, fresh("up", "--json").document

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from orchestrator.cli.commands import COMMANDS, podium
 from orchestrator.cli.reference import walk
 from orchestrator.cli.trouble import report, trouble
+from tests.cli.conftest import Podium
 
 READS = ("runs", "show", "watch", "agents", "audit log", "status", "doctor", "run fix-bug", "resume", "bundle")
 
@@ -154,3 +156,17 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         shown = process.stderr.read()
 
     assert (process.returncode, shown) == (0, b"")
+
+
+def test_a_reader_that_goes_away_in_the_middle_is_none_either(tmp_path: Path) -> None:
+    """`podium doctor | head -1`: what has been started is put away, and nothing is said."""
+    podium = Podium(tmp_path / "state")
+    with podium.begin("doctor") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        shown = process.stderr.read()
+
+    assert (process.returncode, shown) == (0, "")
+    podium("down")
