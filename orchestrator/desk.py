@@ -32,10 +32,10 @@ Edit = Callable[[str, str], Awaitable[str]]
 """Let a person edit a text; the second argument is the file name's ending."""
 
 TITLES = {
-    "plan": "Gate 1: the plan. Nothing has been changed yet.",
-    "patches": "Gate 2: the patches. None is applied yet.",
-    "handoff": "Gate 3: the handover. Approving puts the branch into your repository; your checkout stays as it is.",
-    "escalation": "A question that no rule can answer.",
+    "plan": ("Gate 1: the plan", "Nothing has been changed yet."),
+    "patches": ("Gate 2: the patches", "None is applied yet."),
+    "handoff": ("Gate 3: the handover", "Approving puts the branch into your repository; the checkout stays as it is."),
+    "escalation": ("A question", "No rule can answer it."),
 }
 
 
@@ -61,7 +61,9 @@ class TerminalDesk:
         if problem:
             self._out.print(Text(f"That was not taken: {problem}", "red"))
         else:
-            self._out.print(Rule(Text(TITLES[request.kind]), align="left", style="yellow"))
+            title, meaning = TITLES[request.kind]
+            self._out.print(Rule(Text(title), align="left", style="yellow"))
+            self._out.print(Text(meaning, "yellow"))
             self._out.print(paper(request))
         while True:
             try:
