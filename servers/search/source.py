@@ -111,6 +111,15 @@ class Source:
         return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
 
     @cached_property
+    def functions(self) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+        """Every function and method it defines, by name."""
+        found: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, FUNCTIONS):
+                found.setdefault(node.name, []).append(node)
+        return found
+
+    @cached_property
     def statements(self) -> tuple[ast.stmt, ...]:
         """Every statement, in the order of the text."""
         found = [node for node in ast.walk(self.tree) if isinstance(node, ast.stmt)]

@@ -144,6 +144,24 @@ def test_the_usual_slips_are_among_the_candidates(name: str) -> None:
     assert any(ast.dump(parse(edit.result)) == wanted for edit in all_edits(wrong) if edit.sound())
 
 
+@pytest.mark.parametrize(
+    ("definition", "call"),
+    [
+        ("def free(start, end):\n    return start < end\n", "free({})"),
+        ("class Room:\n    def book(self, start, end): ...\n", "room.book({})"),
+    ],
+)
+def test_arguments_that_have_their_parameters_names_are_hardly_exchanged(definition: str, call: str) -> None:
+    """The names say that the order is right, so anything else is tried and proposed first."""
+
+    def likelihood(arguments: str) -> float:
+        text = f"{definition}\ndef ask(start, end, room):\n    return {call.format(arguments)}\n"
+        return max(each.weight for each in all_edits(text) if each.what.startswith("arguments 1 and 2 of"))
+
+    assert likelihood("start, end") < likelihood("end, start") / 5
+    assert likelihood("room.start, room.end") < likelihood("room.end, room.start") / 5
+
+
 @pytest.mark.parametrize("text", ["x = " + "(" * 5000, "x = 1\0", "def f(:\n", "-" * 200_000 + "1", "a" * 1_000_001])
 def test_a_hostile_file_is_refused_not_fatal(text: str) -> None:
     """What the parser cannot take, or is too large, is `Unreadable`."""

@@ -48,15 +48,21 @@ def related_call(site: Site) -> Iterator[Rewrite]:
 
 @template(0.85, ast.Call)
 def exchanged_arguments(site: Site) -> Iterator[Rewrite]:
-    """Exchange two arguments."""
+    """Exchange two arguments; less likely where each has the name of the parameter it is for.
+
+    Names tell right from exchanged arguments well: Rice et al., Detecting argument selection defects, OOPSLA 2017.
+    """
     node = site.node
     assert isinstance(node, ast.Call)
+    wanted = _parameters_of_callee(site, node)
     plain = [argument for argument in node.args if not isinstance(argument, (ast.Starred, ast.GeneratorExp))]
     for i, left in enumerate(plain[:5]):
         for j in range(i + 1, min(len(plain), 5)):
             if site.text(left) != site.text(plain[j]):
                 what = f"arguments {i + 1} and {j + 1} of `{shown(site.text(node.func))}` are exchanged"
-                yield site.swap(left, plain[j], what, 1.0 - 0.1 * (j - i - 1))
+                named = [_last_name(each) for each in (left, plain[j])]
+                fits = j < len(wanted) and named == [wanted[i], wanted[j]]
+                yield site.swap(left, plain[j], what, (1.0 - 0.1 * (j - i - 1)) * (0.1 if fits else 1.0))
     for left, right in zip(node.keywords, node.keywords[1:], strict=False):
         yield site.swap(left.value, right.value, f"the values of `{left.arg}` and `{right.arg}` are exchanged", 0.7)
 
@@ -190,6 +196,21 @@ def guarded_lookup(site: Site) -> Iterator[Rewrite]:
         weight = 1.0 if "KeyError" in site.clues.exceptions else 0.6
         for index, text in enumerate((f"{value}.get({key})", f"{value}.get({key}, 0)", f"{value}.get({key}, [])")):
             yield site.replace(node, text, weight=weight * (1.0 - 0.1 * index))
+
+
+def _parameters_of_callee(site: Site, node: ast.Call) -> list[str]:
+    """Names of the positional parameters, where the file defines exactly one function of that name."""
+    name = _last_name(node.func)
+    defined = site.source.functions.get(name, [])
+    if len(defined) != 1 or any(isinstance(each, (ast.Starred, ast.GeneratorExp)) for each in node.args):
+        return []
+    arguments = defined[0].args
+    names = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
+    return names[1:] if isinstance(node.func, ast.Attribute) and names[:1] in (["self"], ["cls"]) else names
+
+
+def _last_name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 @template(0.5, ast.Call)

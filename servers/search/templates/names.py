@@ -177,14 +177,15 @@ def exchanged_names(site: Site) -> Iterator[Rewrite]:
 
 @template(0.55, *_HEADED)
 def exchanged_variables(site: Site) -> Iterator[Rewrite]:
-    """Exchange two variables of one statement."""
+    """Exchange two variables of one statement, unless they are arguments of one call (see `exchanged_arguments`)."""
     assert isinstance(site.node, ast.stmt)
     inner = site.names.inner(site.node)
     reads = [node for node in shallow(site.node) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
     reads = sorted((node for node in reads if node.id in inner), key=lambda node: site.source.span(node))[:7]
     for index, left in enumerate(reads):
         for right in reads[index + 1 :]:
-            if left.id != right.id:
+            around = site.source.parents.get(left)
+            if left.id != right.id and not (isinstance(around, ast.Call) and {left, right} <= {*around.args}):
                 yield site.swap(left, right, f"`{left.id}` and `{right.id}` are exchanged")
 
 
