@@ -40,7 +40,8 @@ def failing_or_why_not(asked: Sequence[str], shown: RunResult) -> tuple[str, ...
         case "passed":
             raise CouldNot(
                 f"Test already green: {names} passes on the committed state.",
-                "Commit the test that shows the bug, or name another one; changes that are not committed do not count.",
+                "Commit the test that shows the bug, or name another one; changes that are not committed do not count. "
+                "A test that fails only after others depends on one of them, and that one is to be looked at.",
             )
         case "failed":
             return red(shown)
