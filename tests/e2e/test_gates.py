@@ -42,13 +42,7 @@ def test_three_approvals_at_the_terminal_hand_a_branch_over(kept: Podium, projec
 
 def test_a_diff_that_is_edited_is_the_one_that_is_applied(kept: Podium, project: Project, tmp_path: Path) -> None:
     """`e` opens the editor; what it leaves is checked, applied, tested and handed over."""
-    editor = tmp_path / "editor.py"
-    editor.write_text(
-        "import pathlib, sys\n"
-        "file = pathlib.Path(sys.argv[1])\n"
-        "file.write_text(file.read_text().replace('wanted <= self.pieces', 'not wanted > self.pieces'))\n"
-    )
-    env = {"EDITOR": f"'{sys.executable}' '{editor}'", "VISUAL": ""}
+    env = _editor(tmp_path, "not wanted > self.pieces")
     with at_a_terminal(kept, *fixing_by_hand(project, "--auto", "plan,handoff"), env=env) as terminal:
         terminal.until("[e]dit")
         terminal.type("e")
@@ -62,13 +56,7 @@ def test_a_diff_that_is_edited_is_the_one_that_is_applied(kept: Podium, project:
 
 def test_an_edited_diff_that_breaks_a_test_is_not_handed_over(kept: Podium, project: Project, tmp_path: Path) -> None:
     """The edit is tested like any patch: what it breaks is said, and the next question is asked."""
-    editor = tmp_path / "editor.py"
-    editor.write_text(
-        "import pathlib, sys\n"
-        "file = pathlib.Path(sys.argv[1])\n"
-        "file.write_text(file.read_text().replace('wanted <= self.pieces', 'wanted >= self.pieces'))\n"
-    )
-    env = {"EDITOR": f"'{sys.executable}' '{editor}'", "VISUAL": ""}
+    env = _editor(tmp_path, "wanted >= self.pieces")
     with at_a_terminal(kept, *fixing_by_hand(project, "--auto", "plan"), env=env) as terminal:
         terminal.until("[e]dit")
         terminal.type("e")
@@ -77,6 +65,17 @@ def test_an_edited_diff_that_breaks_a_test_is_not_handed_over(kept: Podium, proj
     run = run_of(kept)
     assert kept("abort", run).code == 0
     assert project.git("branch", "--list", "podium/*") == ""
+
+
+def _editor(folder: Path, condition: str) -> dict[str, str]:
+    """An editor that puts `condition` in the place of the proposed one."""
+    program = folder / "editor.py"
+    program.write_text(
+        "import pathlib, sys\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        f"file.write_text(file.read_text().replace('wanted <= self.pieces', {condition!r}))\n"
+    )
+    return {"EDITOR": f"'{sys.executable}' '{program}'", "VISUAL": ""}
 
 
 def _leave(terminal: Terminal) -> None:
