@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bus.bus import Bus
 from bus.errors import BusError
@@ -34,17 +34,17 @@ class Mark(Model):
 class Marks(Model):
     """What every stream of the ledger held."""
 
-    streams: dict[str, Mark]
+    streams: dict[str, Mark] = Field(default_factory=dict[str, Mark])
 
 
-async def take(bus: Bus, servers: Iterable[str]) -> Marks:
-    """The marks of the ledger as it stands; `bus` is the operator's.
+async def take(bus: Bus, servers: Iterable[str], before: Marks) -> Marks:
+    """The marks of the ledger as it stands: of `servers`, and of whom `before` knows; `bus` is the operator's.
 
     Raises:
         BusUnavailable: no answer.
     """
     streams: dict[str, Mark] = {}
-    for stream in (RUNS_STREAM, *map(server_stream, servers)):
+    for stream in sorted({RUNS_STREAM, *map(server_stream, servers), *before.streams}):
         said = json.loads((await bus.request(f"$JS.API.STREAM.INFO.{stream}", b"")).body)
         if "state" in said:
             streams[stream] = Mark(last=said["state"]["last_seq"], messages=said["state"]["messages"])
@@ -62,8 +62,8 @@ def losses(before: Marks, now: Marks) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read(file: Path) -> Marks | None:
-    """The marks in `file`; None where there are none.
+def read(file: Path) -> Marks:
+    """The marks in `file`; without it, nothing was held.
 
     Raises:
         LedgerTorn: the file holds something else.
@@ -71,7 +71,7 @@ def read(file: Path) -> Marks | None:
     try:
         return Marks.model_validate_json(file.read_bytes())
     except FileNotFoundError:
-        return None
+        return Marks()
     except (ValidationError, OSError) as wrong:
         raise LedgerTorn(f"{file} is damaged, so nobody can say whether the ledger is whole: {wrong}") from wrong
 

@@ -128,9 +128,8 @@ class House:
                     return ""
                 for key in await bus.entries(AGENTS_BUCKET):  # of a crew that ended with an earlier house
                     await bus.delete(AGENTS_BUCKET, key)
-                if (before := marks.read(marks_file(self.state))) is None:
-                    return ""
-                return ", ".join(marks.losses(before, await marks.take(bus, self._servers())))
+                before = marks.read(marks_file(self.state))
+                return ", ".join(marks.losses(before, await marks.take(bus, self._servers(), before)))
 
         return anyio.run(run)
 
@@ -139,7 +138,8 @@ class House:
 
         async def run() -> None:
             async with connect(self.state, self.url, OPERATOR) as bus:
-                marks.write(marks_file(self.state), await marks.take(bus, self._servers()))
+                file = marks_file(self.state)
+                marks.write(file, await marks.take(bus, self._servers(), marks.read(file)))
 
         anyio.run(run)
 
