@@ -81,13 +81,21 @@ class _Waiting:
     async def answered(self, on_notification: OnNotification | None) -> bytes:
         """The result, after every notification that came before it."""
         while self.body is None or self.notifications:
-            await self.news.wait()
-            self.news = anyio.Event()
+            if not self.notifications:
+                await self.news.wait()
             told, self.notifications = self.notifications, []
             for body in told:
-                if on_notification is not None:
-                    await on_notification(body)
+                try:
+                    if on_notification is not None:
+                        await on_notification(body)
+                except Exception as wrong:  # nobody vouches for it, and no result is to be lost over it
+                    log.warning("a notification of %s was not understood: %r", self.subject, wrong)
         return self.body
+
+    def tell(self) -> None:
+        """Wake whoever waits for news."""
+        self.news.set()
+        self.news = anyio.Event()
 
 
 @dataclass
@@ -198,7 +206,7 @@ class Caller:
             log.warning("dropped a result on %s: it was sealed by %s, not %s", message.subject, sender, server)
             return
         waiting.body = message.body
-        waiting.news.set()
+        waiting.tell()
 
     async def _channel(self, server: str) -> _Channel:
         if (ready := self._channels.get(server)) is not None:
@@ -215,9 +223,9 @@ class Caller:
 
             async def on_notification(message: Message) -> None:
                 waiting = channel.waiting.get(message.subject.rpartition(".")[2])
-                if waiting is not None:
+                if waiting is not None and waiting.body is None:
                     waiting.notifications.append(message.body)
-                    waiting.news.set()
+                    waiting.tell()
 
             consumer = results_consumer(self.identity)
             await self._opened.enter_async_context(self._bus.consume(server_stream(server), consumer, on_delivery))

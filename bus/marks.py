@@ -79,5 +79,8 @@ def read(file: Path) -> Marks:
 def write(file: Path, marks: Marks) -> None:
     """Put `marks` into `file`, whole or not at all."""
     draft = file.with_suffix(f".{os.getpid()}")
-    draft.write_text(marks.model_dump_json())
+    with draft.open("w") as fresh:
+        fresh.write(marks.model_dump_json())
+        fresh.flush()
+        os.fsync(fresh.fileno())
     draft.replace(file)

@@ -24,14 +24,15 @@ class LiveRoster:
         return NO_HEADERS if key is None else {MAC: mac(key, subject, body)}
 
     async def received(self, subject: str, body: bytes, headers: Headers) -> str:
-        """The identity that sent a message to this one: by its MAC, or by its seal where it has none.
+        """The identity that sent a message to this one: by its MAC, or by its seal where that does not tell.
 
         Raises:
             InvalidMessage: nobody on the roster did.
         """
-        if MAC not in headers or (key := await self._key(sender(headers))) is None:
-            return await self.opened(subject, body, headers)
-        return vouched(subject, body, headers, key)
+        by = sender(headers)
+        if MAC in headers and (key := await self._key(by)) is not None and vouched(subject, body, headers, key):
+            return by
+        return await self.opened(subject, body, headers)  # a recipient with a new key has the old one's messages, too
 
     async def opened(self, subject: str, body: bytes, headers: Headers) -> str:
         """The identity that sealed the message; see `bus.envelope.opened`.
@@ -47,7 +48,10 @@ class LiveRoster:
             return known
         if not await self._knows(name):
             return None
-        return self._shared.setdefault(name, self._bus.shared_key(self._public[name]))
+        try:
+            return self._shared.setdefault(name, self._bus.shared_key(self._public[name]))
+        except ValueError:  # no key at all: nobody can have sealed with it either
+            return None
 
     async def _knows(self, name: str) -> bool:
         if name not in self._public:

@@ -35,22 +35,23 @@ async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
     for server in sorted(set(servers)):
         calls: dict[str, Stored] = {}
         unsealed: dict[str, Stored] = {}
-        results: dict[str, Stored] = {}
+        results: dict[tuple[str, str], Stored] = {}
         async for kept in bus.history(server_stream(server)):
             by, call_id = await seals.sealed_by(kept), kept.subject.rpartition(".")[2]
             if kept.subject == f"result.{_caller(kept.subject)}.{server}.{call_id}" and by == server:
-                results[call_id] = kept
+                results[_caller(kept.subject), call_id] = kept
             elif kept.subject.startswith("call.") and by and by == _caller(kept.subject):
-                calls[call_id] = kept
+                calls[kept.subject] = kept
             elif kept.subject.startswith("call."):
-                unsealed[call_id] = kept
+                unsealed[kept.subject] = kept
             else:
                 foreign += 1
-        answered = {call_id: kept for call_id, kept in unsealed.items() if call_id in results and call_id not in calls}
+        answered = [kept for subject, kept in unsealed.items() if _result(kept, results) and subject not in calls]
         foreign += len(unsealed) - len(answered)
         records = [_record(kept, results) for kept in calls.values()]
-        records += [_record(kept, results, sealed=False) for kept in answered.values()]
-        found += [each for each in records if each and run in ("", each.run)]
+        records += [_record(kept, results, sealed=False) for kept in answered]
+        # What an unsealed call says of its run proves nothing, so it is shown whatever run is asked for.
+        found += [each for each in records if each and (run in ("", each.run) or not each.sealed)]
     return Audit(tuple(sorted(found, key=lambda each: each.called_at)), foreign)
 
 
@@ -59,14 +60,18 @@ def _caller(subject: str) -> str:
     return parts[3] if parts[0] == "call" and len(parts) == 5 else parts[1] if len(parts) == 4 else ""
 
 
-def _record(call: Stored, results: Mapping[str, Stored], *, sealed: bool = True) -> CallRecord | None:
+def _result(call: Stored, results: Mapping[tuple[str, str], Stored]) -> Stored | None:
+    return results.get((_caller(call.subject), call.subject.rpartition(".")[2]))
+
+
+def _record(call: Stored, results: Mapping[tuple[str, str], Stored], *, sealed: bool = True) -> CallRecord | None:
     try:
         subject = CallSubject.parse(call.subject)
     except InvalidMessage:
         return None
     message = _read(call)
     about = correlation_of(message)
-    result = results.get(subject.call_id)
+    result = _result(call, results)
     answer = _read(result) if result else {}
     failure = failure_of(answer)
     return CallRecord(

@@ -30,6 +30,7 @@ import anyio
 
 from bus import marks
 from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
+from bus.bus import Bus
 from bus.connect import URL_ENV, connect, identities
 from bus.grants import check_calls, permissions
 from bus.identity import load_identity
@@ -128,20 +129,31 @@ class House:
                     return ""
                 for key in await bus.entries(AGENTS_BUCKET):  # of a crew that ended with an earlier house
                     await bus.delete(AGENTS_BUCKET, key)
-                before = marks.read(marks_file(self.state))
-                return ", ".join(marks.losses(before, await marks.take(bus, self._servers(), before)))
+                return await self._mark(bus)
 
         return anyio.run(run)
 
-    def _mark(self) -> None:
-        """Note how far the ledger has come."""
+    async def _mark(self, bus: Bus) -> str:
+        """Note how far the ledger has come, unless it has lost something: then what, in words."""
+        file = marks_file(self.state)
+        try:
+            before = marks.read(file)
+        except LedgerTorn as wrong:
+            return str(wrong)
+        now = await marks.take(bus, self._servers(), before)
+        if lost := marks.losses(before, now):
+            return ", ".join(lost)
+        marks.write(file, now)
+        return ""
 
-        async def run() -> None:
+    def _mark_last(self) -> int:
+        async def run() -> str:
             async with connect(self.state, self.url, OPERATOR) as bus:
-                file = marks_file(self.state)
-                marks.write(file, await marks.take(bus, self._servers(), marks.read(file)))
+                return await self._mark(bus)
 
-        anyio.run(run)
+        if lost := anyio.run(run):
+            log.error("the ledger has lost something while this house was up: %s", lost)
+        return bool(lost)
 
     def _servers(self) -> list[str]:
         return [each.name for each in grants(self.members) if each.serves]
@@ -237,8 +249,8 @@ class House:
             reap(pid)
         close_every_scratch(self.state / "scratch")
         if self._broker is not None:
-            if self._ledger_is_whole and self._broker.running() and reap(fork(self._mark)) != 0:
-                log.warning("the ledger was not marked; what it may lose from here on would not be noticed")
+            if self._ledger_is_whole and self._broker.running():
+                reap(fork(self._mark_last))
             self._broker.stop()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from servers.sandbox import landlock
@@ -42,13 +43,17 @@ def close_scratch(at: Path) -> None:
 
 def remove_tree(path: Path) -> None:
     """Remove a folder, if it is there, even if a test took permissions away inside it."""
+    if path.is_symlink():
+        return
     shutil.rmtree(path, ignore_errors=True)
     if path.is_dir():
-        path.chmod(0o700)
+        with suppress(OSError):
+            path.chmod(0o700)
         for folder, folders, _ in os.walk(path):
             for inner in (Path(folder, name) for name in folders):
-                if not inner.is_symlink():
-                    inner.chmod(0o700)  # before it is entered
+                with suppress(OSError):  # it may be going, or somebody else's
+                    if not inner.is_symlink():
+                        inner.chmod(0o700)  # before it is entered
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bus.bus import ABSENT
 from bus.caller import Caller, new_call_id, open_caller
-from bus.envelope import MAC
+from bus.envelope import MAC, SEAL
 from bus.errors import AlreadyStored, CallFailed
 from bus.registry import cards
 from bus.subjects import CallSubject
@@ -197,14 +197,15 @@ async def test_a_call_sealed_by_somebody_else_is_refused(rig: Rig) -> None:
     assert echo.executed == []
 
 
-async def test_a_call_whose_mac_is_not_its_callers_is_refused(rig: Rig) -> None:
-    """Who may publish under a name, but has not its key, has nothing executed."""
+@pytest.mark.parametrize("forged_mac", ["0" * 64, "é", ""])
+async def test_a_call_with_neither_mac_nor_seal_of_its_caller_is_refused(forged_mac: str, nats: NatsRig) -> None:
+    """Who may publish under a name, but has not its key, has nothing executed; and the server lives on."""
     echo = Echo()
-    subject = CallSubject("echo", "say", "operator", new_call_id())
-    async with rig.connect("echo") as server, rig.connect("operator") as forger, rig.connect("orchestrator") as bus:
+    subject = CallSubject("echo", "say", "orchestrator", new_call_id())
+    async with nats.connect("echo") as server, nats.connect("operator") as forger, nats.connect("orchestrator") as bus:
         async with served(server, echo), open_caller(bus) as caller:
             body = call_request(subject.call_id, "say", EchoParams(text="forged"), Correlation())
-            await forger.store(str(subject), body, {MAC: "0" * 64}, expect=ABSENT)
+            await forger.publish(str(subject), body, {SEAL: "orchestrator now nothing", MAC: forged_mac})
             with anyio.fail_after(30):
                 while (kept := await bus.last(server_stream("echo"), subject.result)) is None:
                     await anyio.lowlevel.checkpoint()

@@ -58,6 +58,9 @@ class Mender:
         now = _scan(self._root)
         if now == self._was:
             return
+        for path, sign in now.items():
+            if len(sign) == 1 and sign != self._was.get(path) and sign[0] & 0o700 != 0o700:
+                os.chmod(os.path.join(self._root, path), 0o700)  # else nothing in it can be removed
         for path in [path for path in now if path not in self._was]:
             _remove(os.path.join(self._root, path))
         wrong = [path for path in self._was if now.get(path) != self._was[path]]
