@@ -5,7 +5,7 @@ sha256; the subject holds the call id, the caller and the server. So a stored me
 subject, changed, or passed off as somebody else's — which the broker alone does not prevent: it does not check
 the reply subject of a publish against the publisher's permissions.
 
-`Podium-Mac: <hmac>` proves the same to its recipient alone, for a twentieth of the time. So whoever acts on
+`Podium-Mac: <hmac>` proves the same to its recipient alone, for a tenth of the time. So whoever acts on
 a message checks the MAC, and whoever reads the ledger checks the signature (docs/decisions/0008).
 """
 

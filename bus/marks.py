@@ -6,7 +6,6 @@ beside the store, not in it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,9 +13,12 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from bus.bus import Bus
-from bus.errors import BusError
+from bus.errors import BusError, StoreRefused
+from bus.provision import ask_jetstream
 from contracts.base import Model
 from contracts.ledger import RUNS_STREAM, server_stream
+
+_NO_SUCH_STREAM = 10059
 
 
 class LedgerTorn(BusError):
@@ -42,12 +44,15 @@ async def take(bus: Bus, servers: Iterable[str], before: Marks) -> Marks:
 
     Raises:
         BusUnavailable: no answer.
+        StoreRefused: the broker cannot say; a stream that is not there is no error, and holds nothing.
     """
     streams: dict[str, Mark] = {}
     for stream in sorted({RUNS_STREAM, *map(server_stream, servers), *before.streams}):
-        said = json.loads((await bus.request(f"$JS.API.STREAM.INFO.{stream}", b"")).body)
-        if "state" in said:
-            streams[stream] = Mark(last=said["state"]["last_seq"], messages=said["state"]["messages"])
+        said = await ask_jetstream(bus, f"STREAM.INFO.{stream}", {})
+        if state := said.get("state"):
+            streams[stream] = Mark(last=state["last_seq"], messages=state["messages"])
+        elif said["error"].get("err_code") != _NO_SUCH_STREAM:
+            raise StoreRefused(stream, f"the broker cannot say what it holds: {said['error']}")
     return Marks(streams=streams)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from bus.bus import Bus
 from bus.errors import StoreRefused
@@ -105,17 +106,22 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
         await bus.put(ROSTER_BUCKET, name, public.encode())
 
 
-async def _api(bus: Bus, subject: str, body: dict[str, object]) -> dict[str, object]:
+async def ask_jetstream(bus: Bus, subject: str, body: dict[str, object]) -> dict[str, Any]:
+    """What `$JS.API.<subject>` answers; it may be an error.
+
+    Raises:
+        BusUnavailable: no answer.
+    """
     answer = await bus.request(f"$JS.API.{subject}", json.dumps(body).encode(), timeout_s=10)
-    said: dict[str, object] = json.loads(answer.body)
+    said: dict[str, Any] = json.loads(answer.body)
     return said
 
 
 async def _ensure_stream(bus: Bus, config: dict[str, object]) -> None:
     name = config["name"]
-    said = await _api(bus, f"STREAM.CREATE.{name}", config)
+    said = await ask_jetstream(bus, f"STREAM.CREATE.{name}", config)
     if "error" in said:  # it exists with another configuration, or cannot be had
-        said = await _api(bus, f"STREAM.UPDATE.{name}", config)
+        said = await ask_jetstream(bus, f"STREAM.UPDATE.{name}", config)
     if error := said.get("error"):
         raise StoreRefused(str(name), f"the stream cannot be provisioned: {error}")
 
@@ -123,6 +129,6 @@ async def _ensure_stream(bus: Bus, config: dict[str, object]) -> None:
 async def _ensure_consumer(bus: Bus, stream: str, config: dict[str, object]) -> None:
     name = config["durable_name"]
     wanted: dict[str, object] = {"stream_name": stream, "config": config}
-    said = await _api(bus, f"CONSUMER.DURABLE.CREATE.{stream}.{name}", wanted)
+    said = await ask_jetstream(bus, f"CONSUMER.DURABLE.CREATE.{stream}.{name}", wanted)
     if error := said.get("error"):
         raise StoreRefused(f"{stream}.{name}", f"the consumer cannot be provisioned: {error}")

@@ -26,19 +26,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-import anyio
-
-from bus import marks
 from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
-from bus.bus import Bus
-from bus.connect import URL_ENV, connect, identities
+from bus.connect import URL_ENV, identities
 from bus.grants import check_calls, permissions
 from bus.identity import load_identity
 from bus.marks import LedgerTorn
-from bus.provision import provision
 from contracts.failure import Failure
-from contracts.ledger import AGENTS_BUCKET
-from servers.crew import CREW_FILE, OPERATOR, CrewError, Member, callers, grants, read_crew
+from servers import ledger_upkeep
+from servers.crew import CREW_FILE, CrewError, Member, callers, grants, read_crew
 from servers.door import Door
 from servers.housekeeping import Backoff, Signals, ended, fork, fork_asking, reap
 from servers.specialist import tool_names
@@ -89,7 +84,10 @@ class House:
             users = {one.name: BrokerUser(public[one.name], permissions(one)) for one in grants(self.members)}
             self._broker = EmbeddedBroker(self.state / "broker", users, self.durability)
             self.url = self._broker.url
-        provisioning, answer = fork_asking(lambda: self._provision(public))
+        ours = self._broker is not None
+        provisioning, answer = fork_asking(
+            lambda: ledger_upkeep.set_up(self.state, self.url, grants(self.members), public, ours=ours)
+        )
         (self.state / "work").mkdir(exist_ok=True, mode=0o700)
         self._import_everything()  # while the other core provisions
         with os.fdopen(answer) as told:
@@ -118,45 +116,6 @@ class House:
             raise CrewError(f"the keys in {folder} cannot be read or made; see the log")
         keys: dict[str, str] = json.loads(data)
         return keys
-
-    def _provision(self, public: dict[str, str]) -> str:
-        """Set the ledger up; what it has lost since it was last marked, in words."""
-
-        async def run() -> str:
-            async with connect(self.state, self.url, OPERATOR) as bus:
-                await provision(bus, grants(self.members), public)
-                if self._broker is None:
-                    return ""
-                for key in await bus.entries(AGENTS_BUCKET):  # of a crew that ended with an earlier house
-                    await bus.delete(AGENTS_BUCKET, key)
-                return await self._mark(bus)
-
-        return anyio.run(run)
-
-    async def _mark(self, bus: Bus) -> str:
-        """Note how far the ledger has come, unless it has lost something: then what, in words."""
-        file = marks_file(self.state)
-        try:
-            before = marks.read(file)
-        except LedgerTorn as wrong:
-            return str(wrong)
-        now = await marks.take(bus, self._servers(), before)
-        if lost := marks.losses(before, now):
-            return ", ".join(lost)
-        marks.write(file, now)
-        return ""
-
-    def _mark_last(self) -> int:
-        async def run() -> str:
-            async with connect(self.state, self.url, OPERATOR) as bus:
-                return await self._mark(bus)
-
-        if lost := anyio.run(run):
-            log.error("the ledger has lost something while this house was up: %s", lost)
-        return bool(lost)
-
-    def _servers(self) -> list[str]:
-        return [each.name for each in grants(self.members) if each.serves]
 
     def _import_everything(self) -> None:
         import servers.member
@@ -247,16 +206,11 @@ class House:
         for pid in self._crew:
             os.kill(pid, signal.SIGKILL)
             reap(pid)
-        close_every_scratch(self.state / "scratch")
         if self._broker is not None:
             if self._ledger_is_whole and self._broker.running():
-                reap(fork(self._mark_last))
+                reap(fork(lambda: ledger_upkeep.put_down(self.state, self.url, grants(self.members))))
             self._broker.stop()
-
-
-def marks_file(state: Path) -> Path:
-    """Where it is written how far the ledger had come."""
-    return state / "broker" / "marks.json"
+        close_every_scratch(self.state / "scratch")
 
 
 def _tell(pipe: int, why_not: str) -> None:
@@ -294,7 +248,7 @@ def main() -> NoReturn:
     except LedgerTorn as wrong:
         log.error("%s", wrong)
         status = 1
-        file = marks_file(options.state)
+        file = ledger_upkeep.marks_file(options.state)
         way_out = f"Put back a copy of {file.parent}, or go on with what is left: rm '{file}'"
         door.refuse(Failure(kind="unavailable", message=str(wrong), way_out=way_out))
     except (BrokerFailed, CrewError) as wrong:

@@ -44,7 +44,7 @@ def test_the_second_ends_it_at_once() -> None:
         finally:
             with anyio.CancelScope(shield=True):
                 ctrl_c()
-                await anyio.sleep(600)
+                await anyio.sleep_forever()
 
     with pytest.raises(KeyboardInterrupt):
         start(command)

@@ -15,7 +15,7 @@ def private_folders() -> list[str]:
 
 
 class Spoilt(Exception):
-    """A file that was too much to keep in memory is damaged: only a fresh copy helps."""
+    """What is damaged cannot be put right (too much to keep in memory, or not to be removed): a fresh copy helps."""
 
 
 class Mender:
@@ -131,6 +131,11 @@ def _names(folder: str) -> set[str]:
 
 
 def _remove(path: str) -> None:
+    """Remove what is there.
+
+    Raises:
+        Spoilt: it cannot be removed.
+    """
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path, ignore_errors=True)
         if os.path.isdir(path):
@@ -140,5 +145,7 @@ def _remove(path: str) -> None:
                     if not os.path.islink(os.path.join(folder, name)):
                         os.chmod(os.path.join(folder, name), 0o700)
             shutil.rmtree(path, ignore_errors=True)
+            if os.path.isdir(path):
+                raise Spoilt(path)
     elif os.path.lexists(path):
         os.unlink(path)

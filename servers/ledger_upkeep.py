@@ -1,0 +1,77 @@
+"""What a house does for its ledger, as the operator: set it up, and see that nothing was lost between two houses.
+
+Each function opens its own event loop, so it runs in a fork: the house has none, and holds no key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+
+from bus import marks
+from bus.bus import Bus
+from bus.connect import connect
+from bus.grants import Grant
+from bus.provision import provision
+from contracts.ledger import AGENTS_BUCKET
+from servers.crew import OPERATOR
+
+log = logging.getLogger(__name__)
+
+
+def marks_file(state: Path) -> Path:
+    """Where it is written how far the ledger had come."""
+    return state / "broker" / "marks.json"
+
+
+def set_up(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str], *, ours: bool) -> str:
+    """Make what the crew needs; what the ledger has lost since it was put down, in words.
+
+    `ours` says that the store is this house's alone, so that whoever is still announced there is gone, and nobody
+    else can have changed it.
+
+    Raises:
+        BusError: it cannot be set up.
+    """
+
+    async def run() -> str:
+        async with connect(state, url, OPERATOR) as bus:
+            await provision(bus, crew, public)
+            if not ours:
+                return ""
+            for key in await bus.entries(AGENTS_BUCKET):
+                await bus.delete(AGENTS_BUCKET, key)
+            return await _mark(bus, state, crew)
+
+    return anyio.run(run)
+
+
+def put_down(state: Path, url: str, crew: Sequence[Grant]) -> None:
+    """Note how far the ledger has come; what it lost meanwhile goes to the log, and stops the next house.
+
+    Raises:
+        BusError: nothing could be noted.
+    """
+
+    async def run() -> str:
+        async with connect(state, url, OPERATOR) as bus:
+            return await _mark(bus, state, crew)
+
+    if lost := anyio.run(run):
+        log.error("the ledger has lost something while this house was up: %s", lost)
+
+
+async def _mark(bus: Bus, state: Path, crew: Sequence[Grant]) -> str:
+    file = marks_file(state)
+    try:
+        before = marks.read(file)
+    except marks.LedgerTorn as wrong:
+        return str(wrong)
+    now = await marks.take(bus, [each.name for each in crew if each.serves], before)
+    lost = ", ".join(marks.losses(before, now))
+    if not lost:
+        marks.write(file, now)  # never back to less
+    return lost
