@@ -12,6 +12,7 @@ from contracts.metrics import Metrics
 from contracts.patch import Patch
 from contracts.sandbox import SandboxLevel
 from contracts.static_analyzer import Finding
+from contracts.task import Criterion
 from contracts.test_runner import Counts, SuiteOutcome
 
 
@@ -34,6 +35,14 @@ class Comparison(Model):
     still_failing: tuple[str, ...] = Field(default=(), description="Of the tests the run is about.")
     regressed: tuple[str, ...] = Field(default=(), description="Passed before, fail now.")
     vanished: tuple[str, ...] = Field(default=(), description="Ran before, did not run now.")
+
+
+class CriterionStatus(Model):
+    """An acceptance criterion and what answers it."""
+
+    criterion: Criterion
+    met_by: tuple[str, ...] = Field(default=(), description="Tests that answer it, as their writer says, and pass.")
+    status: Literal["met", "not verified"]
 
 
 class Commit(Model):
@@ -70,6 +79,8 @@ class Bundle(Model):
     proposal: Proposal | None = Field(default=None, description="What was proposed; None if a person wrote the diff.")
     rivals: tuple[Proposal, ...] = Field(default=(), description="Plausible too, and not chosen.")
     tried: Tried | None = None
+    criteria: tuple[CriterionStatus, ...] = ()
+    links: tuple[str, ...] = ()
     sandbox: SandboxLevel = Field(description="The lowest level any of the run's code ran at.")
     summary: str
     risks: tuple[str, ...] = ()

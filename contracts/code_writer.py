@@ -9,6 +9,8 @@ from pydantic import Field
 from contracts.base import Model, RelPath, RunId, Sha256
 from contracts.patch import Patch
 from contracts.sandbox import SandboxReport
+from contracts.spending import Paid
+from contracts.task import Engine
 from contracts.test_runner import Evidence
 
 
@@ -29,6 +31,9 @@ class ProposeParams(Model):
     avoid: tuple[RelPath, ...] = Field(default=(), description="Path prefixes not to change (tests are never changed).")
     budget_s: float = Field(default=90, gt=0, description="Wall seconds for the whole search.")
     max_proposals: int = Field(default=5, ge=1, le=50)
+    engine: Engine = Field(default="search", description="auto: the model only where the search finds nothing.")
+    paths: tuple[RelPath, ...] = Field(default=(), max_length=12, description="Files to change, if that is known.")
+    candidates: int = Field(default=1, ge=1, le=10, description="Versions a model is asked for at once.")
 
 
 class Suspect(Model):
@@ -65,11 +70,33 @@ class Tried(Model):
     ended: Literal["enough", "exhausted", "budget"]
 
 
-class ProposeResult(Model):
+class WriteParams(Model):
+    """Ask for one file to be changed or created as an instruction says."""
+
+    run: RunId
+    request: str = Field(description="The ticket, in a person's words.")
+    path: RelPath = Field(description="The one file to change; it is created where there is none.")
+    instruction: str
+    reads: tuple[RelPath, ...] = Field(default=(), max_length=12, description="Files to show along.")
+    tests: tuple[str, ...] = Field(default=(), description="Tests that are to pass then, to choose by.")
+    feedback: tuple[str, ...] = Field(default=(), description="Why earlier versions were not taken.")
+    candidates: int = Field(default=1, ge=1, le=10, description="Versions to ask for at once.")
+
+
+class WriteResult(Paid):
+    """A patch of that one file, computed against the text that was shown; None, and why, if there is none."""
+
+    patch: Patch | None
+    summary: str = ""
+    note: str = Field(default="", description="How it was chosen, or why there is none.")
+
+
+class ProposeResult(Paid):
     """Proposals, best first; none is an answer too."""
 
     proposals: tuple[Proposal, ...]
     suspects: tuple[Suspect, ...] = Field(description="Most suspicious first, at most 20.")
     tried: Tried
+    engine: Literal["search", "model"] = Field(default="search", description="Who made the proposals.")
     note: str = Field(default="", description="Plain words on what was and was not looked at.")
     sandbox: SandboxReport

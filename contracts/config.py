@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +11,8 @@ from pydantic import Field
 from contracts.base import Model, Name, RelPath
 from contracts.gate_policy import GatePolicy
 from contracts.manifest import Scope
+from contracts.model import Form, Role, Way
+from contracts.spending import Allowance
 
 
 class Grant(Model):
@@ -42,6 +46,54 @@ class GatesConfig(Model):
     handoff: GatePolicy | Literal["human", "auto"] | None = None
 
 
+class EndpointConfig(Model):
+    """`[endpoints.NAME]` of `models.toml`: a server that speaks the Messages API."""
+
+    base_url: str = Field(default="", description="Empty: ANTHROPIC_BASE_URL, else Anthropic's own.")
+    key_env: str = Field(
+        default="ANTHROPIC_API_KEY", description="Environment variable that holds its key; empty: it needs none."
+    )
+    structured: tuple[Way, ...] = Field(
+        default=("schema", "tool", "prompt"), min_length=1, description="Ways to a structured reply, tried in order."
+    )
+    temperature: float | None = Field(default=None, ge=0, le=2, description="Sent where the endpoint takes one.")
+    timeout_s: float = Field(default=600, gt=0, le=24 * 3600, description="For one request, from sending to its end.")
+    max_retries: int = Field(default=4, ge=0, le=10, description="After 408, 409, 429, 5xx, or a broken stream.")
+
+
+class ModelConfig(Model):
+    """`[models."PATTERN"]`: what is known of models whose name matches (`fnmatch`); the first that does counts."""
+
+    form: Form = Field(default="blocks", description="The form of change it is best at.")
+
+
+class Price(Model):
+    """US dollars per million tokens."""
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+    cache_read: Decimal = Field(ge=0)
+    cache_write: Decimal = Field(ge=0)
+
+
+class PriceTable(Model):
+    """`configs/prices.toml`: what providers ask, on a day."""
+
+    as_of: date
+    source: str
+    models: dict[str, Price] = Field(description="By model name; a dated name falls back to the one without its date.")
+
+
+class ModelsConfig(Model):
+    """`models.toml`: where models are, and which one does what."""
+
+    default: Name = Field(default="anthropic", description="The endpoint of models that are named without one.")
+    endpoints: dict[Name, EndpointConfig] = Field(default={})
+    roles: dict[Role, str] = Field(default={}, description="`[ENDPOINT/]MODEL` per role.")
+    models: dict[str, ModelConfig] = Field(default={})
+    prices: dict[str, Price] = Field(default={}, description="By model, over those of `configs/prices.toml`.")
+
+
 class BudgetsConfig(Model):
     """`[budgets]`: ceilings; what is left out stays as the workflow has it."""
 
@@ -49,6 +101,9 @@ class BudgetsConfig(Model):
     test_timeout_s: float | None = Field(default=None, gt=0, le=24 * 3600)
     max_proposals: int | None = Field(default=None, ge=1, le=50)
     fix_rounds: int | None = Field(default=None, ge=0, le=10)
+    candidates: int | None = Field(default=None, ge=1, le=10)
+    model: Allowance | None = None
+    agents: dict[Name, Allowance] | None = None
 
 
 class ProjectConfig(Model):

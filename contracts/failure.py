@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import Model
+from contracts.spending import Spending
 
 FailureKind = Literal[
     "invalid",  # the request itself is wrong; the same request fails again
@@ -15,7 +16,8 @@ FailureKind = Literal[
     "conflict",  # the state it assumed has moved on
     "unavailable",  # something needed is not there now
     "timeout",  # a deadline passed
-    "limit",  # a size, count or budget was reached
+    "limit",  # a size or count was reached
+    "budget",  # it could cost more than the run, or this agent of it, may spend; it was not made
     "internal",  # a defect of ours
 ]
 
@@ -27,6 +29,7 @@ class Failure(Model):
     message: str = Field(description="What was expected and what was found.")
     retry: bool = Field(default=False, description="Whether the same call may succeed later.")
     way_out: str = Field(default="", description="What a person can do about it.")
+    spent: Spending | None = Field(default=None, description="What it cost all the same, where it asked a model.")
 
     def __str__(self) -> str:
         return f"{self.message} {self.way_out}".strip()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from contracts.base import Model, Name, RunId, Sha256, UtcTime
-from contracts.bundle import Bundle, Comparison
+from contracts.bundle import Bundle, Commit, Comparison
 from contracts.code_writer import Proposal, Suspect, Tried
 from contracts.gate_policy import GateKind
 from contracts.sandbox import SandboxReport
@@ -38,7 +38,8 @@ class PatchSet(Model):
     head: str = Field(description="Commit the patches were made against.")
     proposals: tuple[Proposal, ...] = Field(min_length=1)
     suspects: tuple[Suspect, ...] = ()
-    tried: Tried
+    tried: Tried | None = Field(default=None, description="For what was searched for.")
+    commits: tuple[Commit, ...] = Field(default=(), description="What was written, commit by commit.")
     note: str = ""
     sandbox: SandboxReport
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from contracts.base import Model, Name
+from contracts.spending import NOTHING, Spending
 
 
 class AgentCalls(Model):
@@ -14,6 +15,13 @@ class AgentCalls(Model):
     calls: int
     failed: int
     seconds: float = Field(description="Wall seconds from intent to answer, summed over its calls.")
+
+
+class AgentSpending(Model):
+    """What one agent spent on models; `orchestrator` is the planner and the judge."""
+
+    agent: Name
+    spent: Spending
 
 
 class StepTime(Model):
@@ -34,6 +42,10 @@ class Metrics(Model):
     ready_s: float = Field(default=0.0, description="Up to now or the end, without waiting for people and down time.")
     calls: tuple[AgentCalls, ...] = ()
     steps: tuple[StepTime, ...] = ()
-    rounds: int = Field(default=0, description="Rounds of proposing begun.")
+    rounds: int = Field(default=0, description="Rounds of proposing or writing begun.")
+    fix_rounds: int = Field(default=0, description="Of those, the ones after the first.")
+    human_edits: int = Field(default=0, description="Gates at which a person edited the plan or the diff.")
+    spent: Spending = Field(default=NOTHING, description="On models, all agents together.")
+    spending: tuple[AgentSpending, ...] = Field(default=(), description="By agent, in name order.")
     gates: int = 0
     resumes: int = 0

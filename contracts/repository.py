@@ -105,6 +105,48 @@ class OutlineResult(Model):
     truncated: bool = Field(description="Whether the limit, or 20 seconds, ended it early.")
 
 
+class MapParams(Model):
+    """The repository in short: files and their definitions, what matters most first, within a size."""
+
+    run: RunId
+    words: str = Field(default="", max_length=20_000, description="What it is about: the ticket, names, tests.")
+    tokens: int = Field(default=4000, ge=100, le=100_000, description="Size of the map, in estimated model tokens.")
+
+
+class MapResult(Model):
+    """Text for a reader who does not know the repository."""
+
+    text: str
+    files: tuple[RelPath, ...] = Field(description="Those the map shows, the most relevant first.")
+    total_files: int
+
+
+class SimilarParams(Model):
+    """Find definitions that are written like something."""
+
+    run: RunId
+    like: str = Field(min_length=1, max_length=20_000, description="Code, or words about it.")
+    glob: str = Field(default="", pattern=r"^[^\x00]*$", description="Only paths that match, as for search.")
+    limit: int = Field(default=5, ge=1, le=50)
+
+
+class SimilarCode(Model):
+    """One definition with its text."""
+
+    path: RelPath
+    name: str = Field(description="Qualified within the file.")
+    line: int
+    end_line: int
+    score: float = Field(description="0 to 1.")
+    text: str = Field(description="At most 8000 characters.")
+
+
+class SimilarResult(Model):
+    """Most similar first."""
+
+    found: tuple[SimilarCode, ...]
+
+
 class HistoryParams(Model):
     """Commits that touched a path, newest first."""
 

@@ -10,6 +10,7 @@ from contracts.base import CallId, Model, Name, RunId, Sha256, UtcTime
 from contracts.failure import Failure
 from contracts.gate import GateDecision
 from contracts.gate_policy import GateKind, Policy
+from contracts.spending import Spending
 from contracts.task import Task
 from contracts.workflow import Workflow
 
@@ -70,6 +71,7 @@ class CallFinishedEvent(Model):
     call_id: CallId
     result_sha256: Sha256 | None
     failure: Failure | None = None
+    spent: Spending | None = Field(default=None, description="What the answer says it cost, if it says so.")
 
 
 class ValueRecordedEvent(Model):

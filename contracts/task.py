@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from contracts.base import Model, Name, RelPath, RunId
+from contracts.model import Role
+
+Engine = Literal["search", "model", "auto"]
+"""Who writes patches. auto: the search where a failing test exists, then the model, if there is one."""
+
+
+class Criterion(Model):
+    """An acceptance criterion."""
+
+    id: Name
+    text: str = Field(min_length=1, max_length=2000)
 
 
 class Task(Model):
@@ -17,4 +30,10 @@ class Task(Model):
     request: str = Field(default="", description="What is wrong or wanted, in a person's words.")
     tests: tuple[str, ...] = Field(default=(), description="Tests that show it, as the project's runner names them.")
     avoid: tuple[RelPath, ...] = Field(default=(), description="Path prefixes not to change.")
+    criteria: tuple[Criterion, ...] = Field(default=(), max_length=50)
+    links: tuple[str, ...] = Field(default=(), max_length=50, description="Shown to people and models; never fetched.")
+    engine: Engine = "auto"
+    models: dict[Role, str] = Field(
+        default={}, description="`[ENDPOINT/]MODEL` for a role, instead of the configured one."
+    )
     by: str = Field(default="", description="Who asked.")

@@ -122,6 +122,7 @@ class Evidence(Model):
 
     suite_passed: int = Field(description="Tests that pass with it.")
     suite_failed: int = Field(description="Tests that fail with it, as they did before.")
+    observed: bool = Field(default=True, description="False: only the suite was run; what follows says nothing.")
     tests_through: int = Field(description="Passing tests, other than the failing ones, that run the changed lines.")
     calls_observed: int = Field(description="Calls of the changed functions seen from those tests, before.")
     calls_changed: int = Field(description="Of those, calls whose result, exception or arguments' state differ now.")

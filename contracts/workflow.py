@@ -8,14 +8,19 @@ from pydantic import Field, model_validator
 
 from contracts.base import Model, Name, RelPath, RunId
 from contracts.gate_policy import Policy
+from contracts.spending import Allowance
+from contracts.task import Criterion, Engine
 
 
 class Budgets(Model):
-    """Ceilings for one run's expensive parts; wall seconds."""
+    """Ceilings for one run."""
 
     search_s: float = Field(default=90, gt=0, le=24 * 3600, description="Wall seconds for one round of proposing.")
     test_timeout_s: float = Field(default=600, gt=0, le=24 * 3600, description="Wall seconds for one test run.")
     max_proposals: int = Field(default=5, ge=1, le=50)
+    candidates: int = Field(default=1, ge=1, le=10, description="Versions of a change a model is asked for at once.")
+    model: Allowance = Field(default_factory=Allowance, description="For asking models, the whole run.")
+    agents: dict[Name, Allowance] = Field(default={}, description="The same for one agent: `code_writer`, …")
 
 
 class WorkflowStep(Model):
@@ -35,6 +40,7 @@ class Workflow(Model):
     title: str
     description: str = ""
     inputs: tuple[Literal["tests", "request"], ...] = Field(default=(), description="What a task must bring.")
+    purpose: Literal["bug", "feature", "existing"] = Field(default="bug", description="What its tests are to show.")
     steps: tuple[WorkflowStep, ...] = Field(min_length=1)
     gates: Policy = Field(default_factory=Policy)
     fix_rounds: int = Field(default=2, ge=0, le=10, description="Further rounds after the first.")
@@ -47,6 +53,25 @@ class Workflow(Model):
         if twice:
             raise ValueError(f"step ids must be distinct; found twice: {', '.join(twice)}")
         return self
+
+
+class WorkItem(Model):
+    """One file to be written, by one agent."""
+
+    id: Name
+    agent: Name = Field(description="`code_writer` or `test_writer`, as far as the workflow allows.")
+    path: RelPath = Field(description="The one file it changes or creates.")
+    instruction: str = Field(min_length=1, max_length=8000, description="What to do there, for somebody who sees it.")
+    reads: tuple[RelPath, ...] = Field(default=(), max_length=12, description="Files worth seeing for it.")
+    after: tuple[Name, ...] = Field(default=(), description="Ids of items whose result it needs.")
+    check: str = Field(default="", max_length=2000, description="How one can tell that it is done.")
+
+
+class RelevantFile(Model):
+    """A file that matters to the task."""
+
+    path: RelPath
+    why: str = Field(max_length=500)
 
 
 class Plan(Model):
@@ -62,6 +87,11 @@ class Plan(Model):
     fix_rounds: int = Field(ge=0, le=10)
     budgets: Budgets
     facts: tuple[str, ...] = Field(default=(), description="What the plan rests on, in words.")
+    engine: Engine = "search"
+    goal: str = Field(default="", description="What the planner understood is wanted.")
+    relevant: tuple[RelevantFile, ...] = ()
+    work: tuple[WorkItem, ...] = Field(default=(), description="What a model planned to have written.")
+    criteria: tuple[Criterion, ...] = ()
 
     def has(self, step: str) -> bool:
         """Whether `step` was left in."""

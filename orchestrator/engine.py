@@ -31,6 +31,7 @@ from contracts.run import (
     StepStartedEvent,
     ValueRecordedEvent,
 )
+from contracts.spending import Paid
 from contracts.workflow import Workflow, WorkflowStep
 from orchestrator import gates, policies
 from orchestrator.errors import CouldNot, Diverged, Waiting
@@ -155,10 +156,19 @@ class Engine:
             )
         except CallFailed as error:
             await self._answered(
-                CallFinishedEvent(step=path, call_id=intent.call_id, result_sha256=None, failure=error.failure)
+                CallFinishedEvent(
+                    step=path,
+                    call_id=intent.call_id,
+                    result_sha256=None,
+                    failure=error.failure,
+                    spent=error.failure.spent,
+                )
             )
             raise
-        await self._answered(CallFinishedEvent(step=path, call_id=intent.call_id, result_sha256=answer.digest()))
+        spent = answer.spent if isinstance(answer, Paid) and answer.spent.requests else None
+        await self._answered(
+            CallFinishedEvent(step=path, call_id=intent.call_id, result_sha256=answer.digest(), spent=spent)
+        )
         return answer
 
     async def _answered(self, finish: CallFinishedEvent) -> None:

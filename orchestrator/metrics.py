@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
 from typing import Literal
 
-from contracts.metrics import AgentCalls, Metrics, StepTime
+from contracts.metrics import AgentCalls, AgentSpending, Metrics, StepTime
 from contracts.run import (
     CallFinishedEvent,
     CallIntendedEvent,
@@ -17,9 +19,14 @@ from contracts.run import (
     RunResumedEvent,
     StepFinishedEvent,
     StepStartedEvent,
+    What,
 )
+from contracts.spending import NOTHING, Spending
 
 Cause = Literal["tools", "human", "down", "overhead"]
+
+_ROUND = re.compile(r"(?:propose|write)/[0-9]+")
+"""The step that begins a round."""
 
 
 def measure(events: Sequence[Event]) -> Metrics:
@@ -38,7 +45,8 @@ def measure(events: Sequence[Event]) -> Metrics:
         if ready is None and isinstance(following.what, GateOpenedEvent) and following.what.kind == "handoff":
             ready = spent["tools"] + spent["overhead"]
     whats = [event.what for event in events]
-    rounds = {what.step for what in whats if isinstance(what, StepStartedEvent) and what.step.startswith("propose/")}
+    rounds = {what.step for what in whats if isinstance(what, StepStartedEvent) and _ROUND.fullmatch(what.step)}
+    spending = _spending(whats)
     return Metrics(
         total_s=sum(spent.values()),
         tools_s=spent["tools"],
@@ -49,6 +57,10 @@ def measure(events: Sequence[Event]) -> Metrics:
         calls=_calls(events),
         steps=tuple(StepTime(step=step, seconds=seconds) for step, seconds in steps.items()),
         rounds=len(rounds),
+        fix_rounds=max(0, len(rounds) - 1),
+        human_edits=sum(isinstance(what, GateDecidedEvent) and what.decision.verdict == "modify" for what in whats),
+        spent=reduce(Spending.plus, spending.values(), NOTHING),
+        spending=tuple(AgentSpending(agent=agent, spent=spending[agent]) for agent in sorted(spending)),
         gates=sum(isinstance(what, GateOpenedEvent) for what in whats),
         resumes=sum(isinstance(what, RunResumedEvent) for what in whats),
     )
@@ -109,3 +121,15 @@ def _calls(events: Sequence[Event]) -> tuple[AgentCalls, ...]:
             case _:
                 pass
     return tuple(found[agent] for agent in sorted(found))
+
+
+def _spending(whats: Sequence[What]) -> dict[str, Spending]:
+    """Per agent; what the orchestrator asks the model server itself is its own."""
+    servers = {what.call_id: what.server for what in whats if isinstance(what, CallIntendedEvent)}
+    found: dict[str, Spending] = {}
+    for what in whats:
+        if isinstance(what, CallFinishedEvent) and what.spent and what.call_id in servers:
+            server = servers[what.call_id]
+            agent = "orchestrator" if server == "model" else server
+            found[agent] = found.get(agent, NOTHING).plus(what.spent)
+    return found

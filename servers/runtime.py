@@ -50,7 +50,9 @@ class BusCrew:
             )
         except CallFailed as failed:
             told = failed.failure
-            raise ToolError(told.kind, f"{tool}: {told.message}", retry=told.retry, way_out=told.way_out) from failed
+            raise ToolError(
+                told.kind, f"{tool}: {told.message}", retry=told.retry, way_out=told.way_out, spent=told.spent
+            ) from failed
         except BusError as wrong:
             raise ToolError("unavailable", f"{tool} could not be called: {wrong}", retry=wrong.retry) from wrong
 

@@ -15,14 +15,17 @@ A specialist's file holds its own idea only::
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
+from bus.wire import JsonObject
 from contracts.base import Model
 from contracts.failure import Failure, FailureKind
 from contracts.manifest import Manifest, ToolSpec
+from contracts.run import RunStartedEvent
+from contracts.spending import Spending
 from servers.sandbox.job import Finished, Job, OnLine
 
 P = TypeVar("P", bound=Model)
@@ -32,9 +35,11 @@ R = TypeVar("R", bound=Model)
 class ToolError(Exception):
     """A tool could not do what was asked; becomes the call's stored, structured failure."""
 
-    def __init__(self, kind: FailureKind, message: str, *, retry: bool = False, way_out: str = "") -> None:
+    def __init__(
+        self, kind: FailureKind, message: str, *, retry: bool = False, way_out: str = "", spent: Spending | None = None
+    ) -> None:
         super().__init__(message)
-        self.failure = Failure(kind=kind, message=message, retry=retry, way_out=way_out)
+        self.failure = Failure(kind=kind, message=message, retry=retry, way_out=way_out, spent=spent)
 
 
 class Call(Protocol):
@@ -63,6 +68,18 @@ class Crew(Protocol):
         ...
 
 
+class OwnLedger(Protocol):
+    """What a specialist that must account for itself reads of the ledger; granted with `net:model` only."""
+
+    async def run_started(self, run: str) -> RunStartedEvent | None:
+        """What `run` was asked and allowed, as the orchestrator sealed it; None if there is no such run."""
+        ...
+
+    def own_results(self) -> AsyncIterator[tuple[str, JsonObject]]:
+        """Every stored answer of this server that is no failure, oldest first: its caller, and the result."""
+        ...
+
+
 class Sandbox(Protocol):
     """Runs a program confined; see `servers.sandbox`."""
 
@@ -81,6 +98,9 @@ class Room:
     """This specialist's own folder for throw-away copies."""
     crew: Crew
     sandbox: Sandbox
+    ledger: OwnLedger | None = None
+    keys: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Environment variables with keys and addresses of model endpoints; for `net:model` only."""
 
     def tree(self, run: str) -> Path:
         """The run's worktree.

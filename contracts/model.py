@@ -1,0 +1,87 @@
+"""model: messages and a JSON schema in, a structured reply out, with what it cost. It alone holds keys."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from contracts.base import Model, Name, RunId, Sha256
+from contracts.failure import Failure
+from contracts.spending import Paid
+
+Role = Literal["planner", "writer"]
+"""What a model is asked as; which one that is, the run's task or `configs/models.toml` says, never the caller."""
+
+Way = Literal["schema", "tool", "prompt"]
+"""How a structured reply was had: `output_config.format`, a forced tool call, or asked for in words."""
+
+Form = Literal["function", "blocks", "whole", "diff"]
+"""How a model says a change of code: whole functions, search and replace blocks, the whole file, a unified diff."""
+
+
+class PromptName(Model):
+    """Which template a prompt was made from."""
+
+    name: str
+    sha256: Sha256 = Field(description="Of the template's text.")
+
+
+class Turn(Model):
+    """One message."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class CompleteParams(Model):
+    """Ask a model for one structured reply."""
+
+    run: RunId
+    role: Role
+    prompt: PromptName
+    system: str = Field(description="What stays the same from call to call; it is cached where the endpoint can.")
+    turns: tuple[Turn, ...] = Field(min_length=1, description="Beginning and ending with the user's.")
+    reply_name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="Names the reply, as a tool is named.")
+    reply_schema: dict[str, JsonValue] = Field(description="JSON Schema (2020-12) of the reply: an object.")
+    max_tokens: int = Field(default=8192, ge=1, le=64_000, description="Output tokens at most.")
+
+
+ReplyOutcome = Literal["ok", "invalid", "truncated", "refused", "unavailable"]
+"""ok: `reply` fits the schema. invalid: it did not, twice. truncated: `max_tokens` ended it. refused: the model
+declined. unavailable: the endpoint failed for good after something had been spent."""
+
+
+class CompleteResult(Paid):
+    """The reply, or why there is none; either way what it cost."""
+
+    outcome: ReplyOutcome
+    reply: dict[str, JsonValue] | None = None
+    text: str = Field(default="", description="The reply as it came, if it was no valid JSON.")
+    failure: Failure | None = Field(default=None, description="For every outcome but ok.")
+    endpoint: Name
+    model: str = Field(description="As the endpoint names it.")
+    way: Way
+    stop_reason: str = Field(default="", description="As the endpoint says it.")
+    sampling: dict[str, JsonValue] = Field(default={}, description="What was pinned; empty where the API allows none.")
+    masked: tuple[str, ...] = Field(default=(), description="Kinds of secrets that were masked on the way out.")
+    priced_at: str = Field(default="", description="Date of the price table; empty for a model that is not in it.")
+    retries: int = Field(default=0, description="Requests beyond the first, for whatever reason.")
+    duration_s: float
+
+
+class DescribeParams(Model):
+    """Ask which model a role is."""
+
+    run: RunId
+    role: Role
+
+
+class DescribeResult(Model):
+    """The model behind a role."""
+
+    endpoint: Name
+    model: str
+    ready: bool = Field(description="Whether its endpoint can be asked: a key is there, or none is needed.")
+    why_not: str = Field(default="", description="What is missing, and the way out.")
+    form: Form = Field(description="The form of change this model is best at, by configuration.")
