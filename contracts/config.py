@@ -65,6 +65,9 @@ class ModelConfig(Model):
     """`[models."PATTERN"]`: what is known of models whose name matches (`fnmatch`); the first that does counts."""
 
     form: Form = Field(default="blocks", description="The form of change it is best at.")
+    max_tokens: int | None = Field(
+        default=None, ge=1, le=128_000, description="Output tokens of one reply at most, thinking included."
+    )
 
 
 class Price(Model):

@@ -55,6 +55,7 @@ declined. unavailable: the endpoint failed for good after something had been spe
 class CompleteResult(Paid):
     """The reply, or why there is none; either way what it cost."""
 
+    run: RunId
     outcome: ReplyOutcome
     reply: dict[str, JsonValue] | None = None
     text: str = Field(default="", description="The reply as it came, if it was no valid JSON.")

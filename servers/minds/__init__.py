@@ -1,0 +1,1 @@
+"""What the model server stands on: endpoints, structured replies, prices, budgets, secrets."""

@@ -1,0 +1,196 @@
+"""model: the one specialist that holds keys of model endpoints, and the only one that asks them.
+
+Messages and a JSON Schema go in, a validated reply comes out, with what it cost. What leaves is scanned for secrets;
+what a run may spend is checked before every request; nothing that is said or stored holds a key.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar
+
+import anyio
+from anyio import to_thread
+from pydantic import JsonValue
+
+from contracts.config import ModelsConfig, PriceTable
+from contracts.manifest import Manifest
+from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult, Turn, Way
+from contracts.run import RunStartedEvent
+from contracts.spending import Spending, Usage
+from servers.minds.asking import Answer, Asking, Asks, Terms
+from servers.minds.config import Chosen, choose, known_of, models_of, price_table, secrets_of
+from servers.minds.heard import Heard
+from servers.minds.prices import cost, price_of, worst_cost
+from servers.minds.purse import Estimate, Held, Purse
+from servers.minds.reply import Request
+from servers.minds.secrets import Mask
+from servers.specialist import Call, Room, ToolError, tool
+
+PROGRESS_S = 0.5
+"""Between two words on how far a reply is."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class ModelServer:
+    """Structured replies of language models."""
+
+    manifest: ClassVar[Manifest] = Manifest(
+        name="model",
+        title="Model",
+        description="Asks language models for structured replies, within the run's budget. It alone holds keys.",
+        scopes=("net:model",),
+    )
+
+    def __init__(
+        self,
+        room: Room,
+        *,
+        models: ModelsConfig | None = None,
+        prices: PriceTable | None = None,
+        sleep: Sleep = anyio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._room = room
+        self._models = models or models_of(room.keys)
+        self._prices = prices or price_table()
+        self._sleep = sleep
+        self._chance = chance
+        self._purse = Purse(room.ledger) if room.ledger is not None else None
+        self._way_known: dict[tuple[str, str], Way] = {}
+        """By endpoint and model: the first way that was not found to be ignored or refused; it is tried first."""
+
+    @tool(open_world=True)
+    async def complete(self, params: CompleteParams, call: Call) -> CompleteResult:
+        """Ask the model of a role for one reply that fits a JSON Schema."""
+        began = time.monotonic()
+        started = await self._started(params.run)
+        chosen = choose(self._models, params.role, started.task.models, self._room.keys)
+        if chosen.why_not:
+            raise ToolError("unavailable", f"{chosen.model} cannot be asked: {chosen.why_not}", way_out=chosen.way_out)
+        mask = Mask(secrets_of(self._room.keys))
+        most = known_of(self._models, chosen.model).max_tokens
+        params = params if most is None else params.model_copy(update={"max_tokens": most})
+        request = _request(params, mask)
+        asking = Asking(await to_thread.run_sync(_open, chosen), self._terms(params, started, chosen, mask, call))
+        answer = await asking.answer(request, self._ways(chosen))
+        self._way_known[chosen.endpoint, chosen.model] = answer.way
+        if answer.outcome == "unavailable" and answer.failure is not None and not asking.spent.requests:
+            failed = answer.failure
+            raise ToolError(failed.kind, failed.message, retry=failed.retry, way_out=failed.way_out)
+        return self._result(params, chosen, asking, answer, mask, time.monotonic() - began)
+
+    @tool(read_only=True)
+    async def describe(self, params: DescribeParams, call: Call) -> DescribeResult:
+        """Say which model a role is, and whether it can be asked."""
+        started = await self._started(params.run)
+        chosen = choose(self._models, params.role, started.task.models, self._room.keys)
+        return DescribeResult(
+            endpoint=chosen.endpoint,
+            model=chosen.model,
+            ready=not chosen.why_not,
+            why_not=f"{chosen.why_not}. {chosen.way_out}" if chosen.why_not else "",
+            form=known_of(self._models, chosen.model).form,
+        )
+
+    async def _started(self, run: str) -> RunStartedEvent:
+        if self._room.ledger is None:
+            raise ToolError(
+                "denied", "the model server cannot see what a run may spend", way_out="Grant it net:model in crew.toml."
+            )
+        started = await self._room.ledger.run_started(run)
+        if started is None:
+            raise ToolError("invalid", f"the ledger knows no run {run}", way_out="Models are asked for runs only.")
+        return started
+
+    def _ways(self, chosen: Chosen) -> tuple[Way, ...]:
+        ways = chosen.config.structured
+        known = self._way_known.get((chosen.endpoint, chosen.model))
+        return ways[ways.index(known) :] if known in ways else ways
+
+    def _terms(self, params: CompleteParams, started: RunStartedEvent, chosen: Chosen, mask: Mask, call: Call) -> Terms:
+        price, _ = price_of(chosen.model, self._models.prices, self._prices)
+        assert self._purse is not None  # `_started` saw a ledger
+        purse = self._purse
+
+        def hold(estimate: Estimate) -> AbstractAsyncContextManager[Held]:
+            return purse.holding(params.run, call.caller, started.workflow.budgets, estimate)
+
+        def estimate(input_tokens: int, output_tokens: int) -> Estimate:
+            return Estimate(input_tokens, output_tokens, worst_cost(input_tokens, output_tokens, price))
+
+        def settle(usage: Usage) -> Spending:
+            return Spending(requests=1, usage=usage, cost_usd=cost(usage, price))
+
+        return Terms(
+            endpoint=chosen.endpoint,
+            max_retries=chosen.config.max_retries,
+            hold=hold,
+            estimate=estimate,
+            settle=settle,
+            clean=mask.own_keys,
+            on_heard=_telling(call, chosen.model, params.max_tokens),
+            sleep=self._sleep,
+            chance=self._chance,
+        )
+
+    def _result(
+        self, params: CompleteParams, chosen: Chosen, asking: Asking, answer: Answer, mask: Mask, duration_s: float
+    ) -> CompleteResult:
+        temperature = chosen.config.temperature
+        _, priced_at = price_of(chosen.model, self._models.prices, self._prices)
+        return CompleteResult(
+            run=params.run,
+            outcome=answer.outcome,
+            reply=answer.reply,
+            text=answer.text,
+            failure=answer.failure,
+            endpoint=chosen.endpoint,
+            model=chosen.model,
+            way=answer.way,
+            stop_reason=answer.stop_reason,
+            sampling={} if temperature is None else {"temperature": temperature},
+            masked=mask.met,
+            priced_at=priced_at,
+            retries=max(0, asking.requests - 1),
+            duration_s=duration_s,
+            spent=asking.spent,
+        )
+
+
+def _open(chosen: Chosen) -> Asks:
+    """The endpoint. The first one imports the client, which takes a second: not in the event loop."""
+    from servers.minds.endpoint import Endpoint
+
+    return Endpoint(chosen)
+
+
+def _request(params: CompleteParams, mask: Mask) -> Request:
+    schema: dict[str, JsonValue] = {name: mask.within(value) for name, value in params.reply_schema.items()}
+    return Request(
+        system=mask.text(params.system),
+        turns=tuple(Turn(role=turn.role, text=mask.text(turn.text)) for turn in params.turns),
+        reply_name=params.reply_name,
+        schema=schema,
+        way="schema",
+        max_tokens=params.max_tokens,
+    )
+
+
+def _telling(call: Call, model: str, max_tokens: int) -> Callable[[Heard], Awaitable[None]]:
+    """Tells the caller how far the reply is, from time to time."""
+    last = float("-inf")
+
+    async def tell(heard: Heard) -> None:
+        nonlocal last
+        now = anyio.current_time()
+        if now - last >= PROGRESS_S:
+            last = now
+            done = heard.output_estimate
+            await call.progress(done, max_tokens, f"{model}: about {done:,} tokens")
+
+    return tell

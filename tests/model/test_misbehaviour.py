@@ -1,0 +1,222 @@
+"""What happens when the endpoint misbehaves: a bounded number of requests, no spending lost, no key in any word."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.model import CompleteResult
+from servers.specialist import ToolError
+from tests.model.messages_server import messages_server
+from tests.model.rig import GOOD, KEY, Rig, rig
+
+ANSWER = {"reply": GOOD}
+BROKEN = {"reply": GOOD, "break_after": 4}
+WRONG = {"reply": {"answer": "many"}}
+
+
+def no_key(of: CompleteResult | ToolError) -> bool:
+    """Whether the key is nowhere in what came."""
+    said = of.failure.model_dump_json() + str(of) if isinstance(of, ToolError) else of.model_dump_json()
+    return KEY not in said
+
+
+async def fails(rig: Rig) -> ToolError:
+    """What asking fails with, before anything was spent."""
+    with pytest.raises(ToolError) as failed:
+        await rig.complete()
+    assert no_key(failed.value)
+    return failed.value
+
+
+async def test_a_good_answer_is_taken_with_what_it_cost():
+    async with rig([ANSWER]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.reply, result.way, result.retries) == ("ok", GOOD, "schema", 0)
+    assert result.spent.requests == 1
+    assert result.spent.usage.input_tokens == 100
+    assert result.spent.usage.output_tokens == 20
+    assert str(result.spent.cost_usd) == "0.0003"
+    assert no_key(result)
+    assert at.endpoint.requests[0].key == KEY
+
+
+async def test_429_is_waited_for_as_long_as_it_asks():
+    async with rig([{"status": 429, "headers": {"retry-after": "7"}}, ANSWER]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.retries, result.spent.requests) == ("ok", 1, 1)
+    assert 7 <= at.slept[0] <= 8
+
+
+async def test_an_endpoint_that_asks_to_wait_for_long_is_not_waited_for():
+    async with rig([{"status": 429, "headers": {"retry-after": "3600"}}, ANSWER]) as at:
+        failed = await fails(at)
+    assert (failed.failure.kind, failed.failure.retry, len(at.endpoint.requests), at.slept) == (
+        "unavailable",
+        True,
+        1,
+        [],
+    )
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 503, 529])
+async def test_a_busy_endpoint_is_asked_again_after_growing_waits_and_then_given_up(status: int):
+    async with rig({"rules": [{"steps": [{"status": status}], "again": True}]}, max_retries=3) as at:
+        failed = await fails(at)
+    assert (failed.failure.kind, failed.failure.retry) == ("unavailable", True)
+    assert str(status) in str(failed)
+    assert len(at.endpoint.requests) == 4
+    assert at.slept == [0.25, 0.5, 1.0]
+
+
+async def test_a_stream_that_breaks_off_is_asked_for_again_and_paid_for():
+    async with rig([BROKEN, ANSWER]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.reply, result.retries) == ("ok", GOOD, 1)
+    assert result.spent.requests == 2
+    assert result.spent.usage.input_tokens == 200, "the broken one said what it read"
+    assert result.spent.usage.output_tokens == 20 + 6, "two pieces of twelve characters came, four to a token"
+
+
+async def test_streams_that_always_break_end_with_what_they_cost():
+    async with rig({"rules": [{"steps": [BROKEN], "again": True}]}, max_retries=2) as at:
+        result = await at.complete()
+    assert result.outcome == "unavailable"
+    assert result.failure is not None
+    assert (result.failure.kind, result.failure.retry) == ("unavailable", True)
+    assert (len(at.endpoint.requests), result.spent.requests, result.spent.usage.input_tokens) == (3, 3, 300)
+
+
+async def test_an_error_in_the_middle_of_a_stream_counts_as_busy():
+    async with rig([{"reply": GOOD, "fail_after": 3, "error": "overloaded, {key}"}, ANSWER]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.retries, result.spent.requests) == ("ok", 1, 2)
+
+
+async def test_json_that_is_cut_short_is_asked_for_once_more_and_then_invalid():
+    async with rig({"rules": [{"steps": [{"text": '{"answer": 4'}], "again": True}]}) as at:
+        result = await at.complete()
+    assert (result.outcome, result.text, len(at.endpoint.requests)) == ("invalid", '{"answer": 4', 2)
+    assert result.spent.requests == 2
+
+
+async def test_a_refusal_is_not_asked_again():
+    async with rig([{"text": "I would rather not.", "stop": "refusal"}]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.stop_reason, len(at.endpoint.requests)) == ("refused", "refusal", 1)
+    assert result.failure is not None
+    assert result.spent.requests == 1
+
+
+async def test_a_reply_that_max_tokens_ends_is_not_asked_again():
+    async with rig([{"text": '{"answer": 4', "stop": "max_tokens"}]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.stop_reason, len(at.endpoint.requests)) == ("truncated", "max_tokens", 1)
+    assert result.failure is not None
+    assert "1,000" in result.failure.message
+
+
+async def test_a_stream_that_drips_too_slowly_is_tried_twice_and_paid_for():
+    async with rig({"rules": [{"steps": [{"reply": GOOD, "hang_after": 3}], "again": True}]}, timeout_s=0.5) as at:
+        result = await at.complete()
+    assert result.outcome == "unavailable"
+    assert result.failure is not None
+    assert "0.5 s" in result.failure.message
+    assert (len(at.endpoint.requests), result.spent.requests, result.spent.usage.input_tokens) == (2, 2, 200)
+
+
+async def test_an_endpoint_that_says_nothing_at_all_is_left_after_the_timeout():
+    async with rig([{"reply": GOOD, "hang_after": 0}, ANSWER], timeout_s=0.5) as at:
+        result = await at.complete()
+    assert (result.outcome, result.retries, result.spent.requests) == ("ok", 1, 2)
+
+
+async def test_a_reply_that_breaks_its_schema_is_asked_for_again_with_what_was_wrong():
+    async with rig([WRONG, ANSWER]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.reply, result.retries, result.spent.requests) == ("ok", GOOD, 1, 2)
+    again = at.endpoint.requests[1].body["messages"]
+    assert [turn["role"] for turn in again] == ["user", "assistant", "user"]
+    assert "many" in again[1]["content"]
+    assert "$.answer" in again[2]["content"]
+
+
+async def test_a_reply_that_breaks_its_schema_twice_is_invalid():
+    async with rig([WRONG, WRONG, ANSWER]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.reply, len(at.endpoint.requests)) == ("invalid", None, 2)
+    assert result.failure is not None
+    assert "$.answer" in result.failure.message
+    assert result.spent.requests == 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_denied_key_is_not_tried_again_and_not_told(status: int):
+    async with rig([{"status": status, "error": "invalid key {key}"}]) as at:
+        failed = await fails(at)
+    assert (failed.failure.kind, failed.failure.retry, len(at.endpoint.requests)) == ("denied", False, 1)
+    assert "[masked: endpoint key]" in str(failed)
+    assert "SCRIPTED_KEY" in failed.failure.way_out
+
+
+async def test_an_endpoint_that_repeats_the_key_in_its_reply_does_not_get_it_stored():
+    async with rig([{"reply": {"answer": 1, "why": KEY}}, {"text": f"{{{KEY}", "stop": "max_tokens"}]) as at:
+        assert no_key(await at.complete())
+        assert no_key(await at.complete())
+
+
+async def test_a_model_that_is_not_there_is_said_with_a_way_out():
+    async with rig([{"status": 404, "error": "model: scripted-1"}]) as at:
+        failed = await fails(at)
+    assert (failed.failure.kind, len(at.endpoint.requests)) == ("invalid", 1)
+    assert "--model" in failed.failure.way_out
+
+
+async def test_a_refused_connection_is_tried_again_and_costs_nothing():
+    async with messages_server([]) as gone:
+        url = gone.url
+    async with rig([], base_url=url, max_retries=2) as at:
+        failed = await fails(at)
+    assert (failed.failure.kind, failed.failure.retry, len(at.slept)) == ("unavailable", True, 2)
+
+
+async def test_a_redirect_is_not_followed():
+    async with messages_server([ANSWER]) as elsewhere:
+        step = {"status": 307, "headers": {"location": f"{elsewhere.url}/v1/messages"}}
+        async with rig([step]) as at:
+            failed = await fails(at)
+        assert elsewhere.requests == []
+    assert failed.failure.kind == "invalid"
+    assert "redirect" in str(failed)
+
+
+async def test_an_answer_without_end_is_left():
+    async with rig([{"text": "x", "pad_bytes": 30 << 20}, ANSWER]) as at:
+        result = await at.complete()
+    assert (result.outcome, len(at.endpoint.requests), result.spent.requests) == ("unavailable", 1, 1)
+    assert result.failure is not None
+    assert result.failure.kind == "limit"
+    assert len(result.model_dump_json()) < 200_000
+
+
+async def test_a_single_event_without_end_is_left():
+    async with rig([{"raw": "event: message_start\ndata: " + "x" * (17 << 20)}]) as at:
+        result = await at.complete()
+    assert result.failure is not None
+    assert (result.failure.kind, len(at.endpoint.requests)) == ("limit", 1)
+
+
+@pytest.mark.parametrize(
+    "raw", ["", "event: message_start\ndata: {]\n\n", "event: message_start\ndata: 7\n\n", "<html>"]
+)
+async def test_what_is_not_the_protocol_counts_as_a_broken_stream(raw: str):
+    async with rig([{"raw": raw}, ANSWER]) as at:
+        result = await at.complete()
+    assert (result.outcome, result.retries, result.spent.requests) == ("ok", 1, 2)
+
+
+async def test_an_endpoint_that_counts_nothing_is_estimated():
+    async with rig([{"reply": GOOD, "usage": None}]) as at:
+        result = await at.complete()
+    assert result.outcome == "ok"
+    assert result.spent.usage.input_tokens > 5
+    assert result.spent.usage.output_tokens == 7, "27 characters"

@@ -1,0 +1,100 @@
+"""What leaves for a model holds no secret; ordinary code leaves as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import pytest
+
+from contracts.model import Turn
+from servers.minds.secrets import Mask
+from tests.model.rig import GOOD, KEY, SCHEMA, rig
+
+BODY = "\n".join("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"[:64] for _ in range(5))
+BLOCK = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----"
+JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
+
+# Put together here, so that no scanner takes this file for a leak.
+SECRETS = {
+    "AWS Access Key": "AKIA" + "IOSFODNN7EXAMPLE",
+    "Anthropic API Key": "sk-ant-" + "api03-abcdefghijklmnop_QRST",
+    "API Key": "sk-" + "proj-a1b2c3d4e5f6g7h8i9j0a1b2c3d4e5f6",
+    "Basic Auth Credentials": "://" + "deploy:hunter2again@",
+    "GitHub Token": "ghp_" + "a" * 36,
+    "GitLab Token": "glpat-" + "a" * 20,
+    "JSON Web Token": JWT,
+    "NPM tokens": "//registry.example/:_authToken=" + "npm_abcdefghijkl",
+    "PyPI Token": "pypi-" + "AgEIcHlwaS5vcmc" + "a" * 80,
+    "Slack Token": "xoxb-" + "1234-5678-abcdef",
+    "Stripe Access Key": "sk_live_" + "a" * 24,
+    "Google API Key": "AIza" + "a" * 35,
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_each_kind_of_secret_is_masked_and_said(kind: str):
+    mask = Mask()
+    text = mask.text(f'password = "{SECRETS[kind]}"  # see below\nx = 1\n')
+    assert SECRETS[kind] not in text
+    assert f"[masked: {kind}]" in text
+    assert text.endswith("\nx = 1\n")
+    assert mask.met == (kind,)
+
+
+@pytest.mark.parametrize("block", [BLOCK, BLOCK.replace("\n", "\\n"), BLOCK.partition("\n-----END")[0]])
+def test_a_private_key_is_masked_whole_even_if_its_end_is_missing(block: str):
+    text = Mask().text(f"before\n{block}\nafter")
+    assert "MIIEv" not in text
+    assert text.startswith("before\n[masked: Private Key]")
+    assert text.endswith("after")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f'DIGEST = "{hashlib.sha256(b"x").hexdigest()}"',
+        'integrity = "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=="',
+        'HEADER = "-----BEGIN PRIVATE KEY-----"\nFOOTER = "-----END PRIVATE KEY-----"\n',
+        'url = f"postgres://{user}:{password}@{host}/db"',
+        'url = "https://user:password@example.com"',
+        '"https://%s:%s@host" % (name, word)',
+        "token = os.environ['GITHUB_TOKEN']",
+        "commit 9b2e4f7a1c3d5e6f7a8b9c0d1e2f3a4b5c6d7e8f",
+        "APPLICATION_KEY = APClientFactory.make(AKCELERATION)",
+        'sk_test = "sk-learn-is-a-library-for-machine-learning"',
+        "eyJust = a.name.of.things",
+    ],
+)
+def test_ordinary_code_is_untouched(code: str):
+    mask = Mask()
+    assert mask.text(code) == code
+    assert mask.met == ()
+
+
+def test_this_projects_own_code_is_untouched():
+    mask = Mask()
+    for file in sorted(Path(__file__).resolve().parents[2].glob("servers/*.py")):
+        text = file.read_text(encoding="utf-8")
+        assert mask.text(text) == text
+
+
+async def test_everything_that_leaves_is_masked_and_the_result_says_so():
+    aws, github = SECRETS["AWS Access Key"], SECRETS["GitHub Token"]
+    schema = SCHEMA | {"description": f"like {github}"}
+    async with rig([{"reply": GOOD}]) as at:
+        result = await at.complete(
+            system=f"Mind {aws}.", turns=(Turn(role="user", text=f"key = '{KEY}'"),), reply_schema=schema
+        )
+    sent = str(at.endpoint.requests[0].body)
+    assert not [secret for secret in (aws, github, KEY) if secret in sent]
+    assert result.masked == ("AWS Access Key", "GitHub Token", "endpoint key")
+
+
+def test_a_large_prompt_is_scanned_in_a_moment():
+    line = 'def f(x): return x["//a/b"] + g(x) - "https://example.com/a?b=c"  # aws sg. eyJ sk- gl -us :_authtoken=\n'
+    for text in (line * 1000, line.replace("\n", " ") * 1000):
+        before = time.process_time()
+        Mask(("k" * 40,)).text(text)
+        assert time.process_time() - before < 2
