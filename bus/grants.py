@@ -34,6 +34,8 @@ class Grant:
     """Write run events and gate requests."""
     decides_gates: bool = False
     """Write gate decisions."""
+    accounts: bool = False
+    """Read how a run was started, and what it has answered itself."""
     reads_ledger: tuple[str, ...] = ()
     """Servers whose calls and results it may read, beside runs and gates."""
     operates: bool = False
@@ -70,6 +72,8 @@ def permissions(grant: Grant) -> Permissions:
         ]
         subscribe += [deliver_calls(me), f"cancel.{me}.*.*", f"rpc.{me}.>"]
         subscribe += [f"$SRV.{verb}{of}" for verb in ("PING", "INFO", "STATS") for of in ("", f".{me}", f".{me}.*")]
+    if grant.accounts:
+        publish += [f"$JS.API.DIRECT.GET.{RUNS_STREAM}.run.*.started", f"$JS.API.DIRECT.GET.{server_stream(me)}"]
     for call in sorted(grant.calls):
         server, tool = call.split(".", 1)
         mine = f"call.{server}.{tool if tool == '*' else token(tool)}.{me}.*"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from contracts.base import Model
-from contracts.config import GatesConfig, ProjectConfig
+from contracts.config import GatesConfig, ModelsConfig, ProjectConfig
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
 from contracts.workflow import Workflow
 from orchestrator.errors import ConfigError
@@ -57,9 +58,44 @@ def workflows(configs: Path = CONFIGS) -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in (configs / "workflows").glob("*.toml")))
 
 
+def load_models(configs: Path = CONFIGS) -> ModelsConfig:
+    """Where models are: what ships with Podium, and over it the person's own `models.toml`. Never a repository's.
+
+    That is the file PODIUM_MODELS names, else `podium/models.toml` in the user's folder for configuration.
+
+    Raises:
+        ConfigError: one of them is broken, or the one that is named is not there.
+    """
+    shipped = read(configs / "models.toml", ModelsConfig)
+    named = os.environ.get("PODIUM_MODELS")
+    file = Path(named).expanduser() if named else _user_models()
+    if not named and not file.exists():
+        return shipped
+    own = read(file, ModelsConfig)
+    merged = own.model_copy(
+        update={
+            "default": own.default if "default" in own.model_fields_set else shipped.default,
+            "endpoints": {**shipped.endpoints, **own.endpoints},
+            "roles": {**shipped.roles, **own.roles},
+            "models": {**own.models, **{name: one for name, one in shipped.models.items() if name not in own.models}},
+            "prices": {**shipped.prices, **own.prices},
+        }
+    )
+    if merged.default not in merged.endpoints:
+        raise ConfigError(str(file), "default", f"there is no endpoint {merged.default!r}", "Name one of [endpoints].")
+    return merged
+
+
+def _user_models() -> Path:
+    from platformdirs import user_config_path
+
+    return user_config_path("podium") / "models.toml"
+
+
 def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
     """`workflow` with the project's budgets."""
-    given = project.budgets.model_dump(exclude_none=True)
+    budgets = project.budgets
+    given = {name: found for name in type(budgets).model_fields if (found := getattr(budgets, name)) is not None}
     rounds = given.pop("fix_rounds", workflow.fix_rounds)
     return workflow.model_copy(update={"fix_rounds": rounds, "budgets": workflow.budgets.model_copy(update=given)})
 

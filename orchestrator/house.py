@@ -27,6 +27,7 @@ from pydantic import ConfigDict, ValidationError
 
 from contracts.base import Model, UtcTime
 from contracts.failure import Failure
+from orchestrator.keys import anonymous_file, take_keys
 
 Op = Literal["hold", "keep", "status", "down"]
 Durability = Literal["process", "disk"]
@@ -198,6 +199,8 @@ def _spawn(state: Path, unsandboxed: bool, durability: Durability | None) -> sub
     command = [sys.executable, "-m", "servers.house", "--state", str(state)]
     command += ["--unsandboxed"] if unsandboxed else []
     command += ["--durability", durability] if durability else []
+    keys = anonymous_file(take_keys())
+    command += ["--keys-fd", str(keys)]
     # `-m` looks in the working directory first: that must be ours, never the repository a person stands in.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -209,10 +212,12 @@ def _spawn(state: Path, unsandboxed: bool, durability: Durability | None) -> sub
             stderr=fd,
             cwd=Path(__file__).resolve().parent.parent,
             env=env,
+            pass_fds=(keys,),
             start_new_session=True,
         )
     finally:
         os.close(fd)
+        os.close(keys)
 
 
 async def _end_with(stream: SocketStream, state: Path) -> None:

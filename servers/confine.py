@@ -26,13 +26,15 @@ class Confinement:
     """What a specialist keeps.
 
     `read`: paths it reads beside the system's and the interpreter's. `write`: paths it reads and writes.
-    `connect_port`: the one TCP port it connects to, on any address; None means no network at all. Names
-    must be resolved before: there is no DNS inside. `exec`: whether it starts programs of the system.
+    `connect_ports`: the TCP ports it connects to, on any address; none means no network at all.
+    `resolve`: whether it may ask for the addresses of names (UDP, to anybody). `exec`: whether it starts programs
+    of the system.
     """
 
     read: tuple[Path, ...] = ()
     write: tuple[Path, ...] = ()
-    connect_port: int | None = None
+    connect_ports: tuple[int, ...] = ()
+    resolve: bool = False
     exec: bool = False
 
 
@@ -53,7 +55,8 @@ def confine(rules: Confinement) -> str:
         _ruleset(rules, version).enforce()
         held.append(f"landlock abi {version}")
     if supported():
-        linux.install_filter(specialist_filter(tcp=rules.connect_port is not None, exec=rules.exec))
+        network = {"tcp": bool(rules.connect_ports), "udp": rules.resolve}
+        linux.install_filter(specialist_filter(**network, exec=rules.exec))
         held.append("seccomp")
     return " + ".join(held) or "no new privileges only: the kernel has neither Landlock nor a known seccomp"
 
@@ -69,8 +72,10 @@ def _ruleset(rules: Confinement, version: int) -> landlock.Ruleset:
     allowed.allow([Path(f"/proc/{os.getpid()}")], landlock.READ | landlock.WRITE_FILE)
     allowed.allow(_resolved(rules.read), rights)
     allowed.allow(_resolved(rules.write), landlock.all_rights(version))
-    if rules.connect_port is not None:
-        allowed.allow_connect(rules.connect_port)
+    if rules.resolve:
+        allowed.allow(_resolved([Path("/etc/resolv.conf")]), landlock.READ)
+    for port in rules.connect_ports:
+        allowed.allow_connect(port)
     return allowed
 
 

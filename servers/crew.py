@@ -18,8 +18,10 @@ CLASSES = {
     "repository": "servers.repository:Repository",
     "workspace": "servers.workspace:Workspace",
     "code_writer": "servers.code_writer:CodeWriter",
+    "test_writer": "servers.test_writer:TestWriter",
     "test_runner": "servers.test_runner:TestRunner",
     "static_analyzer": "servers.static_analyzer:StaticAnalyzer",
+    "model": "servers.model:ModelServer",
 }
 """Server name to `module:class`."""
 
@@ -89,7 +91,10 @@ def grants(members: tuple[Member, ...]) -> tuple[Grant, ...]:
         Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
         Grant(PERSON, decides_gates=True),
         Grant(AUDITOR, reads_ledger=names),
-        *(Grant(member.name, serves=True, calls=member.calls) for member in members),
+        *(
+            Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
+            for member in members
+        ),
     )
 
 

@@ -72,6 +72,7 @@ class House:
         self._backoff = Backoff()
         self._restart_at: dict[str, float] = {}
         self._ledger_is_whole = False
+        self._keys_fd: int = options.keys_fd
 
     def start(self) -> None:
         """Bring up the broker, then the crew; returns when every member is in the registry.
@@ -79,7 +80,7 @@ class House:
         Raises:
             BrokerFailed, CrewError, LedgerTorn: with what went wrong.
         """
-        public = self._keys()
+        public = self._public_keys()
         if not self.url:
             users = {one.name: BrokerUser(public[one.name], permissions(one)) for one in grants(self.members)}
             self._broker = EmbeddedBroker(self.state / "broker", users, self.durability)
@@ -104,7 +105,7 @@ class House:
         self._await_ready(ready)
         os.close(ready)
 
-    def _keys(self) -> dict[str, str]:
+    def _public_keys(self) -> dict[str, str]:
         """Everybody's public key. A child reads the private ones, so that no fork of this process holds them."""
         folder = identities(self.state)
         child, answer = fork_asking(
@@ -135,9 +136,22 @@ class House:
 
         def run() -> int:
             self._door.leave()
-            return become(member, place, allowed, tell)
+            return become(member, place, allowed, self._keys_for(member), tell)
 
         self._crew[fork(run)] = member
+
+    def _keys_for(self, member: Member) -> dict[str, str]:
+        """In a fork: the keys of model endpoints, for who may have them; everybody else lets go of them unread."""
+        if self._keys_fd < 0:
+            return {}
+        try:
+            if "net:model" not in member.scopes:
+                return {}
+            data = os.pread(self._keys_fd, os.fstat(self._keys_fd).st_size, 0)
+            keys: dict[str, str] = json.loads(data)
+            return keys
+        finally:
+            os.close(self._keys_fd)
 
     def _await_ready(self, ready: int) -> None:
         os.set_blocking(ready, False)
@@ -224,6 +238,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--crew", type=Path, default=CREW_FILE)
     parser.add_argument("--keep", action="store_true", help="stay until told to go down")
     parser.add_argument("--unsandboxed", action="store_true", help="run jobs without confinement where none can be had")
+    parser.add_argument("--keys-fd", type=int, default=-1, help="file with the keys of model endpoints, as JSON")
     parser.add_argument("--durability", choices=("process", "disk"), default="process")
     return parser.parse_args()
 

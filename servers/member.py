@@ -21,6 +21,8 @@ from bus.identity import Identity, load_identity
 from bus.nats_bus import NatsBus, connect_nats
 from servers.confine import Confinement, confine
 from servers.crew import Member
+from servers.minds.addresses import endpoint_ports
+from servers.own_ledger import BusLedger
 from servers.runtime import BusCrew, serve
 from servers.sandbox.client import Keeper, KeptSandbox, start_keeper
 from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
@@ -54,7 +56,13 @@ class Place:
         return urlsplit(self.url).port or 4222
 
 
-def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], tell: Callable[[str], None]) -> int:
+def become(
+    member: Member,
+    place: Place,
+    allowed: Mapping[str, frozenset[str]],
+    keys: Mapping[str, str],
+    tell: Callable[[str], None],
+) -> int:
     """Be `member` until killed; the exit status. Called in a fresh fork of a process without threads.
 
     `tell` hears an empty text once it serves, or why it cannot.
@@ -63,10 +71,10 @@ def become(member: Member, place: Place, allowed: Mapping[str, frozenset[str]], 
     scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
     keeper = _keeper(scratch, place) if "sandbox:run" in member.scopes else None
-    held_by = confine(_rules(member, place, scratch))
+    held_by = confine(_rules(member, place, scratch, keys))
     try:
         anyio.run(
-            partial(_serve, member, place, scratch, identity, keeper, allowed, held_by, partial(tell, "")),
+            partial(_serve, member, place, scratch, identity, keeper, allowed, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
         )
     except* (BusError, SandboxUnavailable) as wrong:
@@ -92,7 +100,7 @@ def _keeper(scratch: Path, place: Place) -> Keeper:
 _SECRETS = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".config/gcloud", ".config/gh")
 
 
-def _rules(member: Member, place: Place, scratch: Path) -> Confinement:
+def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str]) -> Confinement:
     read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
     if "work:read" in member.scopes:
         read.append(place.work)
@@ -102,7 +110,8 @@ def _rules(member: Member, place: Place, scratch: Path) -> Confinement:
     return Confinement(
         read=tuple(read),
         write=tuple(write),
-        connect_port=place.port,
+        connect_ports=(place.port, *endpoint_ports(keys, os.environ)),
+        resolve="net:model" in member.scopes,
         exec=any(scope.startswith("work:") for scope in member.scopes),  # git
     )
 
@@ -114,6 +123,7 @@ async def _serve(
     identity: Identity,
     keeper: Keeper | None,
     allowed: Mapping[str, frozenset[str]],
+    keys: Mapping[str, str],
     held_by: str,
     ready: Callable[[], None],
 ) -> None:
@@ -126,7 +136,8 @@ async def _serve(
         )
         caller = await opened.enter_async_context(open_caller(bus))
         sandbox, level = await opened.enter_async_context(_sandbox(keeper))
-        room = Room(place.work, scratch, BusCrew(caller), sandbox)
+        ledger = BusLedger(bus) if "net:model" in member.scopes else None
+        room = Room(place.work, scratch, BusCrew(caller), sandbox, ledger, keys)
         tasks = await opened.enter_async_context(anyio.create_task_group())
         tasks.start_soon(_end_with, bus)
         if keeper is not None:

@@ -226,8 +226,8 @@ def job_filter(*, loopback: bool, metadata: bool, truncation: bool = True) -> by
     return assemble(rules, machine=linux.machine(), unknown_from=UNKNOWN_FROM)
 
 
-def specialist_filter(*, tcp: bool, exec: bool) -> bytes:
-    """The filter of a specialist: outgoing TCP if `tcp`, new programs if `exec`, no other network."""
+def specialist_filter(*, tcp: bool, udp: bool, exec: bool) -> bytes:
+    """The filter of a specialist: outgoing TCP if `tcp`, UDP if `udp`, new programs if `exec`, no other network."""
     rules = [*_common(), *_deny(SYSV_IPC, error=errno.ENOSYS)]
     if tcp:
         for family in (socket.AF_INET, socket.AF_INET6):
@@ -237,8 +237,11 @@ def specialist_filter(*, tcp: bool, exec: bool) -> bytes:
         rules += _deny("sendmsg", When(2, "any", MSG_FASTOPEN))
         rules += _deny("sendmmsg", When(3, "any", MSG_FASTOPEN))
         rules += _deny("setsockopt", When(1, "eq", socket.IPPROTO_TCP), When(2, "eq", TCP_FASTOPEN_CONNECT))
+    if udp:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            rules += _allow_socket("socket", family, socket.SOCK_DGRAM, (0, socket.IPPROTO_UDP))
     rules += _deny("socket bind listen", error=errno.EACCES)
-    if not tcp:
+    if not tcp and not udp:
         rules += _deny("connect", error=errno.EACCES)
     if not exec:
         rules += _deny("execve execveat")

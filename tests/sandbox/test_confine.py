@@ -17,10 +17,10 @@ SPECIALIST = """
 import errno, json, os, signal, socket, subprocess, sys, asyncio, ctypes
 from pathlib import Path
 from servers.confine import Confinement, confine
-place, port, other, victim, abstract, connects, runs = sys.argv[1:]
+place, port, other, victim, abstract, connects, runs, resolves = sys.argv[1:]
 words = confine(Confinement(
     read=(Path(place) / "granted",), write=(Path(place) / "own",),
-    connect_port=int(port) if connects == "yes" else None, exec=runs == "yes",
+    connect_ports=(int(port),) if connects == "yes" else (), resolve=resolves == "yes", exec=runs == "yes",
 ))
 def fast_open(): socket.socket().sendto(b"x", socket.MSG_FASTOPEN, ("127.0.0.1", int(other)))
 def listen():
@@ -64,7 +64,7 @@ print(json.dumps([words, done]))
 """
 
 
-def confined(target: World, *, connects: str, runs: str) -> tuple[str, set[str]]:
+def confined(target: World, *, connects: str, runs: str, resolves: str = "no") -> tuple[str, set[str]]:
     """The words, and which attempts got through."""
     for folder in ("granted", "own"):
         (target.place / folder).mkdir()
@@ -72,7 +72,7 @@ def confined(target: World, *, connects: str, runs: str) -> tuple[str, set[str]]
     with socket.create_server(("127.0.0.1", 0)) as broker:
         ports = (str(broker.getsockname()[1]), str(target.tcp.getsockname()[1]))
         abstract = target.abstract.getsockname().decode().removeprefix("\0")
-        last = (abstract, connects, runs)
+        last = (abstract, connects, runs, resolves)
         done = subprocess.run(
             [sys.executable, "-c", SPECIALIST, str(target.place), *ports, str(target.victim.pid), *last],
             capture_output=True,
@@ -103,6 +103,16 @@ def test_a_specialist_keeps_only_what_it_was_granted(connects: str, runs: str) -
     if not version:
         through -= {"write granted", "read secret", "write outside"}
     assert through == expected
+
+
+def test_who_asks_for_addresses_gets_datagrams_and_nothing_else() -> None:
+    """The model server's way: one TCP port, and name service."""
+    with world() as target:
+        _, through = confined(target, connects="yes", runs="no", resolves="yes")
+    if landlock.abi() >= 6:
+        assert through == ALWAYS | {"connect", "udp"}
+    assert {"udp", "connect"} <= through
+    assert not through & {"unix", "abstract", "netlink", "listen", "mptcp", "fast open", "exec"}
 
 
 def test_git_runs_where_programs_are_allowed(tmp_path: Path) -> None:
