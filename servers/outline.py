@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import ast
+import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+
+Defining = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+_NO_STATEMENTS = (ast.expr, ast.arguments, ast.alias, ast.keyword, ast.expr_context)
+_WARNINGS = threading.Lock()  # catch_warnings changes the process, and files are read in threads
 
 
 @dataclass(frozen=True)
@@ -18,27 +25,54 @@ class Definition:
     name: str
 
 
-def definitions(source: str) -> list[Definition] | None:
-    """Every definition in line order; None when `source` is not valid Python (or too deep to parse)."""
+@dataclass(frozen=True)
+class Scope:
+    """What a statement stands in: a definition's qualified name with a dot, or nothing for the module."""
+
+    prefix: str = ""
+    in_class: bool = False
+    in_function: bool = False
+
+
+def parse(source: str) -> ast.Module | None:
+    """The tree of `source`; None when it is not valid Python (or too deep to parse)."""
     try:
-        with warnings.catch_warnings():
+        with _WARNINGS, warnings.catch_warnings():
             # The parser warns of the source's bad escapes, which are no concern of whoever lists definitions.
             warnings.simplefilter("ignore")
-            module = ast.parse(source.removeprefix("\ufeff"))
+            return ast.parse(source.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    found = list[Definition]()
+
+
+def walk(module: ast.Module) -> Iterator[tuple[ast.AST, Scope]]:
+    """Every statement (and what else is no expression) with its scope, in no particular order."""
     # A stack instead of recursion: a long elif chain is a deep tree.
-    waiting: list[tuple[ast.AST, str, bool]] = [(module, "", False)]
+    waiting: list[tuple[ast.AST, Scope]] = [(module, Scope())]
     while waiting:
-        node, prefix, in_class = waiting.pop()
+        node, scope = waiting.pop()
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(child, _NO_STATEMENTS):
+                continue
+            yield child, scope
+            if isinstance(child, Defining):
                 is_class = isinstance(child, ast.ClassDef)
-                kind = "class" if is_class else "method" if in_class else "function"
-                name = prefix + child.name
-                found.append(Definition(child.lineno, child.end_lineno or child.lineno, kind, name))
-                waiting.append((child, f"{name}.", is_class))
-            elif not isinstance(child, ast.expr):
-                waiting.append((child, prefix, in_class))
+                inner = Scope(f"{scope.prefix}{child.name}.", is_class, scope.in_function or not is_class)
+                waiting.append((child, inner))
+            else:
+                waiting.append((child, scope))
+
+
+def definition(node: Defining, scope: Scope) -> Definition:
+    """`node` as it is listed."""
+    kind = "class" if isinstance(node, ast.ClassDef) else "method" if scope.in_class else "function"
+    return Definition(node.lineno, node.end_lineno or node.lineno, kind, scope.prefix + node.name)
+
+
+def definitions(source: str) -> list[Definition] | None:
+    """Every definition in line order; None when `source` is not valid Python (or too deep to parse)."""
+    module = parse(source)
+    if module is None:
+        return None
+    found = [definition(node, scope) for node, scope in walk(module) if isinstance(node, Defining)]
     return sorted(found, key=lambda each: (each.line, -each.end_line))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +22,8 @@ from contracts.repository import (
     HistoryResult,
     ListParams,
     ListResult,
+    MapParams,
+    MapResult,
     Match,
     OutlineParams,
     OutlineResult,
@@ -28,15 +31,23 @@ from contracts.repository import (
     ReadResult,
     SearchParams,
     SearchResult,
+    SimilarCode,
+    SimilarParams,
+    SimilarResult,
     Symbol,
 )
 from servers.git_env import git_output, git_process
 from servers.outline import definitions
+from servers.reading.alike import alike, written
+from servers.reading.chart import chart
+from servers.reading.pages import PYTHON, look
+from servers.reading.relevance import relevance, weights
 from servers.specialist import Call, Room, ToolError, tool
-from servers.tree_files import components, read, text_of
+from servers.tree_files import components, read, shown, text_of
 
 MAX_FILE_BYTES = 8 << 20
 MAX_OUTLINE_BYTES = 2 << 20
+MAX_SIMILAR_CHARS = 8000
 SEARCH_S = 30.0
 OUTLINE_S = 20.0
 
@@ -83,8 +94,7 @@ class Repository:
         options = ["--fixed-strings" if params.literal else "--perl-regexp"]
         if params.ignore_case:
             options.append("--ignore-case")
-        glob = params.glob if "/" in params.glob or not params.glob else f"**/{params.glob}"
-        where = ["--", f":(glob){glob}"] if glob else []
+        where = ("--", *_globbed(params.glob))
         command = ("grep", "-z", "-n", "-I", "--no-color", "--full-name", *options, "-e", params.pattern, *where)
         matches = list[Match]()
         rest = b""
@@ -115,10 +125,33 @@ class Repository:
     async def outline(self, params: OutlineParams, call: Call) -> OutlineResult:
         """List classes, functions and methods of Python files; other languages are not outlined."""
         tree = self._room.tree(params.run)
-        paths = [path for mode, path in await _tracked(tree, params.path) if mode.startswith(b"100")]
+        paths = _files(await _tracked(tree, params.path))
         if paths != [params.path]:
-            paths = [path for path in paths if path.endswith((".py", ".pyi"))]
+            paths = [path for path in paths if path.endswith(PYTHON)]
         return await to_thread.run_sync(_outline, tree, paths, params.limit)
+
+    @tool(read_only=True)
+    async def map(self, params: MapParams, call: Call) -> MapResult:
+        """Show the repository in short: files and their definitions with line numbers, what `words` are about first.
+
+        Files that import or are imported by what matters count too. Definitions are shown of Python only; of other
+        files path and size. What does not fit in is listed as bare paths, and what does not fit there is counted.
+        """
+        tree = self._room.tree(params.run)
+        paths = _files(await _tracked(tree))
+        return await to_thread.run_sync(_map, tree, paths, params)
+
+    @tool(read_only=True)
+    async def similar(self, params: SimilarParams, call: Call) -> SimilarResult:
+        """Find the functions, methods and classes (Python) most like some code or words.
+
+        Scores are cosines of words weighed by rarity, for code also of its structure. A text begins with its
+        decorators, and so does `line`. Of a class and its method only the more similar is given.
+        """
+        tree = self._room.tree(params.run)
+        listed = await _listed(tree, *_globbed(params.glob))
+        paths = [path for path in _files(listed) if path.endswith(PYTHON)]
+        return await to_thread.run_sync(_similar, tree, paths, params)
 
     @tool(read_only=True)
     async def history(self, params: HistoryParams, call: Call) -> HistoryResult:
@@ -140,11 +173,31 @@ class Repository:
         return HistoryResult(commits=commits, shallow=shallow.strip() == b"true")
 
 
-async def _tracked(tree: Path, under: str) -> list[tuple[bytes, str]]:
-    """Mode and path of everything in the index, in path order."""
-    where = ("--", _inside(under)) if under else ()
-    listed = await git_output(tree, "--literal-pathspecs", "ls-files", "-z", "--stage", *where)
+async def _tracked(tree: Path, under: str = "") -> list[tuple[bytes, str]]:
+    """Mode and path of everything in the index at or below `under`, in path order."""
+    return await _listed(tree, *((f":(literal){_inside(under)}",) if under else ()))
+
+
+async def _listed(tree: Path, *where: str) -> list[tuple[bytes, str]]:
+    """Mode and path of everything in the index that a pathspec of `where` matches, in path order."""
+    listed = await git_output(tree, "ls-files", "-z", "--stage", "--", *where)
     return [(entry[:6], os.fsdecode(entry.split(b"\t", 1)[1])) for entry in listed.split(b"\0") if entry]
+
+
+def _globbed(glob: str) -> tuple[str, ...]:
+    """The pathspec of a `glob` parameter; empty for none.
+
+    Raises:
+        ToolError: invalid, when it leads out of the tree.
+    """
+    if ".." in glob.split("/") or glob.startswith("/"):
+        raise ToolError("invalid", f"a glob of paths inside the tree is expected, found {glob!r}")
+    return (f":(glob){glob if '/' in glob else f'**/{glob}'}",) if glob else ()
+
+
+def _files(entries: Sequence[tuple[bytes, str]]) -> list[str]:
+    """Paths of the regular files among index entries."""
+    return [path for mode, path in entries if mode.startswith(b"100")]
 
 
 def _inside(path: str) -> str:
@@ -157,12 +210,12 @@ def _entry(tree: Path, mode: bytes, path: str) -> FileEntry:
         size = 0 if kind == "submodule" else os.lstat(tree / path).st_size
     except OSError:
         size = 0
-    return FileEntry.model_validate({"path": _shown(path), "bytes": size, "kind": kind})
+    return FileEntry.model_validate({"path": shown(path), "bytes": size, "kind": kind})
 
 
 def _match(found: re.Match[bytes]) -> Match:
     text = found[3].decode(errors="replace")
-    return Match(path=_shown(os.fsdecode(found[1])), line=int(found[2]), text=text[:500])
+    return Match(path=shown(os.fsdecode(found[1])), line=int(found[2]), text=text[:500])
 
 
 def _outline(tree: Path, paths: list[str], limit: int) -> OutlineResult:
@@ -175,17 +228,39 @@ def _outline(tree: Path, paths: list[str], limit: int) -> OutlineResult:
         except ToolError:
             found = None
         if found is None:
-            skipped.append(_shown(path))
+            skipped.append(shown(path))
         for each in found or ():
             symbols.append(
-                Symbol(path=_shown(path), line=each.line, end_line=each.end_line, kind=each.kind, name=each.name)
+                Symbol(path=shown(path), line=each.line, end_line=each.end_line, kind=each.kind, name=each.name)
             )
     return OutlineResult(symbols=tuple(symbols[:limit]), skipped=tuple(skipped), truncated=len(symbols) > limit)
 
 
-def _shown(path: str) -> str:
-    """`path` as valid text; bytes that are not UTF-8 are escaped, and such a file cannot be asked for."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+def _map(tree: Path, paths: list[str], params: MapParams) -> MapResult:
+    looked = look(tree, paths)
+    weight = weights(params.words, looked.pages)
+    scores = relevance(weight, looked.pages)
+    order = sorted(range(len(scores)), key=lambda number: (-round(scores[number], 9), looked.pages[number].path))
+    note = f"{looked.unread} were not looked into: too much text." if looked.unread else ""
+    made = chart([looked.pages[number] for number in order], weight, params.tokens, note)
+    return MapResult(text=made.text, files=made.paths, total_files=len(looked.pages))
+
+
+def _similar(tree: Path, paths: list[str], params: SimilarParams) -> SimilarResult:
+    found = alike(params.like, written(look(tree, paths).pages), params.limit)
+    return SimilarResult(
+        found=tuple(
+            SimilarCode(
+                path=each.path,
+                name=each.declared.definition.name,
+                line=each.first,
+                end_line=each.last,
+                score=round(score, 4),
+                text=each.text[:MAX_SIMILAR_CHARS],
+            )
+            for score, each in found
+        )
+    )
 
 
 def _time(seconds: str) -> datetime:

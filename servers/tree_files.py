@@ -97,6 +97,11 @@ def text_of(data: bytes, path: str) -> str:
     return text
 
 
+def shown(path: str) -> str:
+    """`path` as valid text; bytes that are not UTF-8 are escaped, and such a file cannot be asked for."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def _refused(error: OSError, path: str) -> ToolError:
     if error.errno == errno.ENOENT:
         return ToolError("not_found", f"{path} does not exist", way_out="List the tree for what there is.")

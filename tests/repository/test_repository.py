@@ -228,5 +228,5 @@ def test_every_tool_is_read_only(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
     project.commit({"a": "a"})
     specs = [tool.spec for tool in tools_of(Repository(bring_in(project, tmp_path / "work")[0]))]
-    assert [spec.name for spec in specs] == ["history", "list", "outline", "read", "search"]
+    assert [spec.name for spec in specs] == ["history", "list", "map", "outline", "read", "search", "similar"]
     assert all(spec.read_only and not spec.destructive for spec in specs)

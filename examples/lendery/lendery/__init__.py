@@ -1,0 +1,1 @@
+"""A small library that lends its books over HTTP."""
