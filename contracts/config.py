@@ -65,6 +65,9 @@ class ModelConfig(Model):
     """`[models."PATTERN"]`: what is known of models whose name matches (`fnmatch`); the first that does counts."""
 
     form: Form = Field(default="blocks", description="The form of change it is best at.")
+    context_tokens: int = Field(
+        default=100_000, ge=2000, description="What it reads and writes at once; the planner shows it that much less."
+    )
     max_tokens: int | None = Field(
         default=None, ge=1, le=128_000, description="Output tokens of one reply at most, thinking included."
     )

@@ -32,4 +32,5 @@ class Failure(Model):
     spent: Spending | None = Field(default=None, description="What it cost all the same, where it asked a model.")
 
     def __str__(self) -> str:
-        return f"{self.message} {self.way_out}".strip()
+        stop = "" if self.message.endswith((".", "!", "?")) or not self.way_out else "."
+        return f"{self.message}{stop} {self.way_out}".strip()

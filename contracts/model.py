@@ -65,7 +65,6 @@ class CompleteResult(Paid):
     way: Way
     stop_reason: str = Field(default="", description="As the endpoint says it.")
     sampling: dict[str, JsonValue] = Field(default={}, description="What was pinned; empty where the API allows none.")
-    masked: tuple[str, ...] = Field(default=(), description="Kinds of secrets that were masked on the way out.")
     priced_at: str = Field(default="", description="Date of the price table; empty for a model that is not in it.")
     retries: int = Field(default=0, description="Requests beyond the first, for whatever reason.")
     duration_s: float
@@ -86,3 +85,4 @@ class DescribeResult(Model):
     ready: bool = Field(description="Whether its endpoint can be asked: a key is there, or none is needed.")
     why_not: str = Field(default="", description="What is missing, and the way out.")
     form: Form = Field(description="The form of change this model is best at, by configuration.")
+    context_tokens: int = Field(default=100_000, description="What it reads and writes at once, by configuration.")

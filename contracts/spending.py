@@ -1,4 +1,4 @@
-"""What asking a model cost: tokens as the endpoint counted them, money where the price is known."""
+"""What asking models came to: tokens as endpoints count them, money where the price is known, secrets kept back."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ class Usage(Model):
 
 
 class Spending(Model):
-    """What some requests to models cost together."""
+    """What some requests to models came to together."""
 
     requests: int = Field(default=0, ge=0, description="Requests an endpoint took up, answered or broken off.")
     usage: Usage = Usage()
     cost_usd: Decimal | None = Field(default=Decimal(0), description="None: unknown, for a model without a price.")
+    masked: tuple[str, ...] = Field(
+        default=(), description="Kinds of secrets that were masked before they left, sorted."
+    )
 
     def plus(self, other: Spending) -> Spending:
         """Both together; unknown and anything is unknown."""
@@ -42,6 +45,7 @@ class Spending(Model):
                 cache_write_tokens=self.usage.cache_write_tokens + other.usage.cache_write_tokens,
             ),
             cost_usd=(self.cost_usd or Decimal(0)) + (other.cost_usd or Decimal(0)) if known else None,
+            masked=tuple(sorted({*self.masked, *other.masked})),
         )
 
 

@@ -104,6 +104,8 @@ def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str])
     read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
     if "work:read" in member.scopes:
         read.append(place.work)
+    if "net:model" in member.scopes:
+        read += [Path(os.environ[name]) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
     write = [scratch]
     if "work:write" in member.scopes:
         write.append(place.work)

@@ -89,12 +89,14 @@ class ModelServer:
         """Say which model a role is, and whether it can be asked."""
         started = await self._started(params.run)
         chosen = choose(self._models, params.role, started.task.models, self._room.keys)
+        known = known_of(self._models, chosen.model)
         return DescribeResult(
             endpoint=chosen.endpoint,
             model=chosen.model,
             ready=not chosen.why_not,
             why_not=f"{chosen.why_not}. {chosen.way_out}" if chosen.why_not else "",
-            form=known_of(self._models, chosen.model).form,
+            form=known.form,
+            context_tokens=known.context_tokens,
         )
 
     async def _started(self, run: str) -> RunStartedEvent:
@@ -154,11 +156,10 @@ class ModelServer:
             way=answer.way,
             stop_reason=answer.stop_reason,
             sampling={} if temperature is None else {"temperature": temperature},
-            masked=mask.met,
             priced_at=priced_at,
             retries=max(0, asking.requests - 1),
             duration_s=duration_s,
-            spent=asking.spent,
+            spent=asking.spent.model_copy(update={"masked": tuple(sorted(mask.met))}),
         )
 
 

@@ -89,7 +89,7 @@ async def test_everything_that_leaves_is_masked_and_the_result_says_so():
         )
     sent = str(at.endpoint.requests[0].body)
     assert not [secret for secret in (aws, github, KEY) if secret in sent]
-    assert result.masked == ("AWS Access Key", "GitHub Token", "endpoint key")
+    assert result.spent.masked == ("AWS Access Key", "GitHub Token", "endpoint key")
 
 
 def test_a_large_prompt_is_scanned_in_a_moment():
