@@ -8,6 +8,7 @@ from pydantic import Field
 
 from contracts.base import CallId, Model, Name, Sha256, UtcTime
 from contracts.failure import Failure
+from contracts.spending import Spending
 
 RUNS_STREAM = "LEDGER_runs"
 """`run.>` and `gate.>`."""
@@ -41,6 +42,9 @@ class CallRecord(Model):
     result_sha256: Sha256 | None = None
     duration_ms: float | None = Field(default=None, description="From stored call to stored result.")
     failure: Failure | None = None
+    spent: Spending | None = Field(
+        default=None, description="What the answer says asking models has cost, the calls it made for that included."
+    )
     sealed: bool = Field(
         default=True, description="False: its server answered it, but its caller's signature does not hold."
     )

@@ -17,6 +17,16 @@ class AgentCalls(Model):
     seconds: float = Field(description="Wall seconds from intent to answer, summed over its calls.")
 
 
+class CallCount(Model):
+    """What one identity asked another for, as the ledger holds it: agents' own calls too."""
+
+    caller: Name
+    server: Name
+    calls: int
+    failed: int
+    seconds: float = Field(description="Wall seconds from stored call to stored answer, summed over those answered.")
+
+
 class AgentSpending(Model):
     """What one agent spent on models; `orchestrator` is the planner and the judge."""
 

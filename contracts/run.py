@@ -126,6 +126,7 @@ class RunFailedEvent(Model):
     event: Literal["failed"] = "failed"
     reason: str
     way_out: str = ""
+    over_budget: bool = Field(default=False, description="A budget ended it, before the call that could exceed it.")
 
 
 class RunAbortedEvent(Model):

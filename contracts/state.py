@@ -67,6 +67,7 @@ class RunState(Model):
     gates: tuple[GateState, ...] = ()
     reason: str = Field(default="", description="Why it ended, unless it was handed over.")
     way_out: str = ""
+    over_budget: bool = False
     by: str = Field(default="", description="Who ended it, if a person did.")
     branch: str = ""
     head: str = ""

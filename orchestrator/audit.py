@@ -12,12 +12,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import ValidationError
+
 from bus.bus import Bus, Stored
 from bus.errors import InvalidMessage
 from bus.subjects import CallSubject
 from bus.wire import JsonObject, as_object, correlation_of, failure_of, parse
 from contracts.base import Sha256, sha256
 from contracts.ledger import CallRecord, server_stream
+from contracts.spending import Spending
 from orchestrator.seals import Seals
 
 
@@ -29,9 +32,27 @@ class Audit:
     foreign: int
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """A call as it is stored, and its answer, where there is one."""
+
+    call: Stored
+    result: Stored | None
+    sealed: bool = True
+    """False: its server answered it, but its caller's signature does not hold."""
+
+
 async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
     """The calls to `servers`, of one run or (without `run`) of all."""
-    seals, found, foreign = Seals(bus), list[CallRecord](), 0
+    found, foreign = await exchanges(bus, servers)
+    records = [record for each in found if (record := record_of(each))]
+    # What an unsealed call says of its run proves nothing, so it is shown whatever run is asked for.
+    return Audit(tuple(each for each in records if run in ("", each.run) or not each.sealed), foreign)
+
+
+async def exchanges(bus: Bus, servers: Iterable[str]) -> tuple[tuple[Exchange, ...], int]:
+    """What was asked of `servers`, in the order it was stored; and how many messages nobody entitled had sealed."""
+    seals, found, foreign = Seals(bus), list[Exchange](), 0
     for server in sorted(set(servers)):
         calls: dict[str, Stored] = {}
         unsealed: dict[str, Stored] = {}
@@ -48,11 +69,9 @@ async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
                 foreign += 1
         answered = [kept for subject, kept in unsealed.items() if _result(kept, results) and subject not in calls]
         foreign += len(unsealed) - len(answered)
-        records = [_record(kept, results) for kept in calls.values()]
-        records += [_record(kept, results, sealed=False) for kept in answered]
-        # What an unsealed call says of its run proves nothing, so it is shown whatever run is asked for.
-        found += [each for each in records if each and (run in ("", each.run) or not each.sealed)]
-    return Audit(tuple(sorted(found, key=lambda each: each.called_at)), foreign)
+        found += [Exchange(kept, _result(kept, results)) for kept in calls.values()]
+        found += [Exchange(kept, _result(kept, results), sealed=False) for kept in answered]
+    return tuple(sorted(found, key=lambda each: each.call.stored_at)), foreign
 
 
 def _caller(subject: str) -> str:
@@ -64,14 +83,15 @@ def _result(call: Stored, results: Mapping[tuple[str, str], Stored]) -> Stored |
     return results.get((_caller(call.subject), call.subject.rpartition(".")[2]))
 
 
-def _record(call: Stored, results: Mapping[tuple[str, str], Stored], *, sealed: bool = True) -> CallRecord | None:
+def record_of(exchange: Exchange) -> CallRecord | None:
+    """The call as an auditor sees it; None for one whose subject is none."""
+    call, result = exchange.call, exchange.result
     try:
         subject = CallSubject.parse(call.subject)
     except InvalidMessage:
         return None
     message = _read(call)
     about = correlation_of(message)
-    result = _result(call, results)
     answer = _read(result) if result else {}
     failure = failure_of(answer)
     return CallRecord(
@@ -89,8 +109,21 @@ def _record(call: Stored, results: Mapping[tuple[str, str], Stored], *, sealed: 
         result_sha256=_digest(as_object(answer.get("result")).get("structuredContent")) if result else None,
         duration_ms=(result.stored_at - call.stored_at).total_seconds() * 1000 if result else None,
         failure=failure,
-        sealed=sealed,
+        spent=spent_of(answer),
+        sealed=exchange.sealed,
     )
+
+
+def spent_of(answer: JsonObject) -> Spending | None:
+    """What an answer says it has cost; None where it says nothing, or nothing was asked of a model."""
+    failure = failure_of(answer)
+    if failure is not None:
+        return failure.spent
+    try:
+        found = Spending.model_validate(as_object(as_object(answer.get("result")).get("structuredContent"))["spent"])
+    except (KeyError, ValidationError):
+        return None
+    return found if found.requests else None
 
 
 def _read(kept: Stored) -> JsonObject:

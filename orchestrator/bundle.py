@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from contracts import diff as diffs
 from contracts.base import sha256
-from contracts.bundle import Bundle, BundleFiles
+from contracts.bundle import Bundle, BundleFiles, CriterionStatus
 from contracts.metrics import Metrics
 from contracts.patch import Patch
-from contracts.task import Task
+from contracts.task import Criterion, Task
+from contracts.test_runner import RunResult
+from contracts.test_writer import NewTest
 from contracts.workflow import Plan
 from contracts.workspace import DiffResult, ExportResult
-from orchestrator.compare import lowest, new_findings, red, status
+from orchestrator.compare import lowest, new_findings, outcomes, red, status
 from orchestrator.errors import CouldNot
+from orchestrator.job import Accepted, Opened, Seen
 from orchestrator.risks import risks
-from orchestrator.steps import Accepted, Opened, Seen
+from orchestrator.text import count
 from orchestrator.words import counts
 
 BRANCH_FILE = "branch.bundle"
@@ -55,11 +59,11 @@ def make(
         branch=opened.branch,
         head=packed.head,
         branch_sha256=packed.sha256,
-        commits=(accepted.commit,),
+        commits=accepted.commits,
         patch=Patch.of(diff.diff, diff.files),
         added_lines=added,
         removed_lines=removed,
-        failing=plan.failing,
+        failing=plan.failing or tuple(each.id for each in accepted.tests),
         before=status(seen.suite),
         after=status(accepted.suite),
         comparison=accepted.comparison,
@@ -68,8 +72,10 @@ def make(
         proposal=accepted.proposal,
         rivals=rivals,
         tried=accepted.patches.tried,
+        criteria=tuple(answered(task.criteria, accepted.tests, accepted.suite)),
+        links=task.links,
         sandbox=sandbox,
-        summary=accepted.proposal.summary if accepted.proposal else accepted.commit.subject,
+        summary=accepted.proposal.summary if accepted.proposal else accepted.commits[-1].subject,
         risks=tuple(
             risks(
                 files=diff.files,
@@ -81,10 +87,19 @@ def make(
                 linted=after is not None,
                 still_red=len(red(accepted.suite)),
                 notes=opened.notes,
+                masked=metrics.spent.masked,
             )
         ),
         metrics=metrics,
     )
+
+
+def answered(criteria: Sequence[Criterion], tests: Sequence[NewTest], suite: RunResult) -> Iterator[CriterionStatus]:
+    """Each criterion with the passing tests that answer it; without one it counts as not verified."""
+    passed = {test for test, outcome in outcomes(suite).items() if outcome == "passed"}
+    for criterion in criteria:
+        met_by = tuple(test.id for test in tests if criterion.id in test.criteria and test.id in passed)
+        yield CriterionStatus(criterion=criterion, met_by=met_by, status="met" if met_by else "not verified")
 
 
 def write(folder: Path, bundle: Bundle, branch: Path) -> BundleFiles:
@@ -93,9 +108,8 @@ def write(folder: Path, bundle: Bundle, branch: Path) -> BundleFiles:
     Raises:
         CouldNot: `branch` is not the file the bundle names, or the folder cannot be written.
     """
-    written = BundleFiles(directory=str(folder), files=FILES, bundle_sha256=bundle.digest())
     if _stands(folder, bundle):
-        return written
+        return kept(folder, bundle)
     fresh = folder.with_name(f".{folder.name}.new")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -111,8 +125,17 @@ def write(folder: Path, bundle: Bundle, branch: Path) -> BundleFiles:
             f"The bundle could not be written to {folder}: {error.strerror or error}.",
             "Make room, or set PODIUM_STATE_DIR to a folder that can be written.",
         ) from error
+    return kept(folder, bundle)
+
+
+def kept(folder: Path, bundle: Bundle) -> BundleFiles:
+    """What is in the folder.
+
+    Raises:
+        CouldNot: the branch in it is not the one that was shown.
+    """
     branch_file(folder, bundle)
-    return written
+    return BundleFiles(directory=str(folder), files=FILES, bundle_sha256=bundle.digest())
 
 
 def branch_file(folder: Path, bundle: Bundle) -> Path:
@@ -147,11 +170,12 @@ def _is(file: Path, digest: str) -> bool:
 def summary(bundle: Bundle) -> str:
     """The bundle for people, in Markdown."""
     tests = "\n".join(f"- `{test}`" for test in bundle.failing)
+    criteria = _criteria(bundle)
     risky = "\n".join(f"- {risk}" for risk in bundle.risks) or "- None found; that is not proof that there are none."
     fence = "`" * max(3, *(len(run) + 1 for run in _backticks(bundle.patch.diff)))
     return f"""# {bundle.summary}
 
-Branch `{bundle.branch}` of run `{bundle.run}`: {len(bundle.commits)} commit on `{bundle.base[:12]}`,
+Branch `{bundle.branch}` of run `{bundle.run}`: {count(len(bundle.commits), "commit")} on `{bundle.base[:12]}`,
 +{bundle.added_lines} −{bundle.removed_lines} lines. Plausible by the evidence below; whether it is right is
 for the person who merges it to say.
 
@@ -159,7 +183,7 @@ for the person who merges it to say.
 
 ## Tests
 
-Failing before:
+{"Failing before" if bundle.tried else "Written for it"}:
 
 {tests}
 
@@ -169,7 +193,7 @@ Failing before:
 | after | {bundle.after.outcome} | {counts(bundle.after.counts)} |
 
 {bundle.comparison.reason}.
-
+{criteria}
 ## Risks
 
 {risky}
@@ -184,3 +208,22 @@ Failing before:
 
 def _backticks(text: str) -> list[str]:
     return ["", "", *(run for run in "".join(c if c == "`" else " " for c in text).split())]
+
+
+def _criteria(bundle: Bundle) -> str:
+    if not bundle.criteria:
+        return ""
+    rows = "\n".join(
+        f"| {' '.join(each.criterion.text.split()).replace('|', '/')} | {each.status} "
+        f"| {', '.join(f'`{test}`' for test in each.met_by)} |"
+        for each in bundle.criteria
+    )
+    return f"""
+## Acceptance criteria
+
+Which test answers which criterion is what the tests' writer says; that they pass was seen.
+
+| criterion | | by |
+| --- | --- | --- |
+{rows}
+"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.bundle import Comparison, SuiteStatus
 from contracts.sandbox import SandboxLevel, SandboxReport
@@ -60,7 +60,9 @@ def compare(before: RunResult, after: RunResult, failing: Sequence[str]) -> Comp
     still = tuple(test for test in failing if test in now_red or new.get(test) not in _RAN)
     worse = tuple(sorted(now_red - was_red - set(failing)))
     gone = tuple(sorted(test for test, was in old.items() if was in _RAN and new.get(test) not in _RAN))
-    green = tuple(sorted(test for test in was_red if test in new and test not in now_red and new[test] in _RAN))
+    green = tuple(
+        sorted(test for test in was_red | set(failing) if test in new and test not in now_red and new[test] in _RAN)
+    )
     if worse:
         verdict, reason = "regressed", f"{_tests(worse)} passed before and broke: {_some(worse)}"
     elif still:
@@ -68,7 +70,7 @@ def compare(before: RunResult, after: RunResult, failing: Sequence[str]) -> Comp
     elif gone:
         verdict, reason = "unclear", f"{_tests(gone)} ran before and did not now: {_some(gone)}"
     else:
-        verdict, reason = "better", f"{_tests(failing)} turned green, and no other got worse"
+        verdict, reason = "better", f"{_tests(failing)} {_pass(failing, old)}, and no other got worse"
     return Comparison(
         verdict=verdict,
         reason=reason,
@@ -106,6 +108,11 @@ def _identity(finding: Finding) -> tuple[str, str, str]:
 
 def _tests(tests: Sequence[str]) -> str:
     return f"{len(tests)} test" if len(tests) == 1 else f"{len(tests)} tests"
+
+
+def _pass(tests: Sequence[str], before: Mapping[str, TestOutcome]) -> str:
+    new = not any(test in before for test in tests)
+    return ("passes" if len(tests) == 1 else "pass") if new else "turned green"
 
 
 def _some(tests: Sequence[str]) -> str:

@@ -17,6 +17,8 @@ from bus.broker import BrokerFailed, find_server
 from contracts.base import Model
 from contracts.manifest import Card
 from contracts.sandbox import SandboxLevel
+from orchestrator.config import load_models
+from orchestrator.errors import ConfigError
 from orchestrator.text import duration, line
 
 MIN_GIT = (2, 35)
@@ -53,6 +55,7 @@ def machine(state: Path) -> Iterator[Check]:
     yield _seccomp()
     yield _state(state)
     yield _disk(state)
+    yield _models()
 
 
 def crew(cards: tuple[Card, ...], seconds: float) -> Iterator[Check]:
@@ -78,6 +81,25 @@ def _sandbox(card: Card) -> Check:
         level="ok" if level in ("full", "reduced") else "warn" if level == "weak" else "fail",
         found=f"{level}: {words}" if words else level,
         way_out=better,
+    )
+
+
+def _models() -> Check:
+    """Which endpoints could be asked; without any, patches are searched for all the same."""
+    try:
+        models = load_models()
+    except ConfigError as error:
+        return Check(name="models", level="fail", found=str(error))
+    ready = [name for name, each in models.endpoints.items() if not each.key_env or os.environ.get(each.key_env)]
+    roles = ", ".join(f"{role} {model}" for role, model in models.roles.items())
+    if ready:
+        return Check(name="models", level="ok", found=f"endpoints with a key: {', '.join(ready)}; {roles}")
+    wanted = ", ".join(sorted({each.key_env for each in models.endpoints.values()}))
+    return Check(
+        name="models",
+        level="ok",
+        found="no key: patches are searched for, nothing is written by a model",
+        way_out=f"For the other workflows set {wanted}, or name an endpoint of your own: docs/models.md.",
     )
 
 

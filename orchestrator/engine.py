@@ -10,42 +10,34 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from bus.bus import Bus
 from bus.caller import Calls
 from bus.errors import CallFailed
-from contracts.base import Model, utc_now
-from contracts.gate import GateDecision, GateRequest, Subject
+from contracts.base import Model
+from contracts.gate import GateDecision, Subject
 from contracts.gate_policy import Policy
 from contracts.metrics import Metrics
 from contracts.run import (
     CallFinishedEvent,
     CallIntendedEvent,
     Event,
-    GateClosedEvent,
-    GateDecidedEvent,
-    GateOpenedEvent,
     StepFinishedEvent,
     StepStartedEvent,
     ValueRecordedEvent,
 )
 from contracts.spending import Paid
 from contracts.workflow import Workflow, WorkflowStep
-from orchestrator import gates, policies
-from orchestrator.errors import CouldNot, Diverged, Waiting
-from orchestrator.journal import Journal
+from orchestrator.borrowing import FORK, Borrowing, Loan, taken_over
+from orchestrator.ceilings import over_time
+from orchestrator.errors import CouldNot, Diverged, OverBudget
+from orchestrator.gatekeeper import Gatekeeper
+from orchestrator.gates import Desk
+from orchestrator.journal import Notes
 from orchestrator.metrics import measure
-from orchestrator.seals import Seals
 
 M = TypeVar("M", bound=Model)
-
-GATE_LIFETIME = timedelta(days=7)
-"""How long a gate stays open; afterwards a resumed run asks again."""
-
-MAX_GATE_ATTEMPTS = 5
-"""How often one gate is opened anew after it expired or got a decision that does not fit."""
 
 MAX_CALL_ATTEMPTS = 3
 """How often a call is made whose failure says that a retry can help."""
@@ -71,22 +63,20 @@ class Engine:
         *,
         bus: Bus,
         calls: Calls,
-        journal: Journal,
+        journal: Notes,
         workflow: Workflow,
         run: str,
         policy: Policy,
         observer: Observer,
-        desk: gates.Desk | None,
+        desk: Desk | None,
     ) -> None:
-        self._bus = bus
-        self._seals = Seals(bus)
+        self._gatekeeper = Gatekeeper(bus, journal, run, policy, desk)
+        self._borrowing = Borrowing(bus, journal)
         self._calls = calls
         self._journal = journal
         self._workflow = workflow
         self._run = run
-        self._policy = policy
         self._observer = observer
-        self._desk = desk
         self._asked: set[str] = set()
 
     @asynccontextmanager
@@ -113,6 +103,7 @@ class Engine:
         self._ask_once(path)
         kept = self._journal.values.get(path)
         if kept is None:
+            await self._journal.beyond(path, f"a {model.__name__} from outside")
             kept = ValueRecordedEvent(step=path, value=(await produce()).model_dump(mode="json"))
             await self._journal.add(kept)
         return model.model_validate(kept.value)
@@ -121,13 +112,22 @@ class Engine:
         """Have `server` run `tool`, once; the same call id after a crash finds the answer that is stored.
 
         Raises:
+            OverBudget: no time is left for it; nothing was sent.
             Diverged: the journal holds another call under `path`, or the stored answer is not the recorded one.
             CallFailed: the answer is a failure.
         """
         self._ask_once(path)
+        self._borrowing.seen(path, server, tool, params)
+        if loan := await self._taken_over(path, server, tool, params):
+            return result.model_validate(loan.answer)
         asked = f"{server}.{tool} with parameters sha256 {params.digest()}"
         intent = self._journal.intents.get(path)
         if intent is None:
+            await self._journal.beyond(path, asked, params.digest())
+            if over := over_time(self._workflow.budgets, self.metrics(), server):
+                raise OverBudget(
+                    over, "Allow more with --budget-minutes, or `wall_s` in podium.toml's [budgets.model]."
+                )
             intent = CallIntendedEvent(
                 step=path,
                 call_id=secrets.token_hex(16),
@@ -138,7 +138,7 @@ class Engine:
             await self._journal.add(intent)
         recorded = f"{intent.server}.{intent.tool} with parameters sha256 {intent.params_sha256}"
         if recorded != asked:
-            raise Diverged(self._run, path, recorded, asked)
+            raise Diverged(self._run, path, recorded, asked, (intent.params_sha256, params.digest()))
 
         async def on_progress(done: float, total: float | None, message: str) -> None:
             await self._observer.on_progress(path, done, total, message)
@@ -181,68 +181,32 @@ class Engine:
                 finish.step,
                 f"answer {kept.result_sha256 or kept.failure}",
                 f"answer {finish.result_sha256 or finish.failure} in the ledger",
+                (kept.result_sha256 or kept.digest(), finish.result_sha256 or finish.digest()),
             )
+
+    async def _taken_over(self, path: str, server: str, tool: str, params: Model) -> Loan | None:
+        """The answer to a call that need not be made, because the run this one was forked from has made it."""
+        where = taken_over(path)
+        kept = self._journal.values.get(where)
+        if kept is None and path not in self._journal.intents:
+            found = await self._borrowing.find(path, server, tool, params)
+            if found is not None:
+                kept = ValueRecordedEvent(step=where, value=found.model_dump(mode="json"))
+                await self._journal.add(kept)
+        if kept is None:
+            return None
+        self._ask_once(where)
+        loan = Loan.model_validate(kept.value)
+        if (loan.server, loan.tool, loan.params_sha256) != (server, tool, params.digest()):
+            recorded = f"{loan.server}.{loan.tool} with parameters sha256 {loan.params_sha256}"
+            asked = f"{server}.{tool} with parameters sha256 {params.digest()}"
+            raise Diverged(self._run, path, recorded, asked, (loan.params_sha256, params.digest()))
+        return loan
 
     async def gate(self, path: str, subject: Subject) -> GateDecision:
-        """Have `subject` decided by policy or by a person; what comes back is valid and names what was shown.
-
-        Raises:
-            Waiting: it needs a person and nobody is here to ask, or it expired meanwhile.
-            CouldNot: what was stored as decisions never fitted.
-        """
+        """Have `subject` decided by policy or by a person; see `Gatekeeper.decide`."""
         self._ask_once(path)
-        for attempt in range(1, MAX_GATE_ATTEMPTS + 1):
-            name = path.replace("/", "-") + (f"_{attempt}" if attempt > 1 else "")
-            request = await self._open(path, name, subject)
-            settled = self._journal.gates_settled.get(name) or await self._settle(request)
-            if isinstance(settled, GateDecidedEvent):
-                return settled.decision
-        raise CouldNot(
-            f"Gate {path} was opened {MAX_GATE_ATTEMPTS} times and never got a decision that fits.",
-            "`podium show` has the reasons; start a new run.",
-        )
-
-    async def _open(self, path: str, name: str, subject: Subject) -> GateRequest:
-        opened = self._journal.gates_opened.get(name)
-        if opened is None:
-            opened = await self._journal.add(
-                GateOpenedEvent(
-                    step=path,
-                    gate=name,
-                    kind=subject.kind,
-                    subject_sha256=subject.digest(),
-                    expires_at=utc_now() + GATE_LIFETIME,
-                )
-            )
-        assert isinstance(opened.what, GateOpenedEvent)
-        if opened.what.subject_sha256 != subject.digest():
-            raise Diverged(self._run, path, f"subject {opened.what.subject_sha256}", f"subject {subject.digest()}")
-        return GateRequest(
-            run=self._run,
-            gate=name,
-            subject_sha256=subject.digest(),
-            subject=subject,
-            opened_at=opened.at,
-            expires_at=opened.what.expires_at,
-        )
-
-    async def _settle(self, request: GateRequest) -> GateDecidedEvent | GateClosedEvent:
-        await gates.put(self._bus, request)
-        kept = await gates.decided(self._bus, request.run, request.gate)
-        if kept is None:
-            by_rule = policies.by_policy(self._policy.of(request.kind), request, utc_now())
-            if by_rule is not None and utc_now() <= request.expires_at:
-                kept = await gates.store_decision(self._bus, request, by_rule)
-            elif self._desk is not None:
-                kept = await gates.first_decision(self._bus, request, self._desk)
-        if kept is None and utc_now() <= request.expires_at:
-            raise Waiting(request)
-        if kept is None:
-            settled = GateClosedEvent(gate=request.gate, why="expired", reason="nobody decided in time")
-        else:
-            settled = gates.settle(request, kept, await self._seals.sealed_by(kept))
-        await self._journal.add(settled)
-        return settled
+        return await self._gatekeeper.decide(path, subject)
 
     def metrics(self) -> Metrics:
         """The run in figures, up to now."""
@@ -259,10 +223,10 @@ class Engine:
         Raises:
             Diverged: the code left something out that an earlier execution did.
         """
-        recorded = {*self._journal.intents, *self._journal.values}
+        recorded = {*self._journal.intents, *self._journal.values, *self._journal.gate_paths} - {FORK}
         left = sorted(recorded - self._asked)
         if left:
-            raise Diverged(self._run, left[0], "a call or value", "nothing")
+            raise Diverged(self._run, left[0], "a call, value or gate", "nothing")
 
 
 class Step:

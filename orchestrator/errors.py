@@ -12,6 +12,7 @@
     ├── ConfigError          a file people change is wrong; carries file, key and way out
     └── Stop                 leaves the loop on purpose
         ├── CouldNot         the run cannot reach its goal: it ends as failed
+        │   └── OverBudget   what it needs next could cost more than it may
         ├── Refused          a person said no: it ends as aborted
         └── Waiting          a gate needs a person and nobody is here to ask: it can be resumed
 """
@@ -51,7 +52,8 @@ class Torn(OrchestratorError):
 class Diverged(OrchestratorError):
     """On re-execution the code asked for something else than is recorded (another version of Podium, usually)."""
 
-    def __init__(self, run: str, step: str, recorded: str, asked: str) -> None:
+    def __init__(self, run: str, step: str, recorded: str, asked: str, digests: tuple[str, str] = ("", "")) -> None:
+        """`digests` are the sha256 of what is recorded and of what was asked for, where there are two to compare."""
         super().__init__(
             f"run {run} diverged from its journal at {step}: recorded {recorded}, asked for {asked}. "
             "Resume it with the version of Podium that began it, or abort it and start again."
@@ -60,6 +62,7 @@ class Diverged(OrchestratorError):
         self.step = step
         self.recorded = recorded
         self.asked = asked
+        self.digests = digests
 
 
 class TakenOver(OrchestratorError):
@@ -113,6 +116,10 @@ class CouldNot(Stop):
         super().__init__(f"{reason} {way_out}".rstrip())
         self.reason = reason
         self.way_out = way_out
+
+
+class OverBudget(CouldNot):
+    """The next thing was not done, because it could cost more than the run, or an agent of it, may spend."""
 
 
 class Refused(Stop):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from anyio import to_thread
 
 from bus.errors import CallFailed
-from contracts.bundle import Bundle
+from contracts.bundle import Bundle, BundleFiles
 from contracts.run import RunHandedOverEvent
 from contracts.workflow import Plan
 from contracts.workspace import CloseParams, CloseResult, DiffParams, DiffResult, ExportParams, ExportResult
 from orchestrator import bundle as bundles
 from orchestrator.engine import Engine
+from orchestrator.job import Accepted, Job, Opened, Seen
 from orchestrator.ports import Delivered
-from orchestrator.steps import Accepted, Job, Opened, Seen
 
 
 async def finalize(run: Engine, job: Job, plan: Plan, seen: Seen, opened: Opened, accepted: Accepted) -> Bundle:
@@ -25,9 +25,11 @@ async def finalize(run: Engine, job: Job, plan: Plan, seen: Seen, opened: Opened
             return bundles.make(job.task, plan, seen, opened, accepted, diff, packed, run.metrics())
 
         bundle = await step.record("bundle", make, Bundle)
-        source = job.paths.work / plan.run / packed.file
-        folder = job.paths.bundles / plan.run
-        written = await to_thread.run_sync(bundles.write, folder, bundle, source)
+        folder, source = job.paths.bundles / plan.run, job.paths.work / plan.run / packed.file
+        # A value like any other that comes from outside: a replay finds it written down, and writes nothing.
+        written = await step.record(
+            "written", lambda: to_thread.run_sync(bundles.write, folder, bundle, source), BundleFiles
+        )
         step.summary = written.directory
         return bundle
 
@@ -35,14 +37,17 @@ async def finalize(run: Engine, job: Job, plan: Plan, seen: Seen, opened: Opened
 async def hand_over(run: Engine, job: Job, bundle: Bundle) -> RunHandedOverEvent:
     """Create the branch in the person's repository."""
     folder = job.paths.bundles / bundle.run
-    async with run.step("handover") as step:
+
+    async def deliver() -> Delivered:
         file = await to_thread.run_sync(bundles.branch_file, folder, bundle)
-        delivered = await step.record(
-            "delivered", lambda: job.checkout.deliver(job.task, file, bundle.base, bundle.head), Delivered
-        )
+        return await job.checkout.deliver(job.task, file, bundle.base, bundle.head)
+
+    async with run.step("handover") as step:
+        kept = await step.record("bundle", lambda: to_thread.run_sync(bundles.kept, folder, bundle), BundleFiles)
+        delivered = await step.record("delivered", deliver, Delivered)
         step.summary = " ".join([f"{delivered.branch} at {delivered.head[:12]}", *delivered.notes])
     return RunHandedOverEvent(
-        branch=delivered.branch, head=delivered.head, bundle=str(folder), bundle_sha256=bundle.digest()
+        branch=delivered.branch, head=delivered.head, bundle=kept.directory, bundle_sha256=kept.bundle_sha256
     )
 
 

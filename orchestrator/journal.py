@@ -6,6 +6,7 @@ any order.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Self
 
@@ -33,24 +34,70 @@ from orchestrator.seals import Seals, events
 OnEvent = Callable[[Event], Awaitable[None]]
 
 
-class Journal:
-    """The events of one run. Only one writer can advance it: each write names the event it follows."""
+class Notes(ABC):
+    """What is written down of one run, found again by step path. Where it is kept is the subclass's affair."""
 
-    def __init__(self, bus: Bus, run: str, on_event: OnEvent) -> None:
-        self._bus = bus
-        self._run = run
-        self._on_event = on_event
-        self._seals = Seals(bus)
-        self._lock = anyio.Lock()
-        self._seq = 0
+    def __init__(self) -> None:
         self.events: list[Event] = []
         self.intents: dict[str, CallIntendedEvent] = {}
         self.finishes: dict[str, CallFinishedEvent] = {}
         self.values: dict[str, ValueRecordedEvent] = {}
         self.steps_started: set[str] = set()
         self.steps_finished: set[str] = set()
+        self.gate_paths: set[str] = set()
         self.gates_opened: dict[str, Event] = {}
         self.gates_settled: dict[str, GateDecidedEvent | GateClosedEvent] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has its last event."""
+        return bool(self.events) and isinstance(self.events[-1].what, ENDINGS)
+
+    def take(self, event: Event) -> None:
+        """Remember `event`, the next one."""
+        self.events.append(event)
+        match event.what:
+            case CallIntendedEvent() as what:
+                self.intents[what.step] = what
+            case CallFinishedEvent() as what:
+                self.finishes[what.step] = what
+            case ValueRecordedEvent() as what:
+                self.values[what.step] = what
+            case StepStartedEvent() as what:
+                self.steps_started.add(what.step)
+            case StepFinishedEvent() as what:
+                self.steps_finished.add(what.step)
+            case GateOpenedEvent() as what:
+                self.gate_paths.add(what.step)
+                self.gates_opened[what.gate] = event
+            case GateDecidedEvent() | GateClosedEvent() as what:
+                self.gates_settled[what.gate] = what
+            case _:
+                pass
+
+    @abstractmethod
+    async def add(self, what: What) -> Event:
+        """Write down that `what` happened, as the next event."""
+
+    @abstractmethod
+    async def beyond(self, path: str, what: str, sha256: str = "") -> None:
+        """The code is about to do `what` under `path`, which is not written down; raises where it may not.
+
+        `sha256` is the digest of what it is about, where there is one.
+        """
+
+
+class Journal(Notes):
+    """A run's events in the ledger. Only one writer can advance it: each write names the event it follows."""
+
+    def __init__(self, bus: Bus, run: str, on_event: OnEvent) -> None:
+        super().__init__()
+        self._bus = bus
+        self._run = run
+        self._on_event = on_event
+        self._seals = Seals(bus)
+        self._lock = anyio.Lock()
+        self._seq = 0
 
     @classmethod
     async def read(cls, bus: Bus, run: str, on_event: OnEvent) -> Self:
@@ -65,15 +112,10 @@ class Journal:
             if event is not None and event.n != len(journal.events) + 1:
                 raise Torn(run, len(journal.events) + 1, event.n)
             if event is not None:
-                journal._take(event)
+                journal.take(event)
         for event in journal.events:
             await on_event(event)
         return journal
-
-    @property
-    def ended(self) -> bool:
-        """Whether the run has its last event."""
-        return bool(self.events) and isinstance(self.events[-1].what, ENDINGS)
 
     async def add(self, what: What) -> Event:
         """Store that `what` happened, right after the last event this journal knows.
@@ -85,9 +127,12 @@ class Journal:
         async with self._lock:
             event = Event(run=self._run, n=len(self.events) + 1, at=utc_now(), what=what)
             self._seq = await self._store(event)
-            self._take(event)
+            self.take(event)
         await self._on_event(event)
         return event
+
+    async def beyond(self, path: str, what: str, sha256: str = "") -> None:
+        """A run that is going on goes beyond what is written down all the time."""
 
     async def _store(self, event: Event) -> int:
         subject, body = f"run.{self._run}.{event.what.event}", event.model_dump_json().encode()
@@ -105,23 +150,3 @@ class Journal:
                     self._seq = seq
                 if self._seq == before:
                     raise
-
-    def _take(self, event: Event) -> None:
-        self.events.append(event)
-        match event.what:
-            case CallIntendedEvent() as what:
-                self.intents[what.step] = what
-            case CallFinishedEvent() as what:
-                self.finishes[what.step] = what
-            case ValueRecordedEvent() as what:
-                self.values[what.step] = what
-            case StepStartedEvent() as what:
-                self.steps_started.add(what.step)
-            case StepFinishedEvent() as what:
-                self.steps_finished.add(what.step)
-            case GateOpenedEvent() as what:
-                self.gates_opened[what.gate] = event
-            case GateDecidedEvent() | GateClosedEvent() as what:
-                self.gates_settled[what.gate] = what
-            case _:
-                pass

@@ -5,6 +5,10 @@
     ingest → reproduce → plan → [gate: plan] → propose → [gate: patches] → apply → analyse → test
            → worse? take it back, next round; unclear? [gate: escalation]
            → finalize → [gate: handoff] → branch delivered, bundle written
+
+    ingest → survey → understand → plan → [gate: plan] → write tests → write code → analyse → test
+           → not better? judge: mend and again, or [gate: escalation]
+           → [gate: patches] → finalize → [gate: handoff] → branch delivered, bundle written
 """
 
 from __future__ import annotations
@@ -16,9 +20,12 @@ from contracts.code_writer import Feedback
 from contracts.run import RunAbortedEvent, RunFailedEvent, RunHandedOverEvent
 from contracts.workflow import Plan
 from orchestrator import finish, steps
+from orchestrator.building import Build
+from orchestrator.checks import lint_tree
 from orchestrator.engine import Engine
-from orchestrator.errors import CouldNot, Refused
-from orchestrator.steps import Accepted, Job, Seen
+from orchestrator.errors import CouldNot, OverBudget, Refused
+from orchestrator.job import Accepted, Job, Seen
+from orchestrator.planning import understand
 
 
 async def fix_bug(run: Engine, job: Job) -> RunHandedOverEvent:
@@ -27,6 +34,19 @@ async def fix_bug(run: Engine, job: Job) -> RunHandedOverEvent:
     seen = await steps.reproduce(run, job)
     plan = await steps.agree_on_plan(run, job, seen)
     accepted = await improve(run, plan, seen, opened.head)
+    bundle = await finish.finalize(run, job, plan, seen, opened, accepted)
+    await steps.approved(run, "handoff", bundle)
+    return await finish.hand_over(run, job, bundle)
+
+
+async def build(run: Engine, job: Job) -> RunHandedOverEvent:
+    """Have what a request describes planned, written and tested, with a person's consent at each gate."""
+    opened = await steps.ingest(run, job)
+    seen = await steps.survey(run, job)
+    planned = await understand(run, job, seen)
+    plan = await steps.agree_on_plan(run, job, seen, planned)
+    linted = await lint_tree(run, plan, "before")
+    accepted = await Build(run, plan, seen, job.workflow.purpose, linted).work(opened.head)
     bundle = await finish.finalize(run, job, plan, seen, opened, accepted)
     await steps.approved(run, "handoff", bundle)
     return await finish.hand_over(run, job, bundle)
@@ -51,7 +71,13 @@ async def improve(run: Engine, plan: Plan, seen: Seen, head: str) -> Accepted:
     )
 
 
-WORKFLOWS: Mapping[str, Callable[[Engine, Job], Awaitable[RunHandedOverEvent]]] = {"fix-bug": fix_bug}
+WORKFLOWS: Mapping[str, Callable[[Engine, Job], Awaitable[RunHandedOverEvent]]] = {
+    "fix-bug": fix_bug,
+    "fix-report": build,
+    "add-endpoint": build,
+    "add-option": build,
+    "write-tests": build,
+}
 """The loop each workflow runs by; `configs/workflows/<name>.toml` furnishes it."""
 
 
@@ -64,10 +90,12 @@ async def conduct(run: Engine, job: Job) -> RunHandedOverEvent | RunFailedEvent 
     try:
         ending = await WORKFLOWS[job.workflow.name](run, job)
     except CouldNot as error:
-        ending = RunFailedEvent(reason=error.reason, way_out=error.way_out)
+        over = isinstance(error, OverBudget)
+        ending = RunFailedEvent(reason=error.reason, way_out=error.way_out, over_budget=over)
     except CallFailed as error:
         reason = f"{error.server}.{error.tool} failed: {error.failure.message}"
-        ending = RunFailedEvent(reason=reason, way_out=error.failure.way_out)
+        over = error.failure.kind == "budget"
+        ending = RunFailedEvent(reason=reason, way_out=error.failure.way_out, over_budget=over)
     except Refused as error:
         ending = RunAbortedEvent(verdict=error.verdict, reason=error.reason, by=error.by)
     await finish.close(run, job)

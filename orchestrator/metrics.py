@@ -25,8 +25,8 @@ from contracts.spending import NOTHING, Spending
 
 Cause = Literal["tools", "human", "down", "overhead"]
 
-_ROUND = re.compile(r"(?:propose|write)/[0-9]+")
-"""The step that begins a round."""
+_ROUND = re.compile(r"(?:propose|write-tests|write-code)/([0-9]+)")
+"""A step in which patches are made, and the round it belongs to."""
 
 
 def measure(events: Sequence[Event]) -> Metrics:
@@ -45,7 +45,8 @@ def measure(events: Sequence[Event]) -> Metrics:
         if ready is None and isinstance(following.what, GateOpenedEvent) and following.what.kind == "handoff":
             ready = spent["tools"] + spent["overhead"]
     whats = [event.what for event in events]
-    rounds = {what.step for what in whats if isinstance(what, StepStartedEvent) and _ROUND.fullmatch(what.step)}
+    begun = (_ROUND.match(what.step) for what in whats if isinstance(what, StepStartedEvent))
+    rounds = {found[1] for found in begun if found}
     spending = _spending(whats)
     return Metrics(
         total_s=sum(spent.values()),

@@ -43,19 +43,47 @@ def draw_plan(plan: Plan) -> RenderableType:
     if plan.request:
         parts.append(Text(safe(plan.request), "italic"))
     parts.append(steps)
+    if plan.goal:
+        parts.append(Text(f"\n{safe(plan.goal)}", "bold"))
+    for number, item in enumerate(plan.work, 1):
+        after = f", after {', '.join(item.after)}" if item.after else ""
+        who = f"  {item.agent}: {item.id}{line(after)}"
+        parts.append(Text.assemble(f"{number}. ", (line(item.path), "bold"), (who, "cyan")))
+        parts += [indent(Text(safe(item.instruction)))]
+        if item.check:
+            parts.append(indent(Text(f"done when: {line(item.check)}", "dim")))
+    for criterion in plan.criteria:
+        parts.append(Text(f"{criterion.id}: {safe(criterion.text)}"))
     for test in plan.failing:
         parts.append(Text(f"must turn green: {line(test)}"))
     if plan.avoid:
         parts.append(Text(f"not to be changed: {line(', '.join(plan.avoid))}"))
-    parts.append(
-        Text(
-            f"search at most {duration(plan.budgets.search_s)} a round, "
-            f"{count(plan.fix_rounds, 'further round')}, tests at most {duration(plan.budgets.test_timeout_s)}",
-            "dim",
-        )
-    )
+    rounds = count(plan.fix_rounds, "further round")
+    tests = f"tests at most {duration(plan.budgets.test_timeout_s)}"
+    parts.append(Text(f"{_engine(plan)}{rounds}, {tests}{_ceilings(plan)}", "dim"))
     parts += [Text(f"· {line(fact)}", "dim") for fact in plan.facts]
     return Group(*parts)
+
+
+def _engine(plan: Plan) -> str:
+    """What proposing may take, where the plan has any."""
+    if plan.work:
+        return ""
+    by = {"search": "search", "model": "a model", "auto": "search first, then a model if there is one,"}[plan.engine]
+    return f"{by} at most {duration(plan.budgets.search_s)} a round, "
+
+
+def _ceilings(plan: Plan) -> str:
+    """What asking models may cost, where the plan does."""
+    may = plan.budgets.model
+    named = (
+        (may.usd, f"${may.usd}"),
+        (may.tokens, f"{may.tokens or 0:,} tokens"),
+        (may.calls, f"{may.calls} model calls"),
+        (may.wall_s, duration(may.wall_s or 0)),
+    )
+    limits = ", ".join(text for value, text in named if value is not None)
+    return f"; at most {limits}" if limits and plan.engine != "search" else ""
 
 
 def draw_patches(patches: PatchSet) -> RenderableType:
@@ -68,7 +96,8 @@ def draw_patches(patches: PatchSet) -> RenderableType:
         for number, rival in enumerate(rivals, 1):
             parts.append(Text.assemble((f"[{number}] ", "bold"), line(rival.summary), ("  " + said(rival), "dim")))
             parts.append(indent(changed_lines(rival.patch.diff)))
-    parts.append(Text(f"\n{tried(patches.tried)}", "dim"))
+    if patches.tried:
+        parts.append(Text(f"\n{tried(patches.tried)}", "dim"))
     if patches.note:
         parts.append(Text(safe(patches.note), "dim"))
     return Group(*parts)
@@ -92,6 +121,10 @@ def draw_bundle(bundle: Bundle) -> RenderableType:
         parts.append(
             Text(f"{count(len(bundle.rivals), 'other plausible patch')} not chosen; they are in the bundle.", "dim")
         )
+    for each in bundle.criteria:
+        by = f" by {line(', '.join(each.met_by))}" if each.met_by else ""
+        style = "green" if each.status == "met" else "yellow"
+        parts.append(Text(f"{each.criterion.id} {each.status}{by}: {line(each.criterion.text)}", style))
     parts += [Text(f"risk: {safe(risk)}", "yellow") for risk in bundle.risks]
     return Group(*parts)
 

@@ -41,6 +41,7 @@ def risks(
     linted: bool,
     still_red: int,
     notes: Sequence[str],
+    masked: Sequence[str],
 ) -> Iterator[str]:
     """In plain words, the gravest first."""
     if comparison.verdict != "better":
@@ -68,11 +69,16 @@ def risks(
         yield "No linter looked at the change."
     if still_red:
         yield f"{still_red} other tests fail, as they did before."
+    if masked:
+        yield f"Secrets were found in what models were to be shown, and masked: {', '.join(masked)}."
     yield from notes
 
 
 def _evidence(proposal: Proposal) -> Iterator[str]:
     evidence = proposal.evidence
+    if not evidence.observed:
+        yield "A model wrote it, its tests included: read what they assert."
+        return
     if evidence.tests_through < FEW_TESTS:
         through = evidence.tests_through or "no"
         one = "test runs" if evidence.tests_through == 1 else "tests run"

@@ -18,22 +18,23 @@ from orchestrator import finish, planner
 from orchestrator.engine import Engine, Observer
 from orchestrator.errors import CrewIncomplete, TakenOver, UnknownRun, Waiting
 from orchestrator.gates import Desk, pending, store_decision
+from orchestrator.job import Job
 from orchestrator.journal import Journal
 from orchestrator.loop import conduct
 from orchestrator.policies import answer
 from orchestrator.ports import Checkout, Paths
 from orchestrator.state import fold
-from orchestrator.steps import Job
 
 _EXIT_CODES: dict[RunStatus, int] = {"handed_over": 0, "failed": 1, "running": 3, "waiting": 3, "aborted": 4}
+OVER_BUDGET = 5
 
 _TAKE_OVER_ATTEMPTS = 20
 """How often a take-over is tried while another orchestrator keeps writing."""
 
 
 def exit_code(state: RunState) -> int:
-    """0 handed over, 1 could not, 3 waiting or interrupted, 4 aborted or rejected."""
-    return _EXIT_CODES[state.status]
+    """0 handed over, 1 could not, 3 waiting or interrupted, 4 aborted or rejected, 5 over its budget."""
+    return OVER_BUDGET if state.over_budget else _EXIT_CODES[state.status]
 
 
 @dataclass(frozen=True)

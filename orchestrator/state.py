@@ -43,6 +43,7 @@ def fold(events: Sequence[Event]) -> RunState:
         steps=tuple(draft.steps.values()),
         calls=tuple(draft.calls.values()),
         gates=tuple(draft.gates.values()),
+        over_budget=draft.over_budget,
         metrics=measure(events),
         events=len(events),
         **draft.end,
@@ -70,6 +71,10 @@ class _Draft:
             case _:
                 is_open = any(gate.decision is None and not gate.closed for gate in self.gates.values())
                 return "waiting" if is_open else "running"
+
+    @property
+    def over_budget(self) -> bool:
+        return bool(self.ending and isinstance(self.ending.what, RunFailedEvent) and self.ending.what.over_budget)
 
     @property
     def end(self) -> dict[str, str]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bus.errors import CallFailed
 from contracts import diff
-from contracts.bundle import Bundle, Commit, Comparison
+from contracts.bundle import Bundle, Commit
 from contracts.code_writer import Feedback, Proposal, ProposeParams, ProposeResult
 from contracts.gate import Escalation, GateDecision, PatchSet
 from contracts.patch import Patch
-from contracts.static_analyzer import CheckParams, CheckResult
-from contracts.task import Task
+from contracts.planning import PlannedWork
 from contracts.test_runner import RunParams, RunResult
-from contracts.workflow import Plan, Workflow
+from contracts.workflow import Plan
 from contracts.workspace import (
     ApplyParams,
     ApplyResult,
@@ -25,64 +22,14 @@ from contracts.workspace import (
     RevertResult,
 )
 from orchestrator import words
-from orchestrator.compare import compare, red
+from orchestrator.checks import lint, run_suite
+from orchestrator.compare import red
 from orchestrator.engine import Engine
 from orchestrator.errors import CouldNot, Refused
+from orchestrator.job import Accepted, Choice, Job, Opened, Seen
 from orchestrator.parallel import both
 from orchestrator.planner import make_plan
-from orchestrator.ports import Checkout, Paths, TakenIn
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a workflow works on and with."""
-
-    task: Task
-    workflow: Workflow
-    offered: frozenset[str]
-    """`server.tool` names the crew offers."""
-    checkout: Checkout
-    paths: Paths
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The repository as it was taken in."""
-
-    base: str
-    branch: str
-    head: str
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """How the tests stood before anything was changed."""
-
-    failing: tuple[str, ...]
-    suite: RunResult
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was decided about a patch set: `patch`, or why none of them."""
-
-    patch: Patch | None
-    proposal: Proposal | None = None
-    rejected: tuple[Feedback, ...] = ()
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """A change that holds, with all that is known about it."""
-
-    commit: Commit
-    proposal: Proposal | None
-    patches: PatchSet
-    suite: RunResult
-    comparison: Comparison
-    linted_before: CheckResult | None
-    linted_after: CheckResult | None
+from orchestrator.ports import TakenIn
 
 
 async def ingest(run: Engine, job: Job) -> Opened:
@@ -108,7 +55,17 @@ async def reproduce(run: Engine, job: Job) -> Seen:
         return Seen(failing, suite)
 
 
-async def agree_on_plan(run: Engine, job: Job, seen: Seen) -> Plan:
+async def survey(run: Engine, job: Job) -> Seen:
+    """See how the whole suite stands, for work that no failing test asks for."""
+    async with run.step("survey") as step:
+        params = RunParams(run=job.task.run, timeout_s=job.workflow.budgets.test_timeout_s)
+        suite = await step.call("test_runner.run", params, RunResult, part="suite")
+        words.check_baseline(suite, ())
+        step.summary = f"the suite: {words.counts(suite.counts)}"
+        return Seen((), suite)
+
+
+async def agree_on_plan(run: Engine, job: Job, seen: Seen, planned: PlannedWork | None = None) -> Plan:
     """Make the plan and have it decided; an edited plan is the plan."""
 
     async def make() -> Plan:
@@ -116,13 +73,15 @@ async def agree_on_plan(run: Engine, job: Job, seen: Seen) -> Plan:
         facts = [f"The suite before: {words.counts(seen.suite.counts)} in {seen.suite.duration_s:.1f} s."]
         facts += [f"{len(others)} other tests fail already and are left alone."] if others else []
         facts += [f"Tests run in a sandbox of level {seen.suite.sandbox.level}."]
-        return make_plan(job.workflow, job.task, job.offered, seen.failing, facts)
+        return make_plan(job.workflow, job.task, job.offered, seen.failing, facts, planned)
 
     async with run.step("plan") as step:
         plan = await step.record("made", make, Plan)
         decision = await approved(run, "plan", plan)
-        step.summary = f"{len(plan.steps)} steps, {plan.fix_rounds + 1} rounds at most"
-        return decision.plan or plan
+        agreed = decision.plan or plan
+        of = f"{len(agreed.work)} items of work" if agreed.work else f"{len(agreed.steps)} steps"
+        step.summary = f"{of}, {agreed.fix_rounds + 1} rounds at most"
+        return agreed
 
 
 async def approved(run: Engine, path: str, subject: Plan | Bundle | Escalation) -> GateDecision:
@@ -152,12 +111,14 @@ async def propose(run: Engine, plan: Plan, head: str, number: int, feedback: tup
             avoid=plan.avoid,
             budget_s=plan.budgets.search_s,
             max_proposals=plan.budgets.max_proposals,
+            engine=plan.engine,
+            candidates=plan.budgets.candidates,
         )
         found = await step.call("code_writer.propose", params, ProposeResult)
         usable = tuple(each for each in found.proposals if _usable(each.patch, plan, feedback))
         if not usable:
             raise CouldNot(*words.nothing_found(found, number, plan.budgets.search_s))
-        step.summary = f"{len(usable)} plausible of {found.tried.candidates} tried"
+        step.summary = f"{len(usable)} plausible of {found.tried.candidates} tried by the {found.engine}"
         return PatchSet(
             run=plan.run,
             round=number,
@@ -207,13 +168,13 @@ async def attempt(
     """Apply the choice and check it; what does not hold is taken back and becomes feedback."""
     patch, number = choice.patch, patches.round
     assert patch is not None, "a choice without a patch is a rejection"
-    before = await _lint(run, plan, patch, number, "before")
+    before = await lint(run, plan, patch, number, "before")
     try:
-        commit = await _apply(run, plan, patches, patch, choice.proposal)
+        made = await _apply(run, plan, patches, patch, choice.proposal)
     except CallFailed as error:
         return (Feedback(patch_sha256=patch.sha256, reason=f"It does not apply: {error.failure.message}"),)
     after, (suite, comparison) = await both(
-        lambda: _lint(run, plan, patch, number, "after"), lambda: _test(run, plan, seen, number)
+        lambda: lint(run, plan, patch, number, "after"), lambda: run_suite(run, plan, seen, plan.failing, number)
     )
     if comparison.verdict == "unclear":
         question = "Keep this change although the suite does not give a clear answer? Rejecting takes it back."
@@ -225,50 +186,35 @@ async def attempt(
     else:
         reason = "" if comparison.verdict == "better" else comparison.reason
     if not reason:
-        return Accepted(commit, choice.proposal, patches, suite, comparison, before, after)
-    async with run.step("revert", number) as step:
-        await step.call("workspace.revert", RevertParams(run=plan.run, commit=patches.head), RevertResult)
-        step.summary = reason
+        return Accepted((made,), choice.proposal, patches, suite, comparison, before, after)
+    await take_back(run, plan, patches.head, reason, number)
     return (Feedback(patch_sha256=patch.sha256, reason=reason),)
 
 
+async def take_back(run: Engine, plan: Plan, head: str, reason: str, *where: object) -> None:
+    """Put the worktree back to `head`."""
+    async with run.step("revert", *where) as step:
+        await step.call("workspace.revert", RevertParams(run=plan.run, commit=head), RevertResult)
+        step.summary = reason
+
+
 async def _apply(run: Engine, plan: Plan, patches: PatchSet, patch: Patch, proposal: Proposal | None) -> Commit:
-    async with run.step("apply", patches.round) as step:
-        params = ApplyParams(run=plan.run, diff=patch.diff, expected_head=patches.head)
+    subject = proposal.summary if proposal else f"Change {', '.join(patch.files)}"
+    agent = "code_writer" if proposal else "person"
+    return await commit(run, plan, patch, patches.head, agent, subject, patches.round)
+
+
+async def commit(run: Engine, plan: Plan, patch: Patch, head: str, agent: str, subject: str, *where: object) -> Commit:
+    """Apply `patch` to the worktree as it stands at `head`, and commit it in `agent`'s name.
+
+    Raises:
+        CallFailed: it does not apply.
+    """
+    async with run.step("apply", *where) as step:
+        params = ApplyParams(run=plan.run, diff=patch.diff, expected_head=head)
         applied = await step.call("workspace.apply", params, ApplyResult)
-        subject = words.subject(proposal.summary if proposal else f"Change {', '.join(applied.files)}")
-        agent = "code_writer" if proposal else "person"
-        commit = CommitParams(run=plan.run, step=step.path, agent=agent, subject=subject, body=words.body(plan))
-        head = (await step.call("workspace.commit", commit, CommitResult)).head
+        title = words.subject(subject)
+        said = CommitParams(run=plan.run, step=step.path, agent=agent, subject=title, body=words.body(plan))
+        new = (await step.call("workspace.commit", said, CommitResult)).head
         step.summary = f"+{applied.added_lines} −{applied.removed_lines} in {', '.join(applied.files)}"
-        return Commit(step=step.path, agent=agent, head=head, subject=subject)
-
-
-async def _lint(run: Engine, plan: Plan, patch: Patch, number: int, when: str) -> CheckResult | None:
-    """What the linter says about the files `patch` touches; None where it is left out or fails."""
-    paths = tuple(
-        each.path for each in diff.parse(patch.diff) if not (each.created if when == "before" else each.deleted)
-    )
-    if not plan.has("analyse") or not paths:
-        return None
-    try:
-        async with run.step("analyse", number, when) as step:
-            checked = await step.call("static_analyzer.check", CheckParams(run=plan.run, paths=paths), CheckResult)
-            step.summary = f"{len(checked.findings)} findings {when} the change"
-            return checked
-    except CallFailed:
-        return None
-
-
-async def _test(run: Engine, plan: Plan, seen: Seen, number: int) -> tuple[RunResult, Comparison]:
-    """The whole suite with the change; what got worse is asked a second time, because a test can be flaky."""
-    async with run.step("test", number) as step:
-        params = RunParams(run=plan.run, timeout_s=plan.budgets.test_timeout_s)
-        suite = await step.call("test_runner.run", params, RunResult, part="suite")
-        comparison = compare(seen.suite, suite, plan.failing)
-        if comparison.regressed:
-            again = params.model_copy(update={"tests": comparison.regressed})
-            repeated = await step.call("test_runner.run", again, RunResult, part="repeated")
-            comparison = words.unless_flaky(comparison, repeated)
-        step.summary = comparison.reason
-        return suite, comparison
+        return Commit(step=step.path, agent=agent, head=new, subject=title)

@@ -97,14 +97,17 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
         "budget": f"at its budget of {budget_s:g} s",
     }[tried.ended]
     turned_down = " that was not turned down before" if number > 1 else ""
+    who = "the search" if found.engine == "search" else "the model's work"
     reason = (
         f"No plausible patch was found{turned_down}. {tried.candidates} candidates were tried in "
-        f"{tried.elapsed_s:.0f} s ({how or 'none of them fits'}); the search ended {ended}. {found.note}"
+        f"{tried.elapsed_s:.0f} s ({how or 'none of them fits'}); {who} ended {ended}. {found.note}"
     ).strip()
     suspects = ", ".join(f"{each.path}:{each.line}" for each in found.suspects[:3])
     reason += f" Most suspicious: {suspects}." if suspects else ""
     more = "Raise `[budgets] search_s`. " if tried.ended == "budget" else ""
-    return reason, f"{more}Small edits seem not to be enough here."
+    if found.engine == "search":
+        return reason, f"{more}Small edits seem not to be enough here; a model may do more (`--engine model`)."
+    return reason, f"{more}Say more about what is wrong, or choose another model: --model writer=…"
 
 
 def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
@@ -129,4 +132,5 @@ def subject(text: str) -> str:
 
 def body(plan: Plan) -> str:
     """A commit's text: what was asked for and what shows it."""
-    return "\n\n".join(filter(None, [plan.request, "Failing before:\n" + "\n".join(plan.failing)]))
+    shown_by = "Failing before:\n" + "\n".join(plan.failing) if plan.failing else ""
+    return "\n\n".join(filter(None, [plan.request, shown_by]))

@@ -16,6 +16,9 @@ COMMANDS = {
     "abort": ("orchestrator.cli.decide:abort", "End a run."),
     "resume": ("orchestrator.cli.resume:resume", "Go on with a run that was interrupted or waits."),
     "bundle": ("orchestrator.cli.bundle:bundle", "Copy a run's result: patch, evidence, summary."),
+    "replay": ("orchestrator.cli.replay:replay", "Run a run again from the ledger, for nothing."),
+    "stats": ("orchestrator.cli.stats:stats", "Show what runs came to: calls, tokens, cost, times."),
+    "rework": ("orchestrator.cli.rework:rework", "Say how much people changed before they merged."),
     "agents": ("orchestrator.cli.agents:agents", "Show the crew: tools, scopes, liveness."),
     "audit": ("orchestrator.cli.audit:audit", "Read the ledger: who called what, with what result."),
     "up": ("orchestrator.cli.up:up", "Keep broker and crew running between commands."),
@@ -71,7 +74,8 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings=SETTINGS,
-    epilog="Start with `podium demo`. Exit codes: 0 done, 1 could not, 2 usage, 3 a gate waits, 4 aborted or rejected.",
+    epilog="Start with `podium demo`. "
+    "Exit codes: 0 done, 1 could not, 2 usage, 3 a gate waits, 4 aborted or rejected, 5 over budget.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="podium", message="podium %(version)s")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,16 +16,14 @@ from bus.connect import connect
 from bus.registry import cards
 from contracts.config import ProjectConfig
 from contracts.failure import Failure
-from contracts.gate_policy import Policy
 from contracts.manifest import Card
 from contracts.run import Event, RunStartedEvent
-from contracts.task import Task
-from contracts.workflow import Workflow
 from orchestrator import config, planner
 from orchestrator.checkout import GitCheckout
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import start, who
 from orchestrator.cli.trouble import Trouble, failure_of, root, trouble
+from orchestrator.cli.wishes import Wishes, settled
 from orchestrator.desk import TerminalDesk, edit_in_editor, read_terminal_line
 from orchestrator.house import house, state_dir
 from orchestrator.ports import Paths
@@ -38,24 +35,6 @@ from orchestrator.view import View, console, view_for
 ORCHESTRATOR = "orchestrator"
 RUNS_CODE = ("test_runner", "static_analyzer")
 """Servers whose sandbox holds the project's code."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a person asked for on the command line."""
-
-    workflow: str
-    repo: Path
-    tests: tuple[str, ...]
-    base: str = "HEAD"
-    request: str = ""
-    avoid: tuple[str, ...] = ()
-    auto: str = ""
-    search_s: float | None = None
-    consent_weak: bool = False
-    unsandboxed: bool = False
-    quiet: bool = False
-    run: str = field(default_factory=lambda: f"r-{secrets.token_hex(4)}")
 
 
 class Watching:
@@ -106,41 +85,6 @@ def conduct(work: Callable[[Watching], Awaitable[Outcome]], shown: View | None =
 
 def _go_on(watching: Watching) -> str:
     return f"Go on with: podium resume {watching.run}" if watching.run else "Nothing was begun."
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A wish, with everything it depends on read."""
-
-    project: ProjectConfig
-    task: Task
-    workflow: Workflow
-    policy: Policy
-
-
-def settled(wishes: Wishes) -> Settled:
-    """Read what the wishes depend on: the checkout, its podium.toml, the workflow.
-
-    Raises:
-        Trouble, ConfigError: they cannot be met.
-    """
-    checkout = top_of(wishes.repo)
-    project = config.load_project(checkout)
-    workflow = config.tuned(config.load_workflow(wishes.workflow), project)
-    if wishes.search_s is not None:
-        budgets = workflow.budgets.model_copy(update={"search_s": wishes.search_s})
-        workflow = workflow.model_copy(update={"budgets": budgets})
-    task = Task(
-        run=wishes.run,
-        workflow=wishes.workflow,
-        repo=str(checkout),
-        base=wishes.base,
-        request=wishes.request,
-        tests=wishes.tests,
-        avoid=(*project.avoid, *wishes.avoid),
-        by=who(),
-    )
-    return Settled(project, task, workflow, config.policy(workflow, project, wishes.auto))
 
 
 async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
@@ -223,18 +167,3 @@ def check_sandbox(crew: tuple[Card, ...], wishes: Wishes) -> None:
             return
         raise trouble("Nothing was run.", "`podium doctor` says what makes the sandbox better.", code=4)
     raise trouble(warning, "If that is acceptable: --consent-weak. `podium doctor` says what makes it better.")
-
-
-def top_of(folder: Path) -> Path:
-    """The top of the checkout that holds `folder`, so that nothing is started for what is none.
-
-    Raises:
-        Trouble: it is in none.
-    """
-    here = folder.expanduser().absolute()
-    if not here.is_dir():
-        raise trouble(f"{folder} is not a folder.", "Give the path of a git checkout with --repo.", code=2)
-    for each in (here, *here.parents):
-        if (each / ".git").exists():
-            return each
-    raise trouble(f"{here} is not in a git repository.", "Run `git init` and commit there, or give --repo.", code=2)

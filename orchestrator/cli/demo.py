@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator import intake
-from orchestrator.cli.conduct import RUNS_CODE, Watching, Wishes, conduct, conductor, settled
+from orchestrator.cli.conduct import RUNS_CODE, Watching, conduct, conductor
 from orchestrator.cli.narration import ApprovingDesk, Narrator, inside
 from orchestrator.cli.shared import out
 from orchestrator.cli.tell import report_of
+from orchestrator.cli.wishes import Wishes, settled
 from orchestrator.papers import diff_text, suite
 from orchestrator.run import Outcome
 from orchestrator.text import duration
@@ -52,7 +53,7 @@ def demo(context: click.Context) -> None:
     began = time.monotonic()
 
     async def work(watching: Watching) -> Outcome:
-        wishes = Wishes(workflow="fix-bug", repo=project, tests=(TEST,), request=REQUEST)
+        wishes = Wishes(workflow="fix-bug", repo=project, tests=(TEST,), request=REQUEST, engine="search")
         prepared = settled(wishes)
         async with conductor(watching, prepared.project, unsandboxed=False, quiet=True) as (conducting, crew):
             narrator.crew(crew, time.monotonic() - began)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
+from orchestrator.cli.amounts import MODELS, TOKENS, USD
 from orchestrator.cli.shared import json_option
 
 GATES = ("plan", "patches", "handoff")
+
+Command = Callable[..., None]
 
 
 def _check_gates(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -27,6 +32,41 @@ auto_option = click.option(
     help="Gates to pass without asking: plan,patches,handoff or all.",
 )
 
+_COMMON = (
+    click.argument("words", nargs=-1),
+    click.option(
+        "--repo",
+        type=click.Path(path_type=Path),
+        default=Path(),
+        show_default="here",
+        help="The git checkout; anywhere inside it.",
+    ),
+    click.option("--ticket", type=click.File(encoding="utf-8"), help="File with the request; `-` reads it from stdin."),
+    click.option("--criteria", type=click.File(encoding="utf-8"), help="File of acceptance criteria, one a line."),
+    click.option("--link", "links", multiple=True, metavar="URL", help="Shown to people and models, never fetched."),
+    click.option("--base", default="HEAD", show_default=True, help="Branch, tag or commit to start from."),
+    auto_option,
+    click.option("--avoid", multiple=True, help="A path no patch may change; may be given several times."),
+    click.option("--model", "models", type=MODELS, default={}, help="Models to use: planner=…,writer=…"),
+    click.option("--budget-usd", type=USD, help="What asking models may cost, in US dollars."),
+    click.option("--budget-tokens", type=TOKENS, help="Tokens models may read and write: 200000, 500k, 2M."),
+    click.option("--budget-calls", type=click.IntRange(0), help="How often a model may be asked."),
+    click.option(
+        "--budget-minutes", type=click.FloatRange(0, min_open=True), help="For the run, people's time not counted."
+    ),
+    click.option("--candidates", type=click.IntRange(1, 10), help="Versions to ask a model for at once."),
+    click.option("--consent-weak", is_flag=True, help="Run this repository's code in a weak sandbox if it must be."),
+    click.option("--unsandboxed", is_flag=True, help="Run its code with NO sandbox where none works. Recorded."),
+    json_option,
+)
+
+
+def _common(command: Command) -> Command:
+    """The options that every workflow takes, in the order of `--help`."""
+    for option in reversed(_COMMON):
+        command = option(command)
+    return command
+
 
 @click.group()
 def run() -> None:
@@ -37,71 +77,121 @@ def run() -> None:
     \b
     Examples:
       podium run fix-bug --test tests/test_x.py::test_y
+      podium run add-endpoint --ticket ticket.md --criteria criteria.md
       podium run fix-bug --help
     """
 
 
 @run.command("fix-bug")
-@click.argument("words", nargs=-1)
+@click.option("--test", "tests", multiple=True, help="A test that fails and must pass; may be given several times.")
 @click.option(
-    "--repo",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="The git checkout; anywhere inside it.",
+    "--engine",
+    type=click.Choice(["search", "model", "auto"]),
+    default="auto",
+    show_default=True,
+    help="Who makes patches. auto: the search, then a model if there is one and nothing was found.",
 )
-@click.option(
-    "--test", "tests", multiple=True, required=True, help="A test that fails and must pass; may be given several times."
-)
-@click.option("--base", default="HEAD", show_default=True, help="Branch, tag or commit to start from.")
-@auto_option
 @click.option("--budget-seconds", type=click.FloatRange(min=0, min_open=True), help="For one round of searching.")
-@click.option("--avoid", multiple=True, help="A path no patch may change; may be given several times.")
-@click.option("--consent-weak", is_flag=True, help="Run this repository's code in a weak sandbox if it must be.")
-@click.option("--unsandboxed", is_flag=True, help="Run its code with NO sandbox where none works. Recorded.")
-@json_option
+@_common
 @click.pass_context
-def fix_bug(
-    context: click.Context,
-    words: tuple[str, ...],
-    repo: Path,
-    tests: tuple[str, ...],
-    base: str,
-    auto: str,
-    budget_seconds: float | None,
-    avoid: tuple[str, ...],
-    consent_weak: bool,
-    unsandboxed: bool,
-    as_json: bool,
-) -> None:
-    """Look for a small repair of a bug that a failing test shows.
+def fix_bug(context: click.Context, tests: tuple[str, ...], engine: str, **asked: Any) -> None:
+    """Repair a bug: one that a failing test shows, or one that a report describes.
 
-    WORDS say what is wrong. You are asked at three gates: the plan, the patches, the handover. What is
-    found is plausible by the tests; whether it is right is yours to say.
+    WORDS say what is wrong; `-` reads them from stdin. With --test, patches are searched for, without a model, or
+    written by one. Without, a model plans the work and writes a failing test first. You are asked at three gates: the
+    plan, the patches, the handover. What is found is plausible by the tests; whether it is right is yours to say.
 
-    Exit codes: 0 handed over, 1 could not, 3 a gate waits (not a terminal), 4 aborted or rejected.
+    Exit codes: 0 handed over, 1 could not, 3 a gate waits (not a terminal), 4 aborted or rejected, 5 over budget.
 
     \b
     Examples:
       podium run fix-bug --test tests/test_x.py::test_y "the last page is missing"
       podium run fix-bug --repo ~/shop --test tests/test_cart.py::test_total --auto plan,patches
-      podium run fix-bug --test tests/test_x.py::test_y --auto all --json > result.json
+      podium run fix-bug --engine model --budget-usd 2 --test tests/test_x.py::test_y
+      podium run fix-bug "an empty cart has a total of 1" --auto all --json > result.json
     """
-    from orchestrator.cli.conduct import Wishes, conduct, start_run
+    if not tests and engine == "search":
+        raise click.UsageError("The search needs a failing test: give one with --test.", context)
+    _go(context, "fix-bug" if tests else "fix-report", tests=tests, engine=engine, **asked)
+
+
+@run.command("add-endpoint")
+@_common
+@click.pass_context
+def add_endpoint(context: click.Context, **asked: Any) -> None:
+    """Add an endpoint to a service, in the way of those it has.
+
+    WORDS are the ticket; `-` reads it from stdin. A model plans and writes, tests first: they fail before the code is
+    there and pass afterwards. Each acceptance criterion is answered in the bundle.
+
+    \b
+    Examples:
+      podium run add-endpoint "POST /loans/{id}/return marks a loan as returned"
+      podium run add-endpoint --ticket ticket.md --criteria criteria.md --budget-usd 2
+      podium run add-endpoint --ticket - --model writer=local/qwen2.5-coder < ticket.md
+    """
+    _go(context, "add-endpoint", **asked)
+
+
+@run.command("add-option")
+@_common
+@click.pass_context
+def add_option(context: click.Context, **asked: Any) -> None:
+    """Add an option to a command, in the way of those it has.
+
+    WORDS are the ticket; `-` reads it from stdin. A model plans and writes, tests first.
+
+    \b
+    Examples:
+      podium run add-option "the server command takes --port; 8000 without it"
+      podium run add-option --ticket ticket.md --criteria criteria.md --auto plan
+    """
+    _go(context, "add-option", **asked)
+
+
+@run.command("write-tests")
+@_common
+@click.pass_context
+def write_tests(context: click.Context, **asked: Any) -> None:
+    """Write tests for what the code does today; nothing else is changed.
+
+    WORDS say what is to be tested; `-` reads them from stdin. A model plans and writes; every test passes when it is
+    written, twice.
+
+    \b
+    Examples:
+      podium run write-tests "the discount rules in shop/discounts.py"
+      podium run write-tests "rounding in quotes" --budget-tokens 200k --auto all --json
+    """
+    _go(context, "write-tests", **asked)
+
+
+def _go(
+    context: click.Context,
+    workflow: str,
+    *,
+    words: tuple[str, ...],
+    unsandboxed: bool,
+    as_json: bool,
+    tests: tuple[str, ...] = (),
+    engine: str = "model",
+    budget_seconds: float | None = None,
+    **asked: Any,
+) -> None:
+    from orchestrator.cli.conduct import conduct, start_run
     from orchestrator.cli.tell import tell_outcome
+    from orchestrator.cli.wishes import Wishes, criteria_in, request_of
 
     wishes = Wishes(
-        workflow="fix-bug",
-        repo=repo,
+        workflow=workflow,
         tests=tests,
-        base=base,
-        request=" ".join(words).strip(),
-        avoid=avoid,
-        auto=auto,
+        engine=engine,
         search_s=budget_seconds,
-        consent_weak=consent_weak,
+        request=request_of(words, asked.pop("ticket"), needed=not tests),
+        criteria=criteria_in(asked.pop("criteria")),
         unsandboxed=unsandboxed,
         quiet=as_json,
+        **asked,
     )
     outcome = conduct(partial(start_run, wishes))
     tell_outcome(outcome, as_json)

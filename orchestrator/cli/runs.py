@@ -56,8 +56,9 @@ def runs(context: click.Context, limit: int, as_json: bool) -> None:
 
 @click.command()
 @run_argument
+@click.option("--prompts", is_flag=True, help="Every prompt and reply instead, from the ledger.")
 @json_option
-def show(run: str, as_json: bool) -> None:
+def show(run: str, prompts: bool, as_json: bool) -> None:
     """Show one run: its steps, the gate it waits at, its result.
 
     RUN is a run's name, an unambiguous beginning of it, or `last`.
@@ -66,7 +67,17 @@ def show(run: str, as_json: bool) -> None:
     Examples:
       podium show last
       podium show r-7k --json
+      podium show last --prompts
     """
+    if prompts:
+        from orchestrator.cli.prompts import draw_prompts, prompts_of
+
+        found = start(prompts_of, run)
+        if as_json:
+            document(found)
+        else:
+            out().print(draw_prompts(found))
+        return
     shown = start(_show, run)
     if as_json:
         document(shown)

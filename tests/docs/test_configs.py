@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import CONFIGS, load_project, load_workflow
+from contracts.config import ModelsConfig, PriceTable
+from orchestrator.config import CONFIGS, load_project, load_workflow, read
 from servers.crew import read_crew
 
 FILES = sorted(path for path in CONFIGS.rglob("*") if path.is_file())
@@ -16,6 +17,10 @@ def load(file: Path) -> object:
     """Load a file by the rule for its place."""
     if file == CONFIGS / "crew.toml":
         return read_crew(file)
+    if file == CONFIGS / "models.toml":
+        return read(file, ModelsConfig)
+    if file == CONFIGS / "prices.toml":
+        return read(file, PriceTable)
     if file.parent == CONFIGS / "workflows":
         return load_workflow(file.stem)
     raise AssertionError(f"no test loads {file.relative_to(CONFIGS)}")

@@ -82,6 +82,7 @@ def warned(**changes: object) -> str:
         "linted": True,
         "still_red": 0,
         "notes": (),
+        "masked": (),
     }
     return "\n".join(risks(**{**usual, **changes}))  # pyright: ignore[reportArgumentType] - one keyword differs a case
 

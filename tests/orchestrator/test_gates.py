@@ -14,7 +14,7 @@ from contracts.gate import GateDecision, GateRequest, PatchSet
 from contracts.gate_policy import AUTO, HUMAN, Policy
 from contracts.workflow import Plan
 from contracts.workspace import CommitParams
-from orchestrator import engine
+from orchestrator import gatekeeper
 from orchestrator.errors import InvalidDecision
 from orchestrator.gates import decide, pending
 from orchestrator.policies import answer, problem
@@ -254,7 +254,7 @@ async def test_bytes_that_are_no_decision_close_the_gate(stage: Stage) -> None:
 
 async def test_an_expired_gate_is_asked_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gate that nobody decided in time closes; the resumed run puts the question again under another name."""
-    monkeypatch.setattr(engine, "GATE_LIFETIME", timedelta(0))
+    monkeypatch.setattr(gatekeeper, "GATE_LIFETIME", timedelta(0))
     outcome = await stage.run(PLAN)
     names = [gate.gate for gate in outcome.state.gates]
     assert names[:2] == ["plan", "plan_2"]

@@ -1,0 +1,248 @@
+"""Carrying out planned work: item by item, tests first, checked as a whole, mended in bounded rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from bus.errors import CallFailed
+from contracts import diff
+from contracts.bundle import Commit
+from contracts.code_writer import Proposal, WriteParams, WriteResult
+from contracts.gate import Escalation, PatchSet
+from contracts.patch import Patch
+from contracts.static_analyzer import CheckResult
+from contracts.test_runner import Evidence
+from contracts.test_writer import NewTest, Purpose, WriteTestsParams, WriteTestsResult
+from contracts.workflow import Plan, WorkItem
+from contracts.workspace import DiffParams, DiffResult
+from orchestrator.checks import lint_tree, run_suite
+from orchestrator.engine import Engine
+from orchestrator.errors import CouldNot, Refused
+from orchestrator.job import Accepted, Seen
+from orchestrator.judging import Checked, judge
+from orchestrator.parallel import all_of, both
+from orchestrator.steps import commit, take_back
+from orchestrator.workplan import waves
+
+
+@dataclass(frozen=True)
+class Site:
+    """What stands in the worktree, and what is known of it."""
+
+    base: str
+    head: str
+    commits: tuple[Commit, ...] = ()
+    tests: Mapping[str, tuple[NewTest, ...]] = field(default_factory=dict[str, tuple[NewTest, ...]])
+    """By item of work."""
+
+    @property
+    def all_tests(self) -> tuple[NewTest, ...]:
+        """Every test that was written."""
+        return tuple(test for tests in self.tests.values() for test in tests)
+
+
+@dataclass(frozen=True)
+class Build:
+    """One plan on its way to a change that holds."""
+
+    run: Engine
+    plan: Plan
+    seen: Seen
+    purpose: Purpose
+    linted: CheckResult | None
+    """What the linter said before."""
+
+    async def work(self, head: str) -> Accepted:
+        """Write, check and mend until a person or a rule takes the change.
+
+        Raises:
+            Refused: a person said no.
+            CouldNot, OverBudget: the rounds or the budget are used up.
+        """
+        site, todo, last, signature = Site(head, head), {item.id: "" for item in self.plan.work}, "", ""
+        for number in range(1, self.plan.fix_rounds + 2):
+            site, todo = await self._write(site, todo, number)
+            if todo:
+                last = "; ".join(todo.values())
+                continue
+            checked = await self._check(site, number)
+            final = number > self.plan.fix_rounds
+            if checked.comparison.verdict == "better":
+                taken, site, last = await self._offer(checked, site, number)
+                todo = {item.id: last for item in self.plan.work}
+            else:
+                taken, todo = await self._mend(checked, number, signature, final=final)
+                last, signature = "; ".join(todo.values()), checked.signature
+            if taken:
+                return taken
+        raise CouldNot(
+            f"{self.plan.fix_rounds + 1} rounds, and no change was accepted. Last: {last}",
+            "Say more in the request, edit the plan at its gate, or allow more rounds (`[budgets] fix_rounds`).",
+        )
+
+    async def _write(self, site: Site, todo: Mapping[str, str], number: int) -> tuple[Site, dict[str, str]]:
+        """Have the items of `todo` written, each with its feedback; what could not be is to be done again, and why."""
+        again: dict[str, str] = {}
+        for wave in waves(self.plan.work):
+            items = [item for item in wave if item.id in todo]
+            written = await all_of([partial(self._item, site, item, todo[item.id], number) for item in items])
+            for item, result in zip(items, written, strict=True):
+                if result.patch is None:
+                    again[item.id] = f"{item.path} could not be written: {result.note or result.summary}"
+                    continue
+                where, said = (number, item.id), result.summary or item.instruction
+                try:
+                    made = await commit(self.run, self.plan, result.patch, site.head, item.agent, said, *where)
+                except CallFailed as error:
+                    again[item.id] = f"{item.path}: what was written does not apply: {error.failure.message}"
+                    continue
+                tests = {item.id: result.tests} if isinstance(result, WriteTestsResult) else {}
+                site = replace(site, head=made.head, commits=(*site.commits, made), tests={**site.tests, **tests})
+        return site, again
+
+    async def _item(self, site: Site, item: WorkItem, feedback: str, number: int) -> WriteResult | WriteTestsResult:
+        told = (feedback,) if feedback else ()
+        if item.agent == "test_writer":
+            async with self.run.step("write-tests", number, item.id) as step:
+                asked = WriteTestsParams(
+                    run=self.plan.run,
+                    purpose=self.purpose,
+                    request=self.plan.request,
+                    path=item.path,
+                    instruction=item.instruction,
+                    reads=item.reads,
+                    criteria=self.plan.criteria,
+                    feedback=told,
+                )
+                tests = await step.call("test_writer.write", asked, WriteTestsResult)
+                step.summary = f"{item.path}: {tests.summary if tests.patch else tests.note}"
+                return tests
+        async with self.run.step("write-code", number, item.id) as step:
+            wanted = WriteParams(
+                run=self.plan.run,
+                request=self.plan.request,
+                path=item.path,
+                instruction=item.instruction,
+                reads=item.reads,
+                tests=tuple(test.id for test in site.all_tests),
+                feedback=told,
+                candidates=self.plan.budgets.candidates,
+            )
+            code = await step.call("code_writer.write", wanted, WriteResult)
+            step.summary = f"{item.path}: {code.summary if code.patch else code.note}"
+            return code
+
+    async def _check(self, site: Site, *where: object) -> Checked:
+        """The whole change, seen by linter and suite."""
+        async with self.run.step("review", *where) as step:
+            shown = await step.call("workspace.diff", DiffParams(run=self.plan.run, base=site.base), DiffResult)
+            step.summary = f"{len(shown.files)} files in {len(site.commits)} commits"
+        wanted = [test.id for test in site.all_tests]
+        after, (suite, comparison) = await both(
+            lambda: lint_tree(self.run, self.plan, *where, "after"),
+            lambda: run_suite(self.run, self.plan, self.seen, wanted, *where),
+        )
+        patch = Patch.of(shown.diff, shown.files)
+        return Checked(site.head, site.commits, site.all_tests, patch, suite, comparison, self.linted, after)
+
+    async def _offer(self, checked: Checked, site: Site, number: int) -> tuple[Accepted | None, Site, str]:
+        """Have a change that holds decided; a rejection takes all of it back and says why."""
+        patches = self._patches(checked, number)
+        decision = await self.run.gate(f"patches/{number}", patches)
+        match decision.verdict:
+            case "approve":
+                return self._accepted(checked, patches), site, ""
+            case "modify":
+                text = decision.diff or ""
+                return await self._edited(Patch.of(text, diff.files(text)), site, number), site, ""
+            case "reject":
+                await take_back(self.run, self.plan, site.base, decision.reason, number)
+                return None, Site(site.base, site.base), decision.reason
+            case "abort":
+                raise Refused("abort", decision.reason, decision.by)
+
+    async def _edited(self, patch: Patch, site: Site, number: int) -> Accepted:
+        """A person's own version in place of what was written; checked like it, and theirs to keep."""
+        where = ("edited", number)
+        await take_back(self.run, self.plan, site.base, "A person edited the diff.", *where)
+        subject = f"Change {', '.join(patch.files)}"
+        made = await commit(self.run, self.plan, patch, site.base, "person", subject, *where)
+        checked = await self._check(replace(site, head=made.head, commits=(made,)), *where)
+        if checked.comparison.verdict != "better":
+            question = f"With the edit: {checked.comparison.reason}. Keep it all the same?"
+            if reason := await self._escalate(checked, number, question):
+                raise CouldNot(f"The edited change was not kept: {reason}", "Start the run again.")
+        return self._accepted(checked, self._patches(checked, number), by_person=True)
+
+    async def _mend(
+        self, checked: Checked, number: int, before: str, *, final: bool
+    ) -> tuple[Accepted | None, dict[str, str]]:
+        """What to do about a change that is not simply better: rewrite some of it, or have a person look."""
+        if final:
+            question = f"After {number} rounds: {checked.comparison.reason}. Keep the change all the same?"
+        else:
+            judgement = await judge(self.run, self.plan, checked, number, before)
+            if judgement.decision == "retry":
+                return None, {change.item: change.guidance for change in judgement.changes}
+            said = "takes it for right" if judgement.decision == "accept" else "cannot tell"
+            question = f"The tests do not, and the judge {said}: {judgement.reason} Keep the change?"
+            if judgement.decision == "escalate":
+                question = f"{judgement.reason} ({checked.comparison.reason}.) Keep the change all the same?"
+        reason = await self._escalate(checked, number, question)
+        if reason:
+            return None, {item.id: reason for item in self.plan.work}
+        return self._accepted(checked, self._patches(checked, number)), {}
+
+    async def _escalate(self, checked: Checked, number: int, question: str) -> str:
+        """A person's reason not to keep it; "" when it is kept."""
+        escalation = Escalation(
+            run=self.plan.run,
+            round=number,
+            question=question,
+            diff=checked.patch.diff,
+            comparison=checked.comparison,
+        )
+        decision = await self.run.gate(f"escalation/{number}", escalation)
+        if decision.verdict == "abort":
+            raise Refused("abort", decision.reason, decision.by)
+        return "" if decision.verdict == "approve" else decision.reason
+
+    def _patches(self, checked: Checked, number: int) -> PatchSet:
+        counts = checked.suite.counts
+        evidence = Evidence(
+            suite_passed=counts.passed,
+            suite_failed=counts.failed + counts.error,
+            observed=False,
+            tests_through=0,
+            calls_observed=0,
+            calls_changed=0,
+        )
+        written = f"{len(checked.tests)} tests were written for it"
+        proposal = Proposal(
+            patch=checked.patch,
+            summary=self.plan.goal or checked.commits[-1].subject,
+            evidence=evidence,
+            rank_reasons=(f"{checked.comparison.reason}.", f"{written}: {', '.join(t.id for t in checked.tests[:8])}"),
+        )
+        return PatchSet(
+            run=self.plan.run,
+            round=number,
+            head=checked.commits[0].head,
+            proposals=(proposal,),
+            commits=checked.commits,
+            sandbox=checked.suite.sandbox,
+        )
+
+    def _accepted(self, checked: Checked, patches: PatchSet, *, by_person: bool = False) -> Accepted:
+        return Accepted(
+            commits=checked.commits,
+            proposal=None if by_person else patches.proposals[0],
+            patches=patches,
+            suite=checked.suite,
+            comparison=checked.comparison,
+            linted_before=checked.linted_before,
+            linted_after=checked.linted_after,
+            tests=checked.tests,
+        )

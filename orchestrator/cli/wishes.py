@@ -1,0 +1,160 @@
+"""What a person asked for on the command line, and what it comes to."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TextIO
+
+from contracts.config import ProjectConfig
+from contracts.gate_policy import Policy
+from contracts.task import Criterion, Task
+from contracts.workflow import Budgets, Workflow
+from orchestrator import config
+from orchestrator.cli.shared import who
+from orchestrator.cli.trouble import trouble
+
+MAX_TICKET_CHARS = 100_000
+MAX_CRITERIA = 50
+_BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asked for on the command line."""
+
+    workflow: str
+    repo: Path
+    tests: tuple[str, ...] = ()
+    engine: str = "auto"
+    base: str = "HEAD"
+    request: str = ""
+    criteria: tuple[Criterion, ...] = ()
+    links: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+    auto: str = ""
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    search_s: float | None = None
+    budget_usd: Decimal | None = None
+    budget_tokens: int | None = None
+    budget_calls: int | None = None
+    budget_minutes: float | None = None
+    candidates: int | None = None
+    consent_weak: bool = False
+    unsandboxed: bool = False
+    quiet: bool = False
+    run: str = field(default_factory=lambda: f"r-{secrets.token_hex(4)}")
+
+    def budgets(self, before: Budgets) -> Budgets:
+        """A workflow's ceilings with those that were named."""
+        minutes = self.budget_minutes
+        over = {
+            "usd": self.budget_usd,
+            "tokens": self.budget_tokens,
+            "calls": self.budget_calls,
+            "wall_s": None if minutes is None else minutes * 60,
+        }
+        model = before.model.model_copy(update={name: one for name, one in over.items() if one is not None})
+        own = {"search_s": self.search_s, "candidates": self.candidates}
+        named = {name: one for name, one in own.items() if one is not None}
+        return before.model_copy(update={"model": model, **named})
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A wish, with everything it depends on read."""
+
+    project: ProjectConfig
+    task: Task
+    workflow: Workflow
+    policy: Policy
+
+
+def settled(wishes: Wishes) -> Settled:
+    """Read what the wishes depend on: the checkout, its podium.toml, the workflow.
+
+    Raises:
+        Trouble, ConfigError: they cannot be met.
+    """
+    checkout = top_of(wishes.repo)
+    project = config.load_project(checkout)
+    workflow = config.tuned(config.load_workflow(wishes.workflow), project)
+    workflow = workflow.model_copy(update={"budgets": wishes.budgets(workflow.budgets)})
+    task = Task.model_validate(
+        {
+            "run": wishes.run,
+            "workflow": wishes.workflow,
+            "repo": str(checkout),
+            "base": wishes.base,
+            "request": wishes.request,
+            "tests": wishes.tests,
+            "criteria": wishes.criteria,
+            "links": wishes.links,
+            "avoid": (*project.avoid, *wishes.avoid),
+            "engine": wishes.engine,
+            "models": dict(wishes.models),
+            "by": who(),
+        }
+    )
+    return Settled(project, task, workflow, config.policy(workflow, project, wishes.auto))
+
+
+def request_of(words: tuple[str, ...], ticket: TextIO | None, *, needed: bool) -> str:
+    """The request: words, a file, or standard input where either is `-`.
+
+    Raises:
+        Trouble: both were given, or nothing where something is `needed`, or far too much.
+    """
+    if words == ("-",) and ticket is None:
+        words, ticket = (), sys.stdin
+    if words and ticket:
+        raise trouble("The request was given twice.", "Give it in words or with --ticket, not both.", code=2)
+    text = (_read(ticket) if ticket else " ".join(words)).strip()
+    if needed and not text:
+        raise trouble("There is no request.", "Say what is wanted, in words, with --ticket FILE, or `-`.", code=2)
+    if len(text) > MAX_TICKET_CHARS:
+        raise trouble(f"The request has {len(text):,} characters, at most {MAX_TICKET_CHARS:,} are taken.", code=2)
+    return text
+
+
+def criteria_in(file: TextIO | None) -> tuple[Criterion, ...]:
+    """Acceptance criteria, one a line; a bullet, a number or a box before them is left out, headings are skipped.
+
+    Raises:
+        Trouble: there are none, or too many.
+    """
+    if file is None:
+        return ()
+    lines = [_BULLET.sub("", line).strip() for line in _read(file).splitlines() if not line.lstrip().startswith("#")]
+    texts = [line for line in lines if line]
+    if not 0 < len(texts) <= MAX_CRITERIA:
+        found = f"{file.name} holds {len(texts)} acceptance criteria."
+        raise trouble(found, f"Write 1 to {MAX_CRITERIA}, each on a line.", code=2)
+    return tuple(Criterion(id=f"c{number}", text=text[:2000]) for number, text in enumerate(texts, 1))
+
+
+def _read(file: TextIO) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise trouble(f"{file.name} is not UTF-8: {error.reason}.", "Save it as UTF-8.", code=2) from error
+
+
+def top_of(folder: Path) -> Path:
+    """The top of the checkout that holds `folder`, so that nothing is started for what is none.
+
+    Raises:
+        Trouble: it is in none.
+    """
+    here = folder.expanduser().absolute()
+    if not here.is_dir():
+        raise trouble(f"{folder} is not a folder.", "Give the path of a git checkout with --repo.", code=2)
+    for each in (here, *here.parents):
+        if (each / ".git").exists():
+            return each
+    raise trouble(f"{here} is not in a git repository.", "Run `git init` and commit there, or give --repo.", code=2)

@@ -1,0 +1,54 @@
+"""Replay, export, figures, rework and forks, as people call them."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from tests.cli.conftest import Podium
+from tests.git_project import Project
+from tests.replay.recount import recount, told
+
+
+def test_a_run_can_be_replayed_exported_counted_compared_and_forked(
+    kept: Podium, project: Project, tmp_path: Path
+) -> None:
+    """All of it from the ledger; the file alone replays where no house has ever been."""
+    done = kept.fix(project, "--auto", "all", "--engine", "search", "the last one cannot be sold")
+    assert done.code == 0, done.err
+    run, file = done.document["state"]["task"]["run"], tmp_path / "run.jsonl"
+    calls = len(done.document["state"]["calls"])
+
+    replayed = kept("replay", run, "--json")
+    assert replayed.code == 0, replayed.err
+    assert (replayed.document["verdict"], replayed.document["calls"]) == ("identical", calls)
+    assert "identical" in kept("replay", "last").out
+
+    assert kept("audit", "export", "--run", run, "-o", str(file)).code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert kept("audit", "export", "--run", run, "-o", str(file)).code == 2
+    assert kept("audit", "export", "--run", run, "-o", str(file), "--force").code == 0
+    assert kept("audit", "export", "--run", run, "-o", "-").out == file.read_text(encoding="utf-8")
+    nowhere = Podium(tmp_path / "nowhere")
+    assert nowhere("replay", str(file), "--json").document == replayed.document
+    assert not nowhere.state.exists()
+
+    figures = kept("stats", run, "--json")
+    assert figures.code == 0, figures.err
+    assert told(figures.document) == recount(file.read_text(encoding="utf-8").splitlines())
+    assert run in kept("stats", "--since", "1h").out
+    assert kept("stats", run, "--since", "1h").code == 2
+    assert kept("show", run, "--prompts", "--json").document == {"run": run, "prompts": [], "unread": 0}
+
+    assert kept("rework", run, "--merged", f"podium/{run}", "--json").document["degree"] == "none"
+    assert kept("rework", run, "--merged", "main", "--json").document["degree"] == "major"
+    assert "has no commit" in kept("rework", run, "--merged", "nope").err
+
+    assert "no step nothing; it has ingest" in kept("replay", run, "--from", "nothing").err
+    forked = kept("replay", run, "--from", "apply", "--auto", "all", "--json")
+    assert forked.code == 0, forked.err
+    assert "4 answers taken over" in forked.err
+    new = forked.document["state"]["task"]["run"]
+    assert project.git("show", f"podium/{new}:stock.py") == project.git("show", f"podium/{run}:stock.py")
+    assert {each["server"] for each in forked.document["state"]["calls"]}.isdisjoint({"code_writer", "repository"})
+    assert kept("replay", new, "--json").document["verdict"] == "identical"
