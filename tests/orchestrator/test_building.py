@@ -19,6 +19,7 @@ from tests.orchestrator.crew import BASE, OTHER, RUN, suite
 from tests.orchestrator.stage import AUTO_ALL, Stage
 from tests.orchestrator.test_gates import ScriptedDesk
 
+NOTHING_BEFORE: list[str] = []
 PATCHES = AUTO_ALL.model_copy(update={"patches": HUMAN})
 
 
@@ -153,14 +154,14 @@ async def test_a_plan_with_a_stranger_is_sent_back_once_and_then_refused(stage: 
 @pytest.mark.parametrize(
     "work",
     [
-        [CODE_ITEM | {"after": ()}],
+        [CODE_ITEM | {"after": NOTHING_BEFORE}],
         [TEST_ITEM | {"path": "../outside/test_x.py"}],
         [TEST_ITEM | {"path": ".git/hooks/test_x.py"}],
         [TEST_ITEM, CODE_ITEM | {"path": "tests/test_other.py"}],
         [TEST_ITEM | {"path": "tests/conftest.py"}],
         [TEST_ITEM, CODE_ITEM | {"after": ["nobody"]}],
         [TEST_ITEM | {"after": ["code"]}, CODE_ITEM],
-        [TEST_ITEM | {"after": ["code"]}, CODE_ITEM | {"after": ()}],
+        [TEST_ITEM | {"after": ["code"]}, CODE_ITEM | {"after": NOTHING_BEFORE}],
         [TEST_ITEM, TEST_ITEM | {"path": "tests/test_b.py"}],
     ],
     ids=["no test", "outside", "git", "code in tests", "conftest", "unknown", "circle", "tests last", "same id"],
