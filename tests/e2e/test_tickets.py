@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +12,17 @@ from tests.cli.conftest import Podium
 from tests.e2e.endpoint import Endpoint, endpoint
 from tests.e2e.lendery_port_replies import CHOOSE_THE_PORT
 from tests.e2e.lendery_replies import RETURN_A_BOOK
-from tests.e2e.tickets import LENDERY, Ticket
+from tests.e2e.tickets import Ticket, told
+from tests.e2e.tickets import lendery as make_lendery
 from tests.git_project import Project
+from tests.replay.recount import recount
+from tests.replay.recount import told as told_by
 
 
 @pytest.fixture
 def lendery(tmp_path: Path) -> Project:
-    """The service in a repository of its own, without the tickets."""
-    project = Project(tmp_path / "lendery")
-    shutil.copytree(
-        LENDERY, project.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tickets", "__pycache__", ".*")
-    )
-    project.commit()
-    return project
-
-
-def script(ticket: Ticket, *more: Mapping[str, object]) -> dict[str, object]:
-    """A model that plans the ticket and writes each of its files well, after what `more` says."""
-    told: list[Mapping[str, object]] = [{"name": "plan", "steps": [{"reply": ticket.plan.model_dump(mode="json")}]}]
-    for item in ticket.plan.work:
-        reply = ticket.changes[item.id].reply("blocks").model_dump(mode="json")
-        name = "tests" if item.agent == "test_writer" else "change"
-        told.append(
-            {"name": name, "contains": f"In the file `{item.path}`:", "steps": [{"reply": reply}], "again": True}
-        )
-    return {"rules": [*more, *told]}
+    """The service in a repository of its own."""
+    return make_lendery(tmp_path / "lendery")
 
 
 def ask(podium: Podium, project: Project, workflow: str, ticket: Ticket, found: Endpoint, *more: str) -> Any:
@@ -62,10 +46,16 @@ def ask(podium: Podium, project: Project, workflow: str, ticket: Ticket, found: 
 
 def test_an_endpoint_is_added_as_the_ticket_says(fresh: Podium, lendery: Project, tmp_path: Path) -> None:
     """The article's first experiment: every criterion is met by a test, the suite is green, the branch is there."""
-    with endpoint(tmp_path, script(RETURN_A_BOOK)) as found:
+    with endpoint(tmp_path, told(RETURN_A_BOOK)) as found:
         document = ask(fresh, lendery, "add-endpoint", RETURN_A_BOOK, found)
         names = [asked["name"] for asked in found.requests()]
+        replayed = fresh("replay", "last", "--json", env=found.env)
+        assert (replayed.code, replayed.document["verdict"]) == (0, "identical"), replayed.err
+        assert len(found.requests()) == len(names), "a replay asks nobody"
         first = str(found.requests()[0]["body"])
+    exported = fresh("audit", "export", "--run", "last", "-o", "-")
+    stats = fresh("stats", "last", "--json").document
+    assert told_by(stats) == recount(exported.out.splitlines())
     bundle = document["bundle"]
     assert [each["status"] for each in bundle["criteria"]] == ["met"] * 5
     assert bundle["after"]["counts"]["failed"] == 0
@@ -94,7 +84,7 @@ def test_code_that_fails_its_tests_is_mended_by_the_judges_words(
         "changes": [{"item": item.id, "guidance": "Add the route POST /loans/{id}/return. KEYWORD-FROM-THE-JUDGE"}],
     }
     once = {"name": "change", "contains": f"In the file `{item.path}`:", "steps": [{"reply": idle}]}
-    with endpoint(tmp_path, script(RETURN_A_BOOK, once, {"name": "judge", "steps": [{"reply": judgement}]})) as found:
+    with endpoint(tmp_path, told(RETURN_A_BOOK, once, {"name": "judge", "steps": [{"reply": judgement}]})) as found:
         document = ask(fresh, lendery, "add-endpoint", RETURN_A_BOOK, found)
         asked = found.requests()
     metrics = document["state"]["metrics"]
@@ -106,7 +96,7 @@ def test_code_that_fails_its_tests_is_mended_by_the_judges_words(
 
 def test_an_option_is_added_as_the_ticket_says(fresh: Podium, lendery: Project, tmp_path: Path) -> None:
     """add-option goes the same way."""
-    with endpoint(tmp_path, script(CHOOSE_THE_PORT)) as found:
+    with endpoint(tmp_path, told(CHOOSE_THE_PORT)) as found:
         document = ask(fresh, lendery, "add-option", CHOOSE_THE_PORT, found)
     assert [each["status"] for each in document["bundle"]["criteria"]] == ["met"] * 3
     summary = (Path(document["state"]["bundle"]) / "summary.md").read_text()

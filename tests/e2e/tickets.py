@@ -6,6 +6,7 @@ them to what they claim: the new tests are red before the code, and everything i
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Literal
 
 from contracts.planning import PlannedWork
 from servers.writing.replies import Block, BlocksReply, BlocksTests, DeclaredTest, Reply, WholeReply, WholeTests
+from tests.git_project import Project
 
 LENDERY = Path(__file__).resolve().parents[2] / "examples" / "lendery"
 TICKETS = LENDERY / "tickets"
@@ -65,3 +67,23 @@ class Ticket:
     def criteria(self) -> Path:
         """Its acceptance criteria, one a line: c1, c2, …"""
         return TICKETS / f"{self.name}.criteria.md"
+
+
+def lendery(root: Path) -> Project:
+    """The service in a repository of its own, without the tickets."""
+    project = Project(root)
+    left_out = shutil.ignore_patterns("tickets", "__pycache__", ".*")
+    shutil.copytree(LENDERY, project.root, dirs_exist_ok=True, ignore=left_out)
+    project.commit()
+    return project
+
+
+def told(ticket: Ticket, *before: Mapping[str, object]) -> dict[str, object]:
+    """The script of a model that plans the ticket and writes each of its files well, after what `before` says."""
+    rules: list[Mapping[str, object]] = [{"name": "plan", "steps": [{"reply": ticket.plan.model_dump(mode="json")}]}]
+    for item in ticket.plan.work:
+        reply = ticket.changes[item.id].reply("blocks").model_dump(mode="json")
+        name = "tests" if item.agent == "test_writer" else "change"
+        which = {"name": name, "contains": f"In the file `{item.path}`:"}
+        rules.append({**which, "steps": [{"reply": reply}], "again": True})
+    return {"rules": [*before, *rules]}

@@ -15,6 +15,7 @@ from contracts.failure import Failure
 from contracts.gate import GateDecision, GateRequest
 from contracts.gate_policy import HUMAN
 from contracts.prompt import Prompt, Template
+from contracts.spending import NOTHING
 from contracts.task import Task
 from contracts.test_runner import Counts
 from orchestrator import bundle as bundles
@@ -31,8 +32,8 @@ from tests.orchestrator.crew import BAD, GOOD, RUN, ScriptedCheckout, proposal, 
 from tests.orchestrator.stage import AUTO_ALL, TASK, WORKFLOW
 from tests.orchestrator.test_resume import Killed, frail
 from tests.replay.kept import KeptStage, make_kept
+from tests.replay.record import BY_MODEL, ENDPOINT, OTHER
 from tests.replay.record import GOOD as FIX_BUG
-from tests.replay.record import OTHER
 
 PLAN_GATE = AUTO_ALL.model_copy(update={"plan": HUMAN})
 
@@ -68,6 +69,18 @@ def test_a_recorded_run_is_replayed_identically_without_a_house() -> None:
     assert (found.verdict, found.status, found.ended, found.foreign) == ("identical", "handed_over", True, 0)
     assert found.events > 50
     assert (found.calls, found.nested_calls > 0) == (12, True)
+
+
+@pytest.mark.parametrize(("file", "models"), [(BY_MODEL, 2), (ENDPOINT, 4)], ids=["fix-bug", "add-endpoint"])
+def test_a_run_that_models_had_a_part_in_is_replayed_for_nothing(file: Path, models: int) -> None:
+    """Identical, prompts included, without an endpoint: what it cost then is said, and that it costs nothing now."""
+    done = CliRunner().invoke(podium, ["replay", str(file), "--json"])
+
+    assert done.exit_code == 0, done.output
+    found = Replay.model_validate_json(done.output)
+    assert (found.verdict, found.status, found.model_calls) == ("identical", "handed_over", models)
+    assert found.spent_then.requests == models
+    assert found.spent_now == NOTHING
 
 
 def test_a_run_of_another_version_diverges_at_the_step_that_differs() -> None:
