@@ -67,7 +67,9 @@ def become(
 
     `tell` hears an empty text once it serves, or why it cannot.
     """
-    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {member.name} %(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, format=f"%(asctime)s {member.name} %(levelname)s %(message)s", force=True
+    )
     scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
     keeper = _keeper(scratch, place) if "sandbox:run" in member.scopes else None

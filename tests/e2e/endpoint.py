@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.cli.conftest import ROOT
 
@@ -23,6 +23,11 @@ class Endpoint:
     """Where it listens."""
 
     url: str
+    _said: IO[str]
+
+    def wait_until_asked(self) -> str:
+        """Wait for the next question; the name of what is asked for."""
+        return self._said.readline().strip()
 
     @property
     def env(self) -> dict[str, str]:
@@ -45,7 +50,7 @@ def endpoint(folder: Path, script: object) -> Generator[Endpoint]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield Endpoint(process.stdout.readline().strip())
+            yield Endpoint(process.stdout.readline().strip(), process.stdout)
         finally:
             process.kill()
 

@@ -104,6 +104,23 @@ def test_the_key_is_nowhere_but_with_the_model_server(fresh: Podium, project: Pr
     assert holders == []
 
 
+def test_a_run_killed_while_a_model_thinks_is_resumed_for_one_question_more(
+    fresh: Podium, project: Project, tmp_path: Path
+) -> None:
+    """What was answered before is not asked again; the question that was under way is, once."""
+    script = rules(change=[{"reply": WRONG}, {"reply": RIGHT, "hang_after": 3}, {"reply": RIGHT}])
+    with endpoint(tmp_path, script) as found:
+        with going(fresh, *by_model(project), env=found.env) as run:
+            assert [found.wait_until_asked() for _ in range(2)] == ["change"] * 2
+            run.kill()
+        fresh("down")
+        done = fresh("resume", "last", "--json", env=found.env)
+        assert done.code == 0, done.err
+        assert len(found.requests()) == 3
+        replayed = fresh("replay", "last", "--json")
+        assert (replayed.code, replayed.document["verdict"]) == (0, "identical")
+
+
 def test_a_secret_in_the_project_does_not_leave(fresh: Podium, project: Project, willing: Endpoint) -> None:
     """It is masked on the way to the model, and the bundle says so."""
     token = "ghp_" + "a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6"

@@ -1,7 +1,7 @@
 """A Messages endpoint over real HTTP whose answers are scripted, misbehaviour included; see `tests.model.script`.
 
-In a test: `async with messages_server([...]) as server:`. As a process of its own, it prints its address and serves
-until it is ended; `GET /_requests` tells what it was asked::
+In a test: `async with messages_server([...]) as server:`. As a process of its own, it prints its address, then a line
+for each question as it comes, until it is ended; `GET /_requests` tells what it was asked::
 
     python -m tests.model.messages_server --port 0 --script FILE
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ class MessagesServer:
     script: Script
     url: str = ""
     requests: list[Asked] = field(default_factory=list[Asked])
+    on_asked: Callable[[Asked], None] = lambda asked: None
 
     async def handle(self, stream: SocketStream) -> None:
         """One connection: one request, one answer."""
@@ -54,6 +55,7 @@ class MessagesServer:
             return
         asked = Asked(json.loads(body), headers)
         self.requests.append(asked)
+        self.on_asked(asked)
         step = self.script(asked)
         if step.status != 200:
             said = step.error.replace("{key}", asked.key)
@@ -112,7 +114,8 @@ async def messages_server(script: object, port: int = 0) -> AsyncGenerator[Messa
 
 async def _serve(script: Path, port: int) -> None:
     async with messages_server(json.loads(script.read_text(encoding="utf-8")), port) as server:
-        print(server.url, flush=True)  # noqa: T201 - whoever started it reads this line
+        print(server.url, flush=True)  # noqa: T201 - whoever started it reads this line …
+        server.on_asked = lambda asked: print(asked.name, flush=True)  # noqa: T201 - … and these
         await anyio.sleep_forever()
 
 
