@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -95,9 +95,10 @@ async def house(
         HouseFailed: it does not start, or one runs whose confinement is not the one asked for; or, in a group, it
             ended while it was held.
     """
+    keys = take_keys()  # also where a house runs already: nothing that is started from here is to find them
     patience = anyio.current_time() + OTHER_S
     while True:
-        stream, found = await _hold(state, unsandboxed, durability)
+        stream, found = await _hold(state, unsandboxed, durability, keys)
         async with stream:
             if found.unsandboxed == unsandboxed:
                 async with anyio.create_task_group() as tasks:
@@ -154,7 +155,9 @@ def log_tail(state: Path, lines: int = 15) -> str:
         return ""
 
 
-async def _hold(state: Path, unsandboxed: bool, durability: Durability | None) -> tuple[SocketStream, House]:
+async def _hold(
+    state: Path, unsandboxed: bool, durability: Durability | None, keys: Mapping[str, str]
+) -> tuple[SocketStream, House]:
     process: subprocess.Popen[bytes] | None = None
     deadline = anyio.current_time() + START_S
     while True:
@@ -168,7 +171,7 @@ async def _hold(state: Path, unsandboxed: bool, durability: Durability | None) -
         status = None if process is None else process.poll()
         if process is None or status == BUSY:
             # Nobody is here, or somebody is who just leaves (or comes): whoever gets the lock is the house.
-            process = _start(state, unsandboxed, durability)
+            process = _start(state, unsandboxed, durability, keys)
         elif status is not None:
             raise HouseFailed(_did_not_start(state, f"it ended with status {status}"))
         elif anyio.current_time() > deadline:
@@ -178,10 +181,12 @@ async def _hold(state: Path, unsandboxed: bool, durability: Durability | None) -
         await anyio.sleep(0.02)
 
 
-def _start(state: Path, unsandboxed: bool, durability: Durability | None) -> subprocess.Popen[bytes]:
+def _start(
+    state: Path, unsandboxed: bool, durability: Durability | None, keys: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return _spawn(state, unsandboxed, durability)
+        return _spawn(state, unsandboxed, durability, keys)
     except OSError as error:
         raise HouseFailed(
             Failure(
@@ -192,15 +197,17 @@ def _start(state: Path, unsandboxed: bool, durability: Durability | None) -> sub
         ) from error
 
 
-def _spawn(state: Path, unsandboxed: bool, durability: Durability | None) -> subprocess.Popen[bytes]:
+def _spawn(
+    state: Path, unsandboxed: bool, durability: Durability | None, keys: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     log = state / "house.log"
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(state / "house.log.1")
     command = [sys.executable, "-m", "servers.house", "--state", str(state)]
     command += ["--unsandboxed"] if unsandboxed else []
     command += ["--durability", durability] if durability else []
-    keys = anonymous_file(take_keys())
-    command += ["--keys-fd", str(keys)]
+    handed = anonymous_file(keys)
+    command += ["--keys-fd", str(handed)]
     # `-m` looks in the working directory first: that must be ours, never the repository a person stands in.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -212,12 +219,12 @@ def _spawn(state: Path, unsandboxed: bool, durability: Durability | None) -> sub
             stderr=fd,
             cwd=Path(__file__).resolve().parent.parent,
             env=env,
-            pass_fds=(keys,),
+            pass_fds=(handed,),
             start_new_session=True,
         )
     finally:
         os.close(fd)
-        os.close(keys)
+        os.close(handed)
 
 
 async def _end_with(stream: SocketStream, state: Path) -> None:

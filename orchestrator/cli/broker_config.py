@@ -11,6 +11,7 @@ import click
 
 from orchestrator.cli.trouble import trouble
 from orchestrator.house import state_dir
+from orchestrator.keys import take_keys
 
 
 @click.command("broker-config")
@@ -26,6 +27,7 @@ def broker_config() -> None:
       podium broker-config > podium.json
     """
     state = state_dir()
+    take_keys()  # it has no use for them
     # As for the house: `-m` looks in the working directory first, which must be ours.
     done = subprocess.run(
         [sys.executable, "-m", "servers.broker_config", "--state", str(state)],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,16 @@ def willing(tmp_path: Path) -> Iterator[Endpoint]:
     """A model that is wrong once, and right when it is told so."""
     with endpoint(tmp_path, rules(change=[{"reply": WRONG}, {"reply": RIGHT}])) as found:
         yield found
+
+
+def holders_of_the_key() -> list[str]:
+    """Command lines of processes whose environment, as /proc shows it, holds the key."""
+    found: list[str] = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if folder.name.isdecimal() and KEY.encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
 
 
 def by_model(project: Project, *more: str) -> tuple[str, ...]:
@@ -78,20 +88,11 @@ def test_the_key_is_nowhere_but_with_the_model_server(fresh: Podium, project: Pr
         "--auto",
         "plan,handoff",
     )
-    seen: list[str] = []
     with going(fresh, "up", env=willing.env) as up:
         up.end()
     done = fresh(*stopped, "--json", env=willing.env)
     assert done.code == 3, done.err
-    mine = {os.getpid()}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal() and int(folder.name) not in mine:
-            try:
-                if KEY.encode() in (folder / "environ").read_bytes():
-                    seen.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-            except OSError:
-                continue
-    assert seen == []
+    assert holders_of_the_key() == []
     before = len(willing.requests())
     approved = fresh("resume", "last", "--auto", "all", "--json", env=willing.env)
     assert len(willing.requests()) == before, "what was answered is not asked again"
@@ -100,8 +101,8 @@ def test_the_key_is_nowhere_but_with_the_model_server(fresh: Podium, project: Pr
     assert all(asked["key"] == KEY for asked in willing.requests()), "it did reach the endpoint"
     for text in (done.out, done.err, approved.out, approved.err):
         assert KEY not in text
-    holders = [path for path in fresh.state.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
-    assert holders == []
+    files = [path for path in fresh.state.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    assert files == []
 
 
 def test_a_run_killed_while_a_model_thinks_is_resumed_for_one_question_more(
@@ -112,6 +113,7 @@ def test_a_run_killed_while_a_model_thinks_is_resumed_for_one_question_more(
     with endpoint(tmp_path, script) as found:
         with going(fresh, *by_model(project), env=found.env) as run:
             assert [found.wait_until_asked() for _ in range(2)] == ["change"] * 2
+            assert holders_of_the_key() == [], "while the model server uses it"
             run.kill()
         fresh("down")
         done = fresh("resume", "last", "--json", env=found.env)

@@ -17,7 +17,7 @@ from servers.code_writer import CodeWriter
 from servers.repository import Repository
 from servers.sandbox.client import KeptSandbox, start_keeper
 from servers.sandbox.order import Policy
-from servers.specialist import Call, Crew, Room, Specialist, tools_of
+from servers.specialist import Call, Crew, Room, Sandbox, Specialist, tools_of
 from servers.test_runner import TestRunner
 
 R = TypeVar("R", bound=Model)
@@ -62,6 +62,7 @@ class Together:
     tree: Path
     crew: Crew
     writer: CodeWriter
+    sandbox: Sandbox
 
     def write(self, files: Mapping[str, str]) -> None:
         """Make the tree hold exactly these files, line ends as they are."""
@@ -96,6 +97,6 @@ async def together() -> AsyncGenerator[Together]:
             room = Room(work=work, scratch=scratch, crew=Nobody(), sandbox=sandbox)
             crew = Direct({"repository": Repository(room), "test_runner": TestRunner(room)})
             writer = CodeWriter(Room(work=work, scratch=scratch, crew=crew, sandbox=sandbox))
-            yield Together(tree, crew, writer)
+            yield Together(tree, crew, writer, sandbox)
     finally:
         shutil.rmtree(home)
