@@ -50,9 +50,7 @@ class EndpointConfig(Model):
     """`[endpoints.NAME]` of `models.toml`: a server that speaks the Messages API."""
 
     base_url: str = Field(default="", description="Empty: ANTHROPIC_BASE_URL, else Anthropic's own.")
-    key_env: str = Field(
-        default="ANTHROPIC_API_KEY", description="Environment variable that holds its key; empty: it needs none."
-    )
+    key_env: str = Field(default="", description="Environment variable that holds its key; empty: it needs none.")
     structured: tuple[Way, ...] = Field(
         default=("schema", "tool", "prompt"), min_length=1, description="Ways to a structured reply, tried in order."
     )
@@ -69,7 +67,10 @@ class ModelConfig(Model):
         default=100_000, ge=2000, description="What it reads and writes at once; the planner shows it that much less."
     )
     max_tokens: int | None = Field(
-        default=None, ge=1, le=128_000, description="Output tokens of one reply at most, thinking included."
+        default=None,
+        ge=1,
+        le=128_000,
+        description="Output tokens of one reply at most, thinking included, in place of what who asks would allow.",
     )
 
 

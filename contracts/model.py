@@ -44,7 +44,12 @@ class CompleteParams(Model):
     turns: tuple[Turn, ...] = Field(min_length=1, description="Beginning and ending with the user's.")
     reply_name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="Names the reply, as a tool is named.")
     reply_schema: dict[str, JsonValue] = Field(description="JSON Schema (2020-12) of the reply: an object.")
-    max_tokens: int = Field(default=8192, ge=1, le=64_000, description="Output tokens at most.")
+    max_tokens: int = Field(
+        default=8192,
+        ge=1,
+        le=64_000,
+        description="Output tokens at most; a model's configuration can say another number.",
+    )
 
 
 ReplyOutcome = Literal["ok", "invalid", "truncated", "refused", "unavailable"]

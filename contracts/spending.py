@@ -63,5 +63,5 @@ class Allowance(Model):
 
     usd: Decimal | None = Field(default=None, ge=0, description="US dollars; needs a model with a known price.")
     tokens: int | None = Field(default=None, ge=0, description="Input, output and cache together.")
-    calls: int | None = Field(default=None, ge=0, description="Requests to model endpoints.")
+    calls: int | None = Field(default=None, ge=0, description="Requests that a model endpoint took up.")
     wall_s: float | None = Field(default=None, gt=0, description="Wall seconds of work, people's waiting excluded.")

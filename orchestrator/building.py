@@ -53,19 +53,21 @@ class Build:
     purpose: Purpose
     linted: CheckResult | None
     """What the linter said before."""
+    base: str
+    """Where the work starts from."""
 
-    async def work(self, head: str) -> Accepted:
+    async def work(self) -> Accepted:
         """Write, check and mend until a person or a rule takes the change.
 
         Raises:
             Refused: a person said no.
             CouldNot, OverBudget: the rounds or the budget are used up.
         """
-        site, todo, last, signature = Site(head, head), {item.id: "" for item in self.plan.work}, "", ""
+        site, todo, last, signature = self._empty, {item.id: "" for item in self.plan.work}, "", ""
         for number in range(1, self.plan.fix_rounds + 2):
             site, todo = await self._write(site, todo, number)
             if todo:
-                last = "; ".join(todo.values())
+                last = "; ".join(filter(None, todo.values()))
                 continue
             checked = await self._check(site, number)
             final = number > self.plan.fix_rounds
@@ -74,7 +76,10 @@ class Build:
                 todo = {item.id: last for item in self.plan.work}
             else:
                 taken, todo = await self._mend(checked, number, signature, final=final)
-                last, signature = "; ".join(todo.values()), checked.signature
+                last, signature = "; ".join(filter(None, todo.values())), checked.signature
+                if not taken and self._begins_anew(todo):
+                    await take_back(self.run, self.plan, site.base, last, number)
+                    site, todo = self._empty, {item.id: todo.get(item.id, "") for item in self.plan.work}
             if taken:
                 return taken
         raise CouldNot(
@@ -82,11 +87,30 @@ class Build:
             "Say more in the request, edit the plan at its gate, or allow more rounds (`[budgets] fix_rounds`).",
         )
 
+    @property
+    def _empty(self) -> Site:
+        return Site(self.base, self.base)
+
+    def _begins_anew(self, todo: Mapping[str, str]) -> bool:
+        """Whether what is to be done again has to start from the beginning.
+
+        Tests can only be seen to fail where the code is not there yet, and those that were taken are not changed any
+        more; so tests are written again on the tree as it was.
+        """
+        return any(item.agent == "test_writer" and item.id in todo for item in self.plan.work)
+
     async def _write(self, site: Site, todo: Mapping[str, str], number: int) -> tuple[Site, dict[str, str]]:
-        """Have the items of `todo` written, each with its feedback; what could not be is to be done again, and why."""
+        """Have the items of `todo` written, each with its feedback; what is left to be done again, and why.
+
+        No code is written before the tests for it stand.
+        """
         again: dict[str, str] = {}
+        left = dict(todo)
         for wave in waves(self.plan.work):
+            if any(item.agent == "test_writer" and item.id in again for item in self.plan.work):
+                return site, {**left, **again}
             items = [item for item in wave if item.id in todo]
+            left = {name: told for name, told in left.items() if name not in {item.id for item in items}}
             written = await all_of([partial(self._item, site, item, todo[item.id], number) for item in items])
             for item, result in zip(items, written, strict=True):
                 if result.patch is None:
@@ -159,7 +183,7 @@ class Build:
                 return await self._edited(Patch.of(text, diff.files(text)), site, number), site, ""
             case "reject":
                 await take_back(self.run, self.plan, site.base, decision.reason, number)
-                return None, Site(site.base, site.base), decision.reason
+                return None, self._empty, decision.reason
             case "abort":
                 raise Refused("abort", decision.reason, decision.by)
 
@@ -185,7 +209,10 @@ class Build:
         else:
             judgement = await judge(self.run, self.plan, checked, number, before)
             if judgement.decision == "retry":
-                return None, {change.item: change.guidance for change in judgement.changes}
+                told: dict[str, str] = {}
+                for change in judgement.changes:
+                    told[change.item] = "\n".join(filter(None, [told.get(change.item), change.guidance]))
+                return None, told
             said = "takes it for right" if judgement.decision == "accept" else "cannot tell"
             question = f"The tests do not, and the judge {said}: {judgement.reason} Keep the change?"
             if judgement.decision == "escalate":
@@ -229,7 +256,7 @@ class Build:
         return PatchSet(
             run=self.plan.run,
             round=number,
-            head=checked.commits[0].head,
+            head=self.base,
             proposals=(proposal,),
             commits=checked.commits,
             sandbox=checked.suite.sandbox,

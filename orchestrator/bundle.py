@@ -85,7 +85,7 @@ def make(
                 sandbox=sandbox,
                 findings_new=findings_new,
                 linted=after is not None,
-                still_red=len(red(accepted.suite)),
+                still_red=len({*red(seen.suite)} & {*red(accepted.suite)}),
                 notes=opened.notes,
                 masked=metrics.spent.masked,
             )

@@ -6,12 +6,14 @@ import os
 import tomllib
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from contracts.base import Model
 from contracts.config import GatesConfig, ModelsConfig, ProjectConfig
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
+from contracts.spending import Allowance
 from contracts.workflow import Workflow
 from orchestrator.errors import ConfigError
 
@@ -81,9 +83,22 @@ def load_models(configs: Path = CONFIGS) -> ModelsConfig:
             "prices": {**shipped.prices, **own.prices},
         }
     )
+    for name, endpoint in merged.endpoints.items():
+        if endpoint.base_url and (wrong := address_problem(endpoint.base_url)):
+            raise ConfigError(str(file), f"endpoints.{name}.base_url", wrong, "Write http://HOST:PORT or https://HOST.")
     if merged.default not in merged.endpoints:
         raise ConfigError(str(file), "default", f"there is no endpoint {merged.default!r}", "Name one of [endpoints].")
     return merged
+
+
+def address_problem(address: str) -> str:
+    """Why `address` is none of an endpoint; "" when it may be one."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return f"{address!r} is no address ({error})"
+    return "" if parts.scheme in ("http", "https") and host else f"{address!r} is no http address"
 
 
 def _user_models() -> Path:
@@ -97,7 +112,17 @@ def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
     budgets = project.budgets
     given = {name: found for name in type(budgets).model_fields if (found := getattr(budgets, name)) is not None}
     rounds = given.pop("fix_rounds", workflow.fix_rounds)
+    if budgets.model is not None:
+        given["model"] = _over(workflow.budgets.model, budgets.model)
+    if budgets.agents is not None:
+        named = workflow.budgets.agents
+        given["agents"] = {**named, **{name: _over(named.get(name), one) for name, one in budgets.agents.items()}}
     return workflow.model_copy(update={"fix_rounds": rounds, "budgets": workflow.budgets.model_copy(update=given)})
+
+
+def _over(before: Allowance | None, given: Allowance) -> Allowance:
+    """What is given, and where nothing is, what was before: a limit that is not named stays."""
+    return (before or Allowance()).model_copy(update=given.model_dump(exclude_unset=True))
 
 
 def policy(workflow: Workflow, project: ProjectConfig, auto: str = "") -> Policy:

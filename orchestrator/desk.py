@@ -154,7 +154,10 @@ async def read_terminal_line(prompt: str) -> str:
     """Read a line from standard input without a thread that would outlive a cancellation."""
     sys.stderr.write(prompt)
     sys.stderr.flush()
-    await anyio.wait_readable(sys.stdin)
+    try:
+        await anyio.wait_readable(sys.stdin)
+    finally:
+        os.set_blocking(sys.stdin.fileno(), True)  # uvloop leaves the terminal so that long output to it breaks off
     typed = sys.stdin.readline()
     if not typed:
         raise EOFError

@@ -53,7 +53,7 @@ class Checked:
     @property
     def signature(self) -> str:
         """The same for the same failure."""
-        said = [f"{case.id} {case.message}" for case in self.failures]
+        said = [f"{case.id} {case.message}" for case in self.failures] or [self.comparison.reason]
         return sha256("\n".join([self.comparison.verdict, *sorted(said)]).encode())
 
 

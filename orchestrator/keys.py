@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.config import load_models
+from orchestrator.config import address_problem, load_models
+from orchestrator.errors import ConfigError
 
 MODELS = "PODIUM_MODELS_JSON"
 """Under this name the endpoints' configuration goes along."""
@@ -38,6 +39,8 @@ def take_keys() -> Mapping[str, str]:
     _taken = {**_taken, **{name: os.environ[name] for name in named if os.environ.get(name)}}
     _forget(named)
     address = os.environ.get(BASE_URL, "")
+    if address and (wrong := address_problem(address)):
+        raise ConfigError(BASE_URL, "", wrong, "Write http://HOST:PORT or https://HOST, or unset it.")
     return {MODELS: models.model_dump_json(), **({BASE_URL: address} if address else {}), **_taken}
 
 

@@ -46,7 +46,7 @@ async def build(run: Engine, job: Job) -> RunHandedOverEvent:
     planned = await understand(run, job, seen)
     plan = await steps.agree_on_plan(run, job, seen, planned)
     linted = await lint_tree(run, plan, "before")
-    accepted = await Build(run, plan, seen, job.workflow.purpose, linted).work(opened.head)
+    accepted = await Build(run, plan, seen, job.workflow.purpose, linted, opened.head).work()
     bundle = await finish.finalize(run, job, plan, seen, opened, accepted)
     await steps.approved(run, "handoff", bundle)
     return await finish.hand_over(run, job, bundle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -68,7 +69,7 @@ async def ask(
             found = None
         if found is not None and not wrong:
             return found
-        said = CompleteResult.model_dump_json(answer, include={"reply"})
+        said = json.dumps(answer.reply, ensure_ascii=False)
         turns += [
             Turn(role="assistant", text=said),
             Turn(role="user", text=f"That cannot be used: {wrong}. Answer again, in full, with that put right."),

@@ -172,7 +172,8 @@ def said(proposal: Proposal) -> str:
 
 def evidence(found: Evidence) -> str:
     """How the suite stands with the patch; the rest of the evidence is among the reasons for its rank."""
-    before = f", {found.suite_failed} failed as before" if found.suite_failed else ""
+    as_before = " as before" if found.observed else ""
+    before = f", {found.suite_failed} failed{as_before}" if found.suite_failed else ""
     return f"suite with it: {found.suite_passed} passed{before}"
 
 

@@ -88,6 +88,8 @@ class Outcome:
     @classmethod
     def of_failure(cls, failure: Failure) -> Outcome:
         """The call failed, and how."""
+        said = {name: encodable(getattr(failure, name)) for name in ("message", "way_out")}
+        failure = failure.model_copy(update=said)
         return cls(f'{{"failure":{failure.model_dump_json()}}}', str(failure), failed=True)
 
     @classmethod
@@ -103,6 +105,11 @@ class Outcome:
             content=[types.TextContent(type="text", text=self.text)],
             structured_content=json.loads(self.structured),
         )
+
+
+def encodable(text: str) -> str:
+    """`text` with a `?` for each half of a surrogate pair, which JSON in UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 async def perform(chosen: Tool, arguments: JsonObject, call: BusCall) -> Outcome:

@@ -36,6 +36,7 @@ from servers import ledger_upkeep
 from servers.crew import CREW_FILE, CrewError, Member, callers, grants, read_crew
 from servers.door import Door
 from servers.housekeeping import Backoff, Signals, ended, fork, fork_asking, reap
+from servers.sandbox import linux
 from servers.specialist import tool_names
 from servers.throwaway import close_every_scratch
 
@@ -254,6 +255,7 @@ def main() -> NoReturn:
     except BlockingIOError:
         sys.exit(BUSY)
     door = Door(options.state, keep=options.keep)
+    linux.hide_from_same_user()  # the file with the keys stays open here
     house: House | None = None
     status = 0
     try:

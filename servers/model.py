@@ -6,6 +6,7 @@ what a run may spend is checked before every request; nothing that is said or st
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from anyio import to_thread
 from pydantic import JsonValue
 
 from contracts.config import ModelsConfig, PriceTable
+from contracts.failure import Failure
 from contracts.manifest import Manifest
 from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult, Turn, Way
 from contracts.run import RunStartedEvent
@@ -26,9 +28,11 @@ from servers.minds.config import Chosen, choose, known_of, models_of, price_tabl
 from servers.minds.heard import Heard
 from servers.minds.prices import cost, price_of, worst_cost
 from servers.minds.purse import Estimate, Held, Purse
-from servers.minds.reply import Request
+from servers.minds.reply import Request, violation
 from servers.minds.secrets import Mask
 from servers.specialist import Call, Room, ToolError, tool
+
+log = logging.getLogger(__name__)
 
 PROGRESS_S = 0.5
 """Between two words on how far a reply is."""
@@ -75,10 +79,19 @@ class ModelServer:
         mask = Mask(secrets_of(self._room.keys))
         most = known_of(self._models, chosen.model).max_tokens
         params = params if most is None else params.model_copy(update={"max_tokens": most})
-        request = _request(params, mask)
+        violation({}, params.reply_schema)  # what is no schema is found out before it costs anything
+        request = await to_thread.run_sync(_request, params, mask)
         asking = Asking(await to_thread.run_sync(_open, chosen), self._terms(params, started, chosen, mask, call))
-        answer = await asking.answer(request, self._ways(chosen))
-        self._way_known[chosen.endpoint, chosen.model] = answer.way
+        try:
+            answer = await asking.answer(request, self._ways(chosen))
+            self._way_known[chosen.endpoint, chosen.model] = answer.way
+        except Exception as wrong:
+            if not asking.spent.requests:
+                raise
+            # What was paid for has to stand in the ledger, whatever it came to.
+            log.exception("an answer of %s was lost", chosen.model)
+            failure = Failure(kind="internal", message=f"a defect in model: {wrong!r}")
+            answer = Answer("unavailable", chosen.config.structured[0], failure=failure)
         if answer.outcome == "unavailable" and answer.failure is not None and not asking.spent.requests:
             failed = answer.failure
             raise ToolError(failed.kind, failed.message, retry=failed.retry, way_out=failed.way_out)

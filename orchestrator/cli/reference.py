@@ -23,6 +23,7 @@ Written by `make docs` from the commands themselves; a test compares the two.
 | 2 | the command line makes no sense |
 | 3 | a gate waits for a decision |
 | 4 | aborted or rejected |
+| 5 | it could have cost more than its budget |
 | 130 | interrupted (Ctrl-C); a run can be resumed |
 
 `--json` prints exactly one JSON document on standard output; everything else goes to standard error.

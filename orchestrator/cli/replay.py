@@ -47,7 +47,8 @@ def replay(
     With --from, a new run is started. What agents answered before STEP is taken over where they would be asked the
     same; gates are asked again, and from STEP on everything is done anew.
 
-    Exit codes: 0 identical, 1 diverged; with --from those of `podium run`.
+    Exit codes: 0 identical, 1 diverged (or it holds messages that nobody entitled has
+    sealed); with --from those of `podium run`.
 
     \b
     Examples:
@@ -69,7 +70,7 @@ def replay(
         document(found)
     else:
         out().print(draw(found), soft_wrap=True)
-    context.exit(0 if found.verdict == "identical" else 1)
+    context.exit(0 if found.verdict == "identical" and not found.foreign else 1)
 
 
 async def _replay(name: str) -> Replay:

@@ -110,6 +110,8 @@ def fix_bug(context: click.Context, tests: tuple[str, ...], engine: str, **asked
       podium run fix-bug --engine model --budget-usd 2 --test tests/test_x.py::test_y
       podium run fix-bug "an empty cart has a total of 1" --auto all --json > result.json
     """
+    if not tests and not asked["words"] and asked["ticket"] is None:
+        raise click.UsageError("Say what is wrong, or name a failing test with --test.", context)
     if not tests and engine == "search":
         raise click.UsageError("The search needs a failing test: give one with --test.", context)
     _go(context, "fix-bug" if tests else "fix-report", tests=tests, engine=engine, **asked)

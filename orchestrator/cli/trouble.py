@@ -38,6 +38,8 @@ def report(error: Exception, args: Sequence[str]) -> int:
     """
     if isinstance(error, click.ClickException):
         error.show()
+        if "--json" in args:
+            _document(Failure(kind="invalid", message=error.format_message()))
         return error.exit_code
     error = root(error)
     if isinstance(error, BrokenPipeError):
@@ -54,8 +56,12 @@ def report(error: Exception, args: Sequence[str]) -> int:
     if failure.way_out:
         click.echo(f"  → {failure.way_out}", err=True)
     if "--json" in args:
-        click.echo(json.dumps({"error": failure.model_dump(mode="json")}, ensure_ascii=False))
+        _document(failure)
     return error.code if isinstance(error, Trouble) else 1
+
+
+def _document(failure: Failure) -> None:
+    click.echo(json.dumps({"error": failure.model_dump(mode="json")}, ensure_ascii=False))
 
 
 def root(error: Exception) -> Exception:

@@ -21,7 +21,8 @@ from orchestrator.view import console, view_for
 def watch(context: click.Context, run: str, as_json: bool) -> None:
     """Follow a run live until it ends or waits at a gate.
 
-    The exit code is the run's: 0 handed over, 1 could not, 3 a gate waits, 4 aborted or rejected.
+    The exit code is the run's: 0 handed over, 1 could not, 3 a gate waits, 4 aborted or rejected,
+    5 over budget.
 
     \b
     Examples:

@@ -117,6 +117,8 @@ def request_of(words: tuple[str, ...], ticket: TextIO | None, *, needed: bool) -
     text = (_read(ticket) if ticket else " ".join(words)).strip()
     if needed and not text:
         raise trouble("There is no request.", "Say what is wanted, in words, with --ticket FILE, or `-`.", code=2)
+    if not text.isascii() and text.encode(errors="replace").decode() != text:
+        raise trouble("The request is not UTF-8.", "Say it in UTF-8.", code=2)
     if len(text) > MAX_TICKET_CHARS:
         raise trouble(f"The request has {len(text):,} characters, at most {MAX_TICKET_CHARS:,} are taken.", code=2)
     return text

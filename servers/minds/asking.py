@@ -6,10 +6,11 @@ one for the reply's sake (it does not fit its schema), and one for each way that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from contracts.failure import Failure
 from contracts.model import ReplyOutcome, Way
@@ -25,8 +26,6 @@ LONGEST_WAIT_S = 30.0
 LONGEST_ASKED_WAIT_S = 120.0
 """An endpoint that asks to wait for longer is not waited for."""
 
-BYTES_PER_TOKEN = 2
-"""For the most a prompt could count: text has three to four bytes per token, dense code down to two and a half."""
 SPARE_TOKENS = 500
 """What an endpoint adds of its own, such as words on tools."""
 
@@ -34,6 +33,7 @@ _CHARS_PER_TOKEN = 16
 """More characters per token than any text has; past that an endpoint does not keep to `max_tokens`."""
 _SPARE_CHARS = 16_000
 _MAX_TEXT = 100_000
+_MAX_MESSAGE = 600
 
 
 class Asks(Protocol):
@@ -119,7 +119,7 @@ class Asking:
                 return self._end(outcome, way, failure, text)
             found = find(text, request.schema)
             if found.kind == "fits":
-                return Answer("ok", way, reply=found.value, stop_reason=self._stop_reason)
+                return Answer("ok", way, reply=self._cleaned(found.value), stop_reason=self._stop_reason)
             if found.kind == "ignored" and others:
                 way = others.pop(0)
                 continue
@@ -141,7 +141,7 @@ class Asking:
 
     async def _once(self, request: Request) -> None:
         size = request.size
-        estimate = self.terms.estimate(-(-size // BYTES_PER_TOKEN) + SPARE_TOKENS, request.max_tokens)
+        estimate = self.terms.estimate(request.most_tokens + SPARE_TOKENS, request.max_tokens)
         async with self.terms.hold(estimate) as held:
             self._heard = Heard(size, most_chars=request.max_tokens * _CHARS_PER_TOKEN + _SPARE_CHARS)
             self.requests += 1
@@ -166,12 +166,20 @@ class Asking:
         self._retries += 1
         return (trouble.after_s or 0.0) + longest * (0.5 + self.terms.chance() / 2)
 
+    def _cleaned(self, reply: Schema | None) -> Schema | None:
+        """The reply once more without keys: an escape in JSON hides one from whoever looks at the text."""
+        if reply is None:
+            return None
+        text = json.dumps(reply, ensure_ascii=False)
+        return reply if self.terms.clean(text) == text else cast(Schema, json.loads(self.terms.clean(text)))
+
     @property
     def _stop_reason(self) -> str:
-        return self.terms.clean(self._heard.stop_reason[:64])
+        return self.terms.clean(self._heard.stop_reason)[:64]
 
     def _end(self, outcome: ReplyOutcome, way: Way, failure: Failure, text: str = "") -> Answer:
-        clean = failure.model_copy(update={"message": self.terms.clean(failure.message)})
+        # Cut afterwards: a key that lies across the cut would keep its beginning.
+        clean = failure.model_copy(update={"message": self.terms.clean(failure.message)[:_MAX_MESSAGE]})
         return Answer(outcome, way, text=text[:_MAX_TEXT], failure=clean, stop_reason=self._stop_reason)
 
 

@@ -64,7 +64,7 @@ class Endpoint:
             raise _too_much(error) from None
         except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise of_connection(error) from None
-        except (ValueError, TypeError, AttributeError, anthropic.AnthropicError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError, anthropic.AnthropicError) as error:
             raise Trouble(f"what it said is not the Messages protocol ({error})", kind="broken") from None
         if not heard.ended and not heard.stop_reason:
             raise Trouble("its answer ended in the middle", kind="broken")

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from contracts.spending import Usage
 
+MOST_TOKENS = 10**9
+"""More than any request has; whoever says more is believed this much."""
 CHARS_PER_TOKEN = 4
 """For an estimate of what was not counted."""
 
@@ -95,13 +97,15 @@ class Heard:
     @property
     def usage(self) -> Usage:
         """Tokens as the endpoint told them; by characters where a reply came without."""
-        said = self._told.get("output_tokens", 0)
-        known = "input_tokens" in self._told or not self._begun
+        said, estimate = self._told.get("output_tokens", 0), self.output_estimate
+        read, written = (self._told.get(f"cache_{kind}_input_tokens", 0) for kind in ("read", "creation"))
+        # An endpoint that says 0 for a prompt, or for text that came, has not counted.
+        taken = self._told.get("input_tokens", 0) or (0 if read or written else self.prompt_bytes // CHARS_PER_TOKEN)
         return Usage(
-            input_tokens=self._told.get("input_tokens", 0) if known else self.prompt_bytes // CHARS_PER_TOKEN,
-            output_tokens=said if self._final else max(said, self.output_estimate),
-            cache_read_tokens=self._told.get("cache_read_input_tokens", 0),
-            cache_write_tokens=self._told.get("cache_creation_input_tokens", 0),
+            input_tokens=taken,
+            output_tokens=(said or estimate) if self._final else max(said, estimate),
+            cache_read_tokens=read,
+            cache_write_tokens=written,
         )
 
     def reply(self, tool: str) -> str:
@@ -112,9 +116,11 @@ class Heard:
 
 def _text(of: object, name: str) -> str:
     found = getattr(of, name, None)
-    return found if isinstance(found, str) else ""
+    return found.encode("utf-8", "replace").decode() if isinstance(found, str) else ""  # half a pair cannot be stored
 
 
 def _number(of: object, name: str) -> int | None:
     found = getattr(of, name, None)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+        return None
+    return min(found, MOST_TOKENS)

@@ -46,6 +46,16 @@ class Request:
         parts = [self.system, words(self.reply_name, self.schema), *(turn.text for turn in self.turns)]
         return sum(len(part.encode(errors="replace")) for part in parts)
 
+    @property
+    def most_tokens(self) -> int:
+        """More than the model can count them as: text has three to four bytes a token, dense code two and a half.
+
+        Writing systems that tokenizers know little of take up to a token for each byte.
+        """
+        parts = [self.system, words(self.reply_name, self.schema), *(turn.text for turn in self.turns)]
+        plain = sum(sum(char.isascii() for char in part) for part in parts)
+        return -(-plain // 2) + self.size - plain
+
 
 @dataclass(frozen=True)
 class Found:

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 _OWN = "endpoint key"
 SHORTEST_KEY = 8
+LONG_KEY = 24
 """Characters; a shorter value is a word like `none`, and masking it would spoil the text."""
 
 
@@ -100,11 +101,16 @@ def _kinds() -> tuple[_Kind, ...]:
     )
 
 
+def _looks_like_a_key(word: str) -> bool:
+    """Whether it can be told from a word of some text; local servers are given `none`, `placeholder` and the like."""
+    return len(word) >= LONG_KEY or (len(word) >= SHORTEST_KEY and any(char.isdigit() for char in word))
+
+
 class Mask:
     """Replaces secrets by `[masked: KIND]`, and remembers of which kinds there were."""
 
     def __init__(self, own: Collection[str] = ()) -> None:
-        self._own = tuple(sorted((each for each in own if len(each) >= SHORTEST_KEY), key=len, reverse=True))
+        self._own = tuple(sorted((each for each in own if _looks_like_a_key(each)), key=len, reverse=True))
         self._met: set[str] = set()
 
     @property

@@ -23,7 +23,8 @@ TroubleKind = Literal[
     "too much",  # it does not stop
 ]
 
-_LONGEST_MESSAGE = 500
+_LONGEST_MESSAGE = 20_000
+"""What is kept until keys in it are masked; people are told less."""
 _NOT_BUSY = frozenset(
     {
         "invalid_request_error",
@@ -43,7 +44,7 @@ class Trouble(Exception):
         self, why: str, *, kind: TroubleKind, status: int | None = None, after_s: float | None = None, way_out: str = ""
     ) -> None:
         super().__init__(why)
-        self.why = why[:_LONGEST_MESSAGE]
+        self.why = why.encode("utf-8", "replace").decode()[:_LONGEST_MESSAGE]
         self.kind: TroubleKind = kind
         self.status = status
         self.after_s = after_s

@@ -26,7 +26,7 @@ async def recount(state: Path, url: str, run: str) -> list[dict[str, object]]:
                 continue
             messages = [
                 await stream.get_msg(info.config.name, seq)
-                for seq in range(info.state.first_seq, info.state.last_seq + 1)
+                for seq in range(max(1, info.state.first_seq), info.state.last_seq + 1)
             ]
             results = {m.subject.split(".")[3]: m for m in messages if m.subject and m.subject.startswith("result.")}
             for message in messages:

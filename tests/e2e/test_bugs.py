@@ -106,10 +106,10 @@ def test_runs_that_share_a_house_leave_nothing_of_themselves(kept: Podium, stori
     assert files_left(kept) == []
 
 
-def test_the_audit_lists_what_the_streams_hold(kept: Podium, stories: dict[str, Story]) -> None:
+async def test_the_audit_lists_what_the_streams_hold(kept: Podium, stories: dict[str, Story]) -> None:
     """A recount of every stream, message by message, gives the same calls, nested ones with them."""
     story = stories[BUGS[0].kind]
-    counted = anyio.run(recount, kept.state, str(kept("status", "--json").document["house"]["url"]), story.run)
+    counted = await recount(kept.state, str(kept("status", "--json").document["house"]["url"]), story.run)
     listed = calls_of(kept, story.run)
 
     assert [_essence(each) for each in listed] == counted

@@ -212,7 +212,7 @@ def test_a_model_that_never_answers_properly_ends_the_run_and_not_the_machine(
 def quick(folder: Path) -> Path:
     """Models whose endpoint is tried again once only."""
     file = folder / "models.toml"
-    file.write_text("[endpoints.anthropic]\nmax_retries = 1\ntimeout_s = 10\n")
+    file.write_text('[endpoints.anthropic]\nkey_env = "ANTHROPIC_API_KEY"\nmax_retries = 1\ntimeout_s = 10\n')
     return file
 
 

@@ -21,7 +21,10 @@ from tests.model.rig import GOOD, RUN, AskedCall, MemoryLedger, models, params, 
 
 CONFIG = ModelsConfig(
     default="home",
-    endpoints={"home": EndpointConfig(), "far": EndpointConfig(base_url="https://far.example", key_env="FAR_KEY")},
+    endpoints={
+        "home": EndpointConfig(key_env="ANTHROPIC_API_KEY"),
+        "far": EndpointConfig(base_url="https://far.example", key_env="FAR_KEY"),
+    },
     roles={"planner": "big", "writer": "far/small"},
     models={"small*": ModelConfig(form="function"), "*": ModelConfig(form="diff")},
 )

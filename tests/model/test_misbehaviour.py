@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.model import CompleteResult
+from servers.answering import Outcome
 from servers.specialist import ToolError
 from tests.model.messages_server import messages_server
 from tests.model.rig import GOOD, KEY, Rig, rig
@@ -220,3 +221,28 @@ async def test_an_endpoint_that_counts_nothing_is_estimated():
     assert result.outcome == "ok"
     assert result.spent.usage.input_tokens > 5
     assert result.spent.usage.output_tokens == 7, "27 characters"
+
+
+async def test_half_a_surrogate_pair_in_an_error_is_an_answer_like_any_other() -> None:
+    """It cannot be stored; the server says the rest."""
+    async with rig([{"status": 400, "error": "bad \ud800 pair"}]) as found:
+        with pytest.raises(ToolError, match="bad") as failed:
+            await found.complete()
+        assert Outcome.of_failure(failed.value.failure).structured.encode()
+
+
+async def test_what_a_truncated_answer_with_half_a_pair_cost_is_kept() -> None:
+    """Whatever it says, it was paid for."""
+    async with rig([{"text": '{"answer": \ud800', "stop": "max_tokens"}]) as found:
+        result = await found.complete()
+        assert (result.outcome, result.spent.requests) == ("truncated", 1)
+        assert result.model_dump_json().encode()
+
+
+async def test_a_key_that_an_escape_hides_is_masked_in_the_reply() -> None:
+    """It is looked for again once the JSON is read."""
+    hidden = KEY.replace("s", "\\u0073", 1)
+    async with rig([{"text": f'{{"answer": 1, "why": "{hidden}"}}'}]) as found:
+        result = await found.complete()
+        assert KEY not in result.model_dump_json()
+        assert result.outcome == "ok"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.config import ProjectConfig
+from contracts.config import BudgetsConfig, ProjectConfig
 from contracts.workflow import Workflow
+from orchestrator import config
 from orchestrator.config import (
     load_project,
     load_workflow,
@@ -123,3 +124,12 @@ def test_steps_of_a_workflow_have_names_of_their_own() -> None:
     workflow = load_workflow("fix-bug")
     with pytest.raises(ValueError, match="found twice: ingest"):
         Workflow.model_validate({**workflow.model_dump(), "steps": [workflow.steps[0], workflow.steps[0]]})
+
+
+def test_a_projects_budgets_change_what_they_name_and_nothing_else() -> None:
+    """A limit that is not named stays as the workflow has it."""
+    workflow = load_workflow("add-endpoint")
+    budgets = BudgetsConfig.model_validate({"model": {"calls": 5}, "agents": {"test_writer": {"tokens": 9}}})
+    tuned = config.tuned(workflow, ProjectConfig(budgets=budgets)).budgets
+    assert (tuned.model.calls, tuned.model.tokens) == (5, workflow.budgets.model.tokens)
+    assert tuned.agents["test_writer"].tokens == 9

@@ -1,0 +1,81 @@
+"""What is written again, and from where, when a round does not hold."""
+
+from __future__ import annotations
+
+import json
+
+from contracts.code_writer import WriteParams
+from contracts.gate import GateDecision, GateRequest
+from contracts.gate_policy import HUMAN
+from contracts.test_writer import WriteTestsParams
+from orchestrator.policies import answer
+from tests.orchestrator.builders import NEW_TEST, PLAN, TEST_ITEM, build, make_site, retry
+from tests.orchestrator.crew import OTHER, suite
+from tests.orchestrator.stage import AUTO_ALL, Stage
+from tests.orchestrator.test_gates import ScriptedDesk
+
+
+async def test_tests_that_are_wrong_are_written_again_on_the_tree_as_it_was(stage: Stage) -> None:
+    """They can only be seen to fail where the code is not; so all is taken back, and written anew."""
+    crew = make_site(stage)
+    crew.texts = {"tests/test_new.py": ["assert new() == 3\n", "assert new() == 2\n"], "new.py": ["2\n", "2\n"]}
+    crew.replies["judge"] = [retry("say", "The test asks for 3.")]
+    crew.verdict = lambda tree: suite(
+        {OTHER: "passed", NEW_TEST: "failed" if "3" in tree["tests/test_new.py"] else "passed"}
+    )
+    outcome = await build(stage)
+    assert outcome.exit_code == 0, outcome.state.reason
+    tests = [each.feedback for each in crew.asked if isinstance(each, WriteTestsParams)]
+    code = [each.feedback for each in crew.asked if isinstance(each, WriteParams)]
+    assert (tests, code) == ([(), ("The test asks for 3.",)], [(), ()])
+    assert crew.effects.index("workspace.revert") < len(crew.effects) - 1
+
+
+async def test_a_change_a_person_does_not_keep_is_taken_back_before_the_next_round(stage: Stage) -> None:
+    """The reason goes to everybody, and they begin with the tree as it was."""
+    crew = make_site(stage)
+    crew.texts = {"tests/test_new.py": ["t1\n", "t2\n"], "new.py": ["1\n", "2\n"]}
+    crew.replies["judge"] = [{"decision": "escalate", "reason": "Nobody can tell."}]
+    answers = iter(["reject", "approve"])
+
+    def reply(request: GateRequest, problem: str) -> GateDecision:
+        return answer(request, next(answers), by="ann", via="terminal", reason="It is 2.")  # pyright: ignore[reportArgumentType]
+
+    outcome = await build(stage, AUTO_ALL.model_copy(update={"handoff": HUMAN}), ScriptedDesk(reply))
+    assert outcome.exit_code == 0, outcome.state.reason
+    assert crew.effects.count("workspace.revert") == 1
+    assert [each.feedback for each in crew.asked if isinstance(each, WriteParams)] == [(), ("It is 2.",)]
+
+
+async def test_no_code_is_written_before_its_tests_stand(stage: Stage) -> None:
+    """Where the tests could not be written, the code waits for the next round."""
+    crew = make_site(stage)
+    crew.texts["tests/test_new.py"] = [None, "assert new() == 2\n"]
+    outcome = await build(stage)
+    assert outcome.exit_code == 0, outcome.state.reason
+    writes = [effect for effect in crew.effects if effect.endswith(".write")]
+    assert writes == ["test_writer.write", "test_writer.write", "code_writer.write"]
+
+
+async def test_failures_without_a_name_are_told_apart_by_their_reason(stage: Stage) -> None:
+    """A suite that does not collect names no test; two different reasons are not the same failure."""
+    crew = make_site(stage)
+    crew.texts["new.py"] = ["1\n", "3\n", "2\n"]
+    crew.replies["judge"] = [retry(), retry()]
+    right = suite({OTHER: "passed", NEW_TEST: "passed"})
+    crew.verdict = lambda tree: (
+        right
+        if tree["new.py"] == "2\n"
+        else suite({}, outcome="collection_error", reason=f"it stumbles over {tree['new.py']}")
+    )
+    assert (await build(stage)).exit_code == 0
+    assert [each.reply_name for each in crew.asked_of_model] == ["plan", "judge", "judge"]
+
+
+async def test_a_planner_is_shown_its_answer_as_it_gave_it(stage: Stage) -> None:
+    """Not wrapped in anything: what it sees of itself is what it imitates."""
+    crew = make_site(stage)
+    wrong: dict[str, object] = {**PLAN, "work": [{**TEST_ITEM, "agent": "workspace"}]}
+    crew.replies["plan"] = [wrong, PLAN]
+    await build(stage)
+    assert json.loads(crew.asked_of_model[1].turns[1].text) == wrong
