@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from servers.writing.lines import Edit, Lines, Piece, said, unfenced
+from servers.writing.lines import MARKUP, Edit, Lines, Piece, said, unfenced
 from servers.writing.locate import Mismatch, locate, merged, quote
 
 
@@ -126,11 +126,14 @@ def by_whole(old: str | None, text: str, path: str) -> str:
     """A file's whole new text, with the line ends and the end of file it had.
 
     Raises:
-        Mismatch: there is no text.
+        Mismatch: there is no text, or there is a code fence in it with other text around, in a file without fences.
     """
     new = said(unfenced(text, path))
     if not any(line.strip() for line in new) and (old or "").strip():
         raise Mismatch("The whole new text of the file is expected, found nothing.")
+    # In Python such a text is invalid anyhow, in Markdown it is usual.
+    if not path.endswith((".py", ".pyi", *MARKUP)) and _fences(new) in (1, 2) and not _fences(said(old or "")):
+        raise Mismatch("The file's text alone is expected, found a code fence with other text around it.")
     lines = Lines.of(old or "")
     if len(set(lines.ends) - {""}) < 2:
         return lines.edited([Edit(0, len(lines.contents), tuple(new))])
@@ -138,3 +141,7 @@ def by_whole(old: str | None, text: str, path: str) -> str:
     for tag, a, b, c, d in SequenceMatcher(None, lines.contents, new, autojunk=False).get_opcodes():
         pieces += range(a, b) if tag == "equal" else new[c:d]
     return lines.edited([Edit(0, len(lines.contents), tuple(pieces))])
+
+
+def _fences(lines: Sequence[str]) -> int:
+    return sum(line.startswith(("```", "~~~")) for line in lines)

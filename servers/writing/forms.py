@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 
@@ -19,8 +20,20 @@ PYTHON = (".py", ".pyi")
 LONG = 40_000
 """Characters above which a file is not shown, and so not asked for, as a whole."""
 
+_THINGS = r"(?:file|code|class(?:es)?|functions?|methods?|module|imports?|tests?|contents?|lines?|implementation|body)"
+_STAYS = (
+    r"(?:[\s,:(-]+(?:is|are|remains?|stays?|goes|go|as|it|was|the|for|not|unchanged|same|before|here|above|omitted"
+    r"|brevity|changed|continues|kept|shown)\b)*"
+)
 _LEFT_OUT = re.compile(
-    r"^\s*(?:#|//|<!--|/\*|--|;)\s*(?:\.\.\.|…).*\b(?:rest|existing|unchanged|same|remaining|omitted|before|other)\b",
+    r"^\s*(?:#|//|<!--|/\*|--|;)(?:"
+    r"\s*(?:\.\.\.|…).*\b(?:rest|existing|unchanged|same|remaining|omitted|before|other)\b"
+    # Without dots only a comment that says nothing else.
+    r"|[\s\[(<{]*(?:(?:"
+    rf"(?:the\s+|all\s+)?(?:rest|remainder)(?:\s+of\s+(?:the\s+|this\s+|your\s+)?(?:\w+\s+)?{_THINGS})?"
+    rf"|(?:the\s+|all\s+)?(?:existing|remaining|unchanged|previous|original)\s+(?:\w+\s+)?{_THINGS}"
+    rf"|(?:the\s+|all\s+)?(?:other\s+)?{_THINGS}\s+(?:omitted|unchanged|remains?)|unchanged|same\s+as\s+before"
+    rf"){_STAYS})[\])>}}.…*/\s-]*$)",
     re.I,
 )
 
@@ -60,16 +73,22 @@ def changed(reply: Reply, path: str, old: str | None) -> Change:
     """What the reply makes of the file.
 
     Raises:
-        Mismatch: it does not fit the file, changes nothing, leaves code out, or makes a Python file invalid.
+        Mismatch: it does not fit the file, changes nothing, leaves code out, brings a mask, or makes a Python file
+            invalid.
     """
     new = _text(reply, path, old)
     if new == (old or ""):
         raise Mismatch("The change changes nothing: the file's text would be what it was.")
     added = set(new.splitlines()) - set((old or "").splitlines())
-    if left_out := [line for line in sorted(added) if _LEFT_OUT.match(line)]:
+    if any("[masked: " in line for line in added):
+        raise Mismatch("A masked place cannot be written; leave that line as it is.")
+    known = {line.strip() for line in (old or "").splitlines()}
+    if left_out := [line for line in sorted(added) if _LEFT_OUT.match(line) and line.strip() not in known]:
         raise Mismatch(f"Code was left out where it is to be written in full:\n{quote(left_out[:3])}")
     if path.endswith(PYTHON) and (problem := _parsed(new)):
         raise Mismatch(f"With the change the file is not valid Python: {problem}\n{_around(new, problem)}".rstrip())
+    if path.endswith(PYTHON) and _dots(new) > _dots(old or ""):
+        raise Mismatch("A bare `...` between the definitions leaves code out. Write all of the code.")
     return Change(path, old, new, " ".join(reply.summary.split())[:300])
 
 
@@ -95,6 +114,15 @@ def _parsed(text: str) -> str | None:
     except Unreadable as error:
         return str(error)
     return None
+
+
+def _dots(text: str) -> int:
+    """How many statements of the module itself are a bare `...`; none of a text that is no Python."""
+    try:
+        body = parse(text).body
+    except Unreadable:
+        return 0
+    return sum(isinstance(each, ast.Expr) and ast.unparse(each.value) == "..." for each in body)
 
 
 def _around(text: str, problem: str) -> str:

@@ -91,6 +91,8 @@ class _File:
             exact = [node for known, node in self._named if known == name.removeprefix(f"{stem}.")]
         if not exact and "." not in name and _is_method(new):
             exact = [node for known, node in self._named if known.endswith(f".{name}")]
+        if not exact and "." not in name:
+            self._not_nested(name)
         if line:
             exact = [node for node in exact if str(node.lineno) == line]
             if not exact:
@@ -99,6 +101,15 @@ class _File:
             at = ", ".join(f"`{known}@{node.lineno}`" for known, node in self._named if node in exact)
             raise Mismatch(f"{name} may be one of several definitions. Say which by one of these names: {at}.")
         return exact[0] if exact else None
+
+    def _not_nested(self, name: str) -> None:
+        nested = [f"`{known}`" for known, _ in self._named if known.endswith(f".{name}")]
+        if nested:
+            new = f"{PurePosixPath(self._source.path).stem}.{name}"
+            raise Mismatch(
+                f"{name} is in the file only as {', '.join(nested)}. Say that name, or `{new}` for a new definition "
+                "of the module itself."
+            )
 
     def _added(self, name: str, text: Text) -> _Splice:
         owner, _, _ = name.rpartition(".")

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from servers.search.source import FUNCTIONS, Unreadable, parse
-from servers.writing import newcomers
+from servers.writing import at_import, newcomers
 from servers.writing.newcomers import Names
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -29,7 +29,7 @@ def weakened(old: str, new: str) -> tuple[str, ...]:
     except Unreadable as error:
         return (f"the test file cannot be parsed, so its tests cannot be compared: {error}",)
     try:
-        return tuple(_scope(before.body, after.body, Names.of(before), ""))
+        return tuple(_scope(before.body, after.body, Names.of(before, after), ""))
     except RecursionError:
         return ("the test file is nested too deeply for its tests to be compared",)
 
@@ -55,7 +55,7 @@ def _scope(old: Sequence[ast.stmt], new: Sequence[ast.stmt], names: Names, owner
         if isinstance(statement, ast.Import | ast.ImportFrom):
             yield from _imports_kept(statement, rest)
         elif not isinstance(statement, DEFINITIONS):
-            at = next((each for each in rest if each not in matched and _extends(statement, each)), None)
+            at = next((each for each in rest if each not in matched and _extends(statement, each, names)), None)
             if at is None:
                 yield f"line {statement.lineno} is gone or changed: {ast.unparse(statement)[:100]}"
             else:
@@ -88,19 +88,20 @@ def _definition(old: ast.stmt, new: ast.stmt, names: Names, owner: str) -> Itera
             yield f"{owner}{old.name} has other base classes than before"
         if _dumps(old.decorator_list) != _dumps(new.decorator_list):
             yield f"{owner}{old.name} has other decorators than before"
+        yield from newcomers.overriding_old(old, new, names, owner)
         yield from _scope(old.body, new.body, names, f"{owner}{old.name}.")
     elif isinstance(old, Function) and type(old) is type(new) and isinstance(new, Function):
-        yield from _function(old, new, f"{owner}{old.name}")
+        yield from _function(old, new, names, f"{owner}{old.name}")
     else:
         yield f"{owner}{getattr(old, 'name', '')} is another kind of definition than before"
 
 
-def _function(old: Function, new: Function, name: str) -> Iterator[str]:
+def _function(old: Function, new: Function, names: Names, name: str) -> Iterator[str]:
     is_test = old.name.startswith("test")
     if ast.dump(old.args) != ast.dump(new.args) or _dumps([old.returns]) != _dumps([new.returns]):
         yield f"{name} takes other arguments than before"
     decorated = len(old.decorator_list) == len(new.decorator_list) and all(
-        ast.dump(one) == ast.dump(other) or (is_test and _more_cases(one, other))
+        ast.dump(one) == ast.dump(other) or (is_test and _more_cases(one, other, names))
         for one, other in zip(old.decorator_list, new.decorator_list, strict=True)
     )
     if not decorated:
@@ -153,19 +154,21 @@ def _own(statement: ast.stmt) -> Iterator[ast.AST]:
             stack += ast.iter_child_nodes(node)
 
 
-def _extends(old: ast.stmt, new: ast.stmt) -> bool:
-    """Whether a statement is what it was, or a list of constants' name that has got more elements."""
+def _extends(old: ast.stmt, new: ast.stmt, names: Names) -> bool:
+    """Whether a statement is what it was, or a list of parameters that has got more elements."""
     if ast.dump(old) == ast.dump(new):
         return True
+    if not isinstance(old, ast.Assign | ast.AnnAssign) or not names.may_grow(old):
+        return False
     if isinstance(old, ast.Assign) and isinstance(new, ast.Assign):
-        return _dumps(old.targets) == _dumps(new.targets) and _longer(old.value, new.value)
+        return _dumps(old.targets) == _dumps(new.targets) and _longer(old.value, new.value, names)
     if isinstance(old, ast.AnnAssign) and isinstance(new, ast.AnnAssign) and old.value and new.value:
         same = _dumps([old.target, old.annotation]) == _dumps([new.target, new.annotation])
-        return same and _longer(old.value, new.value)
+        return same and _longer(old.value, new.value, names)
     return False
 
 
-def _more_cases(old: ast.expr, new: ast.expr) -> bool:
+def _more_cases(old: ast.expr, new: ast.expr, names: Names) -> bool:
     """Whether two decorators are `parametrize` with the same parameters, the new one with more cases at the end."""
     if not (isinstance(old, ast.Call) and isinstance(new, ast.Call)) or ast.dump(old.func) != ast.dump(new.func):
         return False
@@ -175,21 +178,25 @@ def _more_cases(old: ast.expr, new: ast.expr) -> bool:
         return False
     if [each.arg for each in old.keywords] != [each.arg for each in new.keywords]:
         return False
+    same = [each.arg not in newcomers.GROWING for each in old.keywords]
     pairs = [(one.value, other.value) for one, other in zip(old.keywords, new.keywords, strict=True)]
     return all(
-        ast.dump(one) == ast.dump(other) or _longer(one, other) for one, other in [(old.args[1], new.args[1]), *pairs]
+        ast.dump(one) == ast.dump(other) or (not fixed and _longer(one, other, names))
+        for fixed, (one, other) in zip([False, *same], [(old.args[1], new.args[1]), *pairs], strict=True)
     )
 
 
-def _longer(old: ast.expr, new: ast.expr) -> bool:
-    """Whether two literal lists or tuples begin alike, and the new one goes on."""
+def _longer(old: ast.expr, new: ast.expr, names: Names) -> bool:
+    """Whether two literal lists or tuples begin alike, and the new one goes on with what runs nothing at import."""
     if (
         not isinstance(old, ast.List | ast.Tuple)
         or type(old) is not type(new)
         or not isinstance(new, ast.List | ast.Tuple)
     ):
         return False
-    return len(new.elts) > len(old.elts) and _dumps(old.elts) == _dumps(new.elts[: len(old.elts)])
+    if len(new.elts) <= len(old.elts) or _dumps(old.elts) != _dumps(new.elts[: len(old.elts)]):
+        return False
+    return not any(problem for each in new.elts[len(old.elts) :] for problem in at_import.problems(each, names.origins))
 
 
 def _dumps(nodes: Sequence[ast.AST | None]) -> list[str]:

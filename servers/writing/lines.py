@@ -71,12 +71,13 @@ def said(text: str) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
+MARKUP = (".md", ".markdown", ".rst", ".mdx")
 _FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?[ \t]*\1\s*", re.DOTALL)
 
 
 def unfenced(text: str, path: str) -> str:
     """`text` without a Markdown fence around all of it; in Markdown a fence is content."""
-    if path.endswith((".md", ".markdown", ".rst", ".mdx")):
+    if path.endswith(MARKUP):
         return text
     match = _FENCED.fullmatch(text.replace("\r\n", "\n"))
     return match[2] + "\n" if match else text

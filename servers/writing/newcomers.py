@@ -5,26 +5,37 @@ from __future__ import annotations
 import ast
 import symtable
 import unittest
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from servers.search.source import FUNCTIONS
+from servers.writing import at_import
+from servers.writing.at_import import Origins
 
 _HOOKS = frozenset(
     (
         *("setup", "setup_module", "setup_class", "setup_function", "setup_method", "setUp", "setUpClass"),
         *("teardown", "teardown_module", "teardown_class", "teardown_function", "teardown_method", "tearDown"),
         *("tearDownClass", "setUpModule", "tearDownModule", "asyncSetUp", "asyncTearDown", "load_tests", "pytestmark"),
+        "setUpTestData",
     )
 )
-_AT_IMPORT = frozenset(
+_FIXTURES = frozenset(
     (
-        *("skip", "skipif", "importorskip", "xfail", "fail", "exit", "_exit", "exec", "eval", "setattr", "delattr"),
-        *("start", "__enter__", "globals", "locals", "vars", "__import__", "reload", "setitem", "delitem"),
+        *("anyio_backend", "anyio_backend_name", "anyio_backend_options", "monkeypatch", "request", "capsys", "capfd"),
+        *("capsysbinary", "capfdbinary", "caplog", "recwarn", "tmp_path", "tmp_path_factory", "tmpdir", "cache"),
+        *("tmpdir_factory", "pytestconfig", "record_property", "doctest_namespace", "testdir", "pytester", "mocker"),
+        *("db", "transactional_db", "client", "admin_client", "async_client", "settings", "rf", "live_server"),
+        *("django_db_setup", "app", "session", "event_loop", "event_loop_policy", "loop", "benchmark", "freezer"),
+        *("httpx_mock", "requests_mock", "respx_mock", "aiohttp_client", "faker", "worker_id", "subtests"),
     )
 )
-"""Names of calls that reach beyond what they are given, when they are made while the file is imported."""
+"""Fixtures of pytest, its plugins and many a conftest.py, which old tests may depend on without naming them."""
+GROWING = ("argvalues", "ids")
+"""Arguments of `parametrize` that may get more elements."""
 _SKIPS = frozenset(("skip", "xfail", "exit", "importorskip", "skipTest", "_exit"))
+
+
+_PLAIN_BASES = frozenset(("object", "unittest.TestCase", "unittest.IsolatedAsyncioTestCase"))
 
 
 @dataclass(frozen=True, order=True)
@@ -40,16 +51,20 @@ class Imported:
 class Names:
     """What the old file has at its top or takes from outside: none of it may be bound anew there.
 
-    `attributes` are those of its classes' own objects, which no new method may take.
+    `attributes` are those of its classes' own objects, which no new method may take; `classes` are those at its top;
+    `reached` are names read elsewhere than as parameters; `origins` are those of the new file.
     """
 
     used: frozenset[str]
     attributes: frozenset[str]
     imported: frozenset[Imported]
+    classes: Mapping[str, ast.ClassDef]
+    reached: frozenset[str]
+    origins: Origins
 
     @classmethod
-    def of(cls, tree: ast.Module) -> Names:
-        """The names of a file."""
+    def of(cls, tree: ast.Module, new: ast.Module) -> Names:
+        """The names of an old file, and where those of the new one come from."""
         used = set(_outer_names(symtable.symtable(ast.unparse(tree), "tests", "exec")))
         attributes, here = set[str](), set[Imported]()
         for node in ast.walk(tree):
@@ -60,7 +75,32 @@ class Names:
             elif isinstance(node, ast.Call) and _called(node) in ("usefixtures", "getfixturevalue"):
                 texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
                 used |= {text for text in texts if isinstance(text, str)}
-        return cls(frozenset(used), frozenset(attributes), frozenset(here))
+        classes = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
+        reached = frozenset(_reached(tree))
+        return cls(frozenset(used), frozenset(attributes), frozenset(here), classes, reached, Origins.of(new))
+
+    def may_grow(self, statement: ast.Assign | ast.AnnAssign) -> bool:
+        """Whether the statement binds names that only give tests their parameters, or nothing anything."""
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        names = [each.id for each in targets if isinstance(each, ast.Name)]
+        special = _HOOKS | self.reached
+        return len(names) == len(targets) and not any(
+            each in special or each.startswith(("pytest_", "__")) for each in names
+        )
+
+
+def _reached(tree: ast.Module) -> Iterator[str]:
+    cases = set[ast.AST]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parametrize":
+            cases |= {*node.args[1:2], *(each.value for each in node.keywords if each.arg in GROWING)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ClassDef) and node.bases:
+            yield from _members(node)  # What the bases do with them is not known.
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in cases:
+            yield node.id
 
 
 def _outer_names(table: symtable.SymbolTable) -> Iterator[str]:
@@ -96,7 +136,7 @@ def problems(statement: ast.stmt, names: Names, owner: str) -> Iterator[str]:
             yield from _definition_problems(statement, names, owner)
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
             yield from _name_problems(name, names, owner)
-            yield from _at_import(statement, owner + name)
+            yield from _at_import(statement, names, owner + name)
         case ast.Expr(value=ast.Constant()) | ast.Pass():
             pass
         case _:
@@ -146,9 +186,15 @@ def _definition_problems(
                     yield f"{owner}{statement.name}: the fixture's name is not a plain string"
                 else:
                     yield from _name_problems(node.value.value, names, owner)
+                    if node.value.value in _FIXTURES:
+                        yield f"{node.value.value} is a fixture that old tests may depend on"
             if isinstance(node, ast.keyword) and node.arg is None:
                 yield f"{owner}{statement.name}: what `**` gives a decorator cannot be checked"
-    yield from _at_import(statement, owner + statement.name)
+    if isinstance(statement, ast.ClassDef):
+        yield from _overriding(statement, names, owner)
+    elif statement.name in _FIXTURES and statement.decorator_list:
+        yield f"{owner}{statement.name} takes the name of a fixture that old tests may depend on"
+    yield from _at_import(statement, names, owner + statement.name)
     for node in ast.walk(statement):
         if isinstance(node, ast.Global) and set(node.names) & names.used:
             yield f"{owner}{statement.name} may bind {', '.join(node.names)} anew for old code (global)"
@@ -160,34 +206,49 @@ def _definition_problems(
             yield f"{owner}{statement.name} calls {_called(node)}, which can change old tests"
 
 
-def _at_import(statement: ast.stmt, name: str) -> Iterator[str]:
-    """Calls that are made when the file is imported."""
-    for node in _run_at_import(statement):
-        if isinstance(node, ast.Call) and _called(node) in _AT_IMPORT and not _is_mark(node):
-            yield f"{name} calls {_called(node)} when the file is imported"
-        elif isinstance(node, ast.NamedExpr):
-            yield f"{name} binds {node.target.id} in passing"
+def _at_import(statement: ast.stmt, names: Names, name: str) -> Iterator[str]:
+    for problem in at_import.problems(statement, names.origins):
+        yield f"{name} {problem}"
 
 
-def _run_at_import(statement: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a statement that run with it: of functions only decorators and defaults."""
-    stack = [statement]
-    while stack:
-        node = stack.pop()
-        yield node
-        if isinstance(node, FUNCTIONS):
-            stack += [*node.decorator_list, *node.args.defaults, *(each for each in node.args.kw_defaults if each)]
-        elif isinstance(node, ast.Lambda):
-            stack += node.args.defaults
+def overriding_old(old: ast.ClassDef, new: ast.ClassDef, names: Names, owner: str) -> Iterator[str]:
+    """New members of an old class that take, or where its bases are not known may take, what it inherits."""
+    inherited, unknown = _inherited(old, names)
+    for name in sorted(_members(new) - _members(old)):
+        if name in inherited or (unknown and not name.startswith("test")):
+            yield f"{owner}{new.name}.{name} may take the place of what {new.name} inherits"
+
+
+def _overriding(new: ast.ClassDef, names: Names, owner: str) -> Iterator[str]:
+    bases = [ast.unparse(each).rpartition(".")[2] for each in new.bases]
+    if not bases or not any(each.startswith("Test") or each.endswith("TestCase") for each in [new.name, *bases]):
+        return
+    inherited, _ = _inherited(new, names)
+    if any(each.endswith("TestCase") for each in bases):
+        inherited |= set(dir(unittest.TestCase))
+    for name in sorted((_members(new) & inherited) - _HOOKS):
+        yield f"{owner}{new.name}.{name} takes the place of what {new.name} inherits"
+
+
+def _inherited(node: ast.ClassDef, names: Names) -> tuple[set[str], bool]:
+    """Members of the bases that are in the old file, and whether there are others, unittest's own left out."""
+    found, unknown, todo, seen = set[str](), False, [*node.bases], set[str]()
+    while todo:
+        base = ast.unparse(todo.pop())
+        if base in seen or names.origins.found.get(base, {base}) <= _PLAIN_BASES:
+            continue
+        seen.add(base)
+        if base in names.classes:
+            found |= _members(names.classes[base])
+            todo += names.classes[base].bases
         else:
-            stack += ast.iter_child_nodes(node)
+            unknown = True
+    return found, unknown
 
 
-def _is_mark(call: ast.Call) -> bool:
-    """`pytest.mark.skipif(…)` on what is new concerns the new alone."""
-    return isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Attribute) and (
-        call.func.value.attr == "mark"
-    )  # fmt: skip
+def _members(node: ast.ClassDef) -> set[str]:
+    body = symtable.symtable(ast.unparse(ast.Module(node.body, [])), "tests", "exec")
+    return {each.get_name() for each in body.get_symbols() if each.is_assigned() or each.is_imported()}
 
 
 def _called(call: ast.Call) -> str:

@@ -110,8 +110,10 @@ def _house(podium: Podium) -> int:
 
 
 def _crew(podium: Podium) -> dict[str, int]:
-    """Process of each member."""
-    return {card["manifest"]["name"]: int(card["pid"]) for card in podium("agents", "--json").document}
+    """Process of each member; a card outlives its process for a moment."""
+    alive = below(_house(podium))
+    cards = [(card["manifest"]["name"], int(card["pid"])) for card in podium("agents", "--json").document]
+    return {name: pid for name, pid in cards if pid in alive}
 
 
 def _broker(podium: Podium) -> int:

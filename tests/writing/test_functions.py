@@ -205,3 +205,11 @@ def test_a_replaced_function_is_the_only_thing_that_changes(
     except Mismatch:
         return
     assert sloppy == want
+
+
+@pytest.mark.parametrize("name", ["inner", "count"])
+def test_a_bare_name_that_is_only_nested_is_refused(name: str) -> None:
+    """The nested one was meant, most likely, and would stay as it is beside a new one."""
+    with pytest.raises(Mismatch, match=rf"only as `Basket\.count.*`shop\.{name}` for a new"):
+        made(name, f"def {name}():\n    return 2\n")
+    assert f"\n\n\ndef {name}():\n    return 2\n" in made(f"shop.{name}", f"def {name}():\n    return 2\n")

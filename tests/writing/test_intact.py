@@ -74,7 +74,7 @@ ADDITIONS = {
     "a fixture": OLD + "\n\n@pytest.fixture(name='full')\ndef a_full_basket():\n    return 1\n",
     "a test in a class": OLD + "\n    def test_full(self):\n        assert self.basket.full\n",
     "a class with a set-up of its own": OLD + "\n\nclass TestMore:\n    def setup_method(self):\n        self.x = 1\n",
-    "a constant": swap("CASES =", "MORE = [area(1, 2)]\nCASES ="),
+    "a constant": swap("CASES =", "MORE = [(1, 2), float('inf')]\nCASES ="),
     "a patched test": swap("import pytest\n", "from unittest import mock\nimport pytest\n")
     + "\n\n@mock.patch('shop.area')\ndef test_more(area_):\n    assert Basket(1)\n",
     "other order of definitions": OLD[: OLD.index("class TestBasket")]
