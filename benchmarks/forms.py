@@ -22,7 +22,7 @@ from benchmarks.repair import HERE, Bug, is_right, load
 from bus.wire import JsonObject
 from contracts import diff
 from contracts.code_writer import ProposeParams
-from contracts.config import ModelConfig, ModelsConfig
+from contracts.config import MODELS_KEY, ModelConfig, ModelsConfig
 from contracts.gate_policy import Policy
 from contracts.model import Form
 from contracts.run import RunStartedEvent
@@ -89,7 +89,7 @@ async def attempt(found: Together, room: Room, models: ModelsConfig, form: Form,
 async def main(forms: list[Form], names: list[str]) -> None:
     """Print a line per form."""
     keys = take_keys()
-    models = ModelsConfig.model_validate_json(keys["PODIUM_MODELS_JSON"])
+    models = ModelsConfig.model_validate_json(keys[MODELS_KEY])
     bugs = [load(path) for path in sorted((HERE / "repair_bugs").glob("*.txt")) if not names or path.stem in names]
     print(f"writer {models.roles.get('writer')}, {len(bugs)} bugs")
     print(f"{'form':10}{'right':>7}{'plausible':>11}{'usable':>8}{'requests':>10}{'tokens':>9}{'seconds':>9}")

@@ -46,6 +46,13 @@ class GatesConfig(Model):
     handoff: GatePolicy | Literal["human", "auto"] | None = None
 
 
+MODELS_KEY = "PODIUM_MODELS_JSON"
+"""Under this name a `ModelsConfig` travels beside the keys."""
+
+BASE_URL_KEY = "ANTHROPIC_BASE_URL"
+"""Where endpoints are that name no address of their own."""
+
+
 class EndpointConfig(Model):
     """`[endpoints.NAME]` of `models.toml`: a server that speaks the Messages API."""
 

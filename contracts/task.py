@@ -31,7 +31,9 @@ class Task(Model):
     tests: tuple[str, ...] = Field(default=(), description="Tests that show it, as the project's runner names them.")
     avoid: tuple[RelPath, ...] = Field(default=(), description="Path prefixes not to change.")
     criteria: tuple[Criterion, ...] = Field(default=(), max_length=50)
-    links: tuple[str, ...] = Field(default=(), max_length=50, description="Shown to people and models; never fetched.")
+    links: tuple[str, ...] = Field(
+        default=(), max_length=50, description="Shown to people and to a planner; never fetched."
+    )
     engine: Engine = "auto"
     models: dict[Role, str] = Field(
         default={}, description="`[ENDPOINT/]MODEL` for a role, instead of the configured one."

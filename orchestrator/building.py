@@ -141,6 +141,7 @@ class Build:
                     feedback=told,
                 )
                 tests = await step.call("test_writer.write", asked, WriteTestsResult)
+                step.ok = tests.patch is not None
                 step.summary = f"{item.path}: {tests.summary if tests.patch else tests.note}"
                 return tests
         async with self.run.step("write-code", number, item.id) as step:
@@ -155,6 +156,7 @@ class Build:
                 candidates=self.plan.budgets.candidates,
             )
             code = await step.call("code_writer.write", wanted, WriteResult)
+            step.ok = code.patch is not None
             step.summary = f"{item.path}: {code.summary if code.patch else code.note}"
             return code
 

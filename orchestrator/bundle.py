@@ -88,6 +88,7 @@ def make(
                 still_red=len({*red(seen.suite)} & {*red(accepted.suite)}),
                 notes=opened.notes,
                 masked=metrics.spent.masked,
+                by_model=any(each.agent == "code_writer" for each in metrics.spending),
             )
         ),
         metrics=metrics,
@@ -179,7 +180,7 @@ Branch `{bundle.branch}` of run `{bundle.run}`: {count(len(bundle.commits), "com
 +{bundle.added_lines} −{bundle.removed_lines} lines. Plausible by the evidence below; whether it is right is
 for the person who merges it to say.
 
-{bundle.request}
+{bundle.request}{_links(bundle)}
 
 ## Tests
 
@@ -208,6 +209,10 @@ for the person who merges it to say.
 
 def _backticks(text: str) -> list[str]:
     return ["", "", *(run for run in "".join(c if c == "`" else " " for c in text).split())]
+
+
+def _links(bundle: Bundle) -> str:
+    return "".join(f"\n\nSee {link}" for link in bundle.links)
 
 
 def _criteria(bundle: Bundle) -> str:

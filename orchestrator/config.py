@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -108,16 +109,31 @@ def _user_models() -> Path:
 
 
 def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
-    """`workflow` with the project's budgets."""
+    """`workflow` with the project's budgets.
+
+    Raises:
+        ConfigError: they name an agent that no workflow has.
+    """
     budgets = project.budgets
     given = {name: found for name in type(budgets).model_fields if (found := getattr(budgets, name)) is not None}
     rounds = given.pop("fix_rounds", workflow.fix_rounds)
     if budgets.model is not None:
         given["model"] = _over(workflow.budgets.model, budgets.model)
     if budgets.agents is not None:
+        known = {
+            "orchestrator",
+            *(tool.partition(".")[0] for name in workflows() for tool in _tools(load_workflow(name))),
+        }
+        if unknown := sorted(set(budgets.agents) - known):
+            where = f"budgets.agents.{unknown[0]}"
+            raise ConfigError(PROJECT_FILE, where, "there is no such agent", f"There are: {', '.join(sorted(known))}.")
         named = workflow.budgets.agents
         given["agents"] = {**named, **{name: _over(named.get(name), one) for name, one in budgets.agents.items()}}
     return workflow.model_copy(update={"fix_rounds": rounds, "budgets": workflow.budgets.model_copy(update=given)})
+
+
+def _tools(workflow: Workflow) -> Iterator[str]:
+    return (tool for step in workflow.steps for tool in step.uses)
 
 
 def _over(before: Allowance | None, given: Allowance) -> Allowance:

@@ -33,7 +33,7 @@ Edit = Callable[[str, str], Awaitable[str]]
 
 TITLES = {
     "plan": ("Gate 1: the plan", "Nothing has been changed yet."),
-    "patches": ("Gate 2: the patches", "None is applied yet."),
+    "patches": ("Gate 2: the patches", "Nothing is in your repository yet."),
     "handoff": ("Gate 3: the handover", "Approving puts the branch into your repository; the checkout stays as it is."),
     "escalation": ("A question", "No rule can answer it."),
 }

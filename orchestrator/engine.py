@@ -92,7 +92,7 @@ class Engine:
         except (CouldNot, CallFailed) as error:
             await self._finish(where, ok=False, summary=str(error))
             raise
-        await self._finish(where, ok=True, summary=step.summary)
+        await self._finish(where, ok=step.ok, summary=step.summary)
 
     async def _finish(self, where: str, *, ok: bool, summary: str) -> None:
         if where not in self._journal.steps_finished:
@@ -237,6 +237,8 @@ class Step:
         self._spec = spec
         self.path = path
         self.summary = ""
+        self.ok = True
+        """False: it ended without what it was to bring."""
 
     async def call(self, tool: str, params: Model, result: type[M], *, part: str = "") -> M:
         """Call `server.tool`; `part` tells several calls of one tool apart.

@@ -15,13 +15,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from contracts.config import BASE_URL_KEY, MODELS_KEY
 from orchestrator.config import address_problem, load_models
 from orchestrator.errors import ConfigError
 
-MODELS = "PODIUM_MODELS_JSON"
-"""Under this name the endpoints' configuration goes along."""
-
-BASE_URL = "ANTHROPIC_BASE_URL"
 _UNUSED = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS")
 """What the SDK would take for keys, too; Podium gives it none but the one an endpoint names."""
 
@@ -38,10 +35,10 @@ def take_keys() -> Mapping[str, str]:
     global _taken
     _taken = {**_taken, **{name: os.environ[name] for name in named if os.environ.get(name)}}
     _forget(named)
-    address = os.environ.get(BASE_URL, "")
+    address = os.environ.get(BASE_URL_KEY, "")
     if address and (wrong := address_problem(address)):
-        raise ConfigError(BASE_URL, "", wrong, "Write http://HOST:PORT or https://HOST, or unset it.")
-    return {MODELS: models.model_dump_json(), **({BASE_URL: address} if address else {}), **_taken}
+        raise ConfigError(BASE_URL_KEY, "", wrong, "Write http://HOST:PORT or https://HOST, or unset it.")
+    return {MODELS_KEY: models.model_dump_json(), **({BASE_URL_KEY: address} if address else {}), **_taken}
 
 
 _taken: dict[str, str] = {}

@@ -42,6 +42,7 @@ def risks(
     still_red: int,
     notes: Sequence[str],
     masked: Sequence[str],
+    by_model: bool,
 ) -> Iterator[str]:
     """In plain words, the gravest first."""
     if comparison.verdict != "better":
@@ -49,6 +50,8 @@ def risks(
     if proposal is None:
         yield "The diff was written by a person at the gate; there is no evidence beyond the suite."
     else:
+        if by_model and proposal.evidence.observed:
+            yield "A model wrote it, or one of its rivals: the tests are all that speaks for it."
         yield from _evidence(proposal)
     if rivals:
         one = "1 other patch is" if rivals == 1 else f"{rivals} other patches are"

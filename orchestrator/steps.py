@@ -72,6 +72,7 @@ async def agree_on_plan(run: Engine, job: Job, seen: Seen, planned: PlannedWork 
         others = [test for test in red(seen.suite) if test not in seen.failing]
         facts = [f"The suite before: {words.counts(seen.suite.counts)} in {seen.suite.duration_s:.1f} s."]
         facts += [f"{len(others)} other tests fail already and are left alone."] if others else []
+        facts += [f"See {link}" for link in job.task.links]
         facts += [f"Tests run in a sandbox of level {seen.suite.sandbox.level}."]
         return make_plan(job.workflow, job.task, job.offered, seen.failing, facts, planned)
 

@@ -6,12 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from contracts.config import ModelsConfig
+from contracts.config import BASE_URL_KEY, MODELS_KEY, ModelsConfig
 
-MODELS = "PODIUM_MODELS_JSON"
-"""Under this name the keys hold the configured endpoints."""
-
-BASE_URL = "ANTHROPIC_BASE_URL"
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _PORTS = {"http": 80, "https": 443}
 
@@ -22,8 +18,8 @@ def endpoint_ports(keys: Mapping[str, str], environment: Mapping[str, str]) -> t
 
 
 def _ports(keys: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[int]:
-    config = ModelsConfig.model_validate(json.loads(keys.get(MODELS, "{}")))
-    addresses = [endpoint.base_url or keys.get(BASE_URL, "") for endpoint in config.endpoints.values()]
+    config = ModelsConfig.model_validate(json.loads(keys.get(MODELS_KEY, "{}")))
+    addresses = [endpoint.base_url or keys.get(BASE_URL_KEY, "") for endpoint in config.endpoints.values()]
     for address in [*addresses, *filter(None, map(environment.get, _PROXIES))]:
         parts = urlsplit(address)
         yield parts.port or _PORTS.get(parts.scheme, 443)

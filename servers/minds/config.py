@@ -10,9 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from contracts.base import Name
-from contracts.config import EndpointConfig, ModelConfig, ModelsConfig, PriceTable
+from contracts.config import BASE_URL_KEY, MODELS_KEY, EndpointConfig, ModelConfig, ModelsConfig, PriceTable
 from contracts.model import Role
-from servers.minds.addresses import BASE_URL, MODELS
 from servers.specialist import ToolError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -42,8 +41,8 @@ def models_of(keys: Mapping[str, str], configs: Path = CONFIGS) -> ModelsConfig:
 
     A repository has no say in it: one could have the key sent to itself.
     """
-    if MODELS in keys:
-        return ModelsConfig.model_validate_json(keys[MODELS])
+    if MODELS_KEY in keys:
+        return ModelsConfig.model_validate_json(keys[MODELS_KEY])
     return ModelsConfig.model_validate(tomllib.loads((configs / "models.toml").read_text(encoding="utf-8")))
 
 
@@ -56,7 +55,7 @@ def price_table(configs: Path = CONFIGS) -> PriceTable:
 
 def secrets_of(keys: Mapping[str, str]) -> tuple[str, ...]:
     """Every value among the keys that must never be seen: all but addresses and configuration."""
-    return tuple(value.strip() for name, value in keys.items() if name not in (MODELS, BASE_URL))
+    return tuple(value.strip() for name, value in keys.items() if name not in (MODELS_KEY, BASE_URL_KEY))
 
 
 def choose(config: ModelsConfig, role: Role, asked: Mapping[Role, str], keys: Mapping[str, str]) -> Chosen:
@@ -86,13 +85,15 @@ def choose(config: ModelsConfig, role: Role, asked: Mapping[Role, str], keys: Ma
 
 
 def _found(name: Name, at: EndpointConfig, model: str, keys: Mapping[str, str]) -> Chosen:
-    elsewhere = "" if at.base_url else keys.get(BASE_URL, "")
+    elsewhere = "" if at.base_url else keys.get(BASE_URL_KEY, "")
     base_url = at.base_url or elsewhere or ANTHROPIC
     key = keys.get(at.key_env, "").strip() if at.key_env else NO_KEY
     if not key and elsewhere:  # somebody's own server, named instead of a key: most of them need none
         key = NO_KEY
     if not base_url.startswith(("http://", "https://")):
-        return Chosen(name, at, model, base_url, key, "its address is no http address", f"Set {BASE_URL} or base_url.")
+        return Chosen(
+            name, at, model, base_url, key, "its address is no http address", f"Set {BASE_URL_KEY} or base_url."
+        )
     if not re.fullmatch(r"[!-~]*", key):  # the client would say the key in its complaint
         return Chosen(name, at, model, base_url, "", f"{at.key_env} holds characters no key has", "Set it anew.")
     if key:

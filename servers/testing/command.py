@@ -45,7 +45,11 @@ async def run_command(confined: Confined, home: Path, limits: Limits, tests: tup
 
 def _stopped(finished: Finished, limits: Limits) -> tuple[SuiteOutcome, str] | None:
     ended = finished.report.ended
-    return ("stopped", f"{ENDED[ended].format(wall=limits.wall_s)} was reached") if ended in ENDED else None
+    return (
+        ("stopped", f"{ENDED[ended].format(wall=limits.wall_s, cpu=limits.cpu_s)} was reached")
+        if ended in ENDED
+        else None
+    )
 
 
 def _outcome(finished: Finished, cases: tuple[TestCase, ...], limits: Limits) -> tuple[SuiteOutcome, str]:

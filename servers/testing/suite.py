@@ -23,7 +23,7 @@ from servers.testing.scratch import TREE
 OUTPUT_TAIL = 4000
 ENDED = {
     "wall_time": "the time limit of {wall:g} s",
-    "cpu_time": "the CPU limit",
+    "cpu_time": "the time limit of {cpu:g} s, all of it spent computing,",
     "memory": "the memory limit",
     "processes": "the limit on processes",
     "output": "the limit on output",
@@ -153,7 +153,7 @@ def _outcome(
     if heard.unusable:
         return "broken", heard.unusable
     if ended in ENDED:
-        return "stopped", f"{ENDED[ended].format(wall=limits.wall_s)} was reached{during}"
+        return "stopped", f"{ENDED[ended].format(wall=limits.wall_s, cpu=limits.cpu_s)} was reached{during}"
     if ended == "signalled" or status < 0:
         return "broken", f"the test program died of signal {-status}{during}"
     if not heard.ready:

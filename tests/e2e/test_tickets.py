@@ -100,6 +100,7 @@ def test_an_option_is_added_as_the_ticket_says(fresh: Podium, lendery: Project, 
         document = ask(fresh, lendery, "add-option", CHOOSE_THE_PORT, found)
     assert [each["status"] for each in document["bundle"]["criteria"]] == ["met"] * 3
     summary = (Path(document["state"]["bundle"]) / "summary.md").read_text()
+    assert "See https://example.invalid/tickets/7" in summary
     assert "| met |" in summary
 
 

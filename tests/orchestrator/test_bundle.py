@@ -83,6 +83,7 @@ def warned(**changes: object) -> str:
         "still_red": 0,
         "notes": (),
         "masked": (),
+        "by_model": False,
     }
     return "\n".join(risks(**{**usual, **changes}))  # pyright: ignore[reportArgumentType] - one keyword differs a case
 
@@ -103,6 +104,7 @@ def test_a_change_with_nothing_to_warn_of_has_no_risks() -> None:
         ({"linted": False}, "No linter"),
         ({"still_red": 3}, "3 other tests fail"),
         ({"proposal": None}, "written by a person"),
+        ({"by_model": True}, "A model wrote it"),
         ({"notes": ("Uncommitted changes are not included: a.py.",)}, "a.py"),
         ({"comparison": Comparison(verdict="unclear", reason="2 vanished")}, "2 vanished"),
     ],

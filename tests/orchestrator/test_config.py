@@ -133,3 +133,10 @@ def test_a_projects_budgets_change_what_they_name_and_nothing_else() -> None:
     tuned = config.tuned(workflow, ProjectConfig(budgets=budgets)).budgets
     assert (tuned.model.calls, tuned.model.tokens) == (5, workflow.budgets.model.tokens)
     assert tuned.agents["test_writer"].tokens == 9
+
+
+def test_a_budget_for_an_agent_that_does_not_exist_is_an_error() -> None:
+    """A role is no agent: a limit that would hold nobody is not taken."""
+    budgets = BudgetsConfig.model_validate({"agents": {"writer": {"calls": 0}}})
+    with pytest.raises(ConfigError, match="code_writer"):
+        config.tuned(load_workflow("fix-bug"), ProjectConfig(budgets=budgets))

@@ -55,6 +55,8 @@ async def test_no_code_is_written_before_its_tests_stand(stage: Stage) -> None:
     assert outcome.exit_code == 0, outcome.state.reason
     writes = [effect for effect in crew.effects if effect.endswith(".write")]
     assert writes == ["test_writer.write", "test_writer.write", "code_writer.write"]
+    steps = {step.step: step.status for step in outcome.state.steps}
+    assert (steps["write-tests/1/say"], steps["write-tests/2/say"]) == ("failed", "done")
 
 
 async def test_failures_without_a_name_are_told_apart_by_their_reason(stage: Stage) -> None:
