@@ -7,11 +7,14 @@ anything in JetStream.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from bus.subjects import deliver_calls, deliver_results, token
-from contracts.ledger import AGENTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
+from contracts.ledger import AGENTS_BUCKET, GRANTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
+
+RUNS_CALLER = "orchestrator"
+"""Under which identity the calls of runs are made."""
 
 SERVE = "serve"
 """Name of a server's own durable consumer in its stream."""
@@ -36,6 +39,8 @@ class Grant:
     """Write gate decisions."""
     accounts: bool = False
     """Read how a run was started, and what it has answered itself."""
+    hosts: bool = False
+    """Speak for an MCP host: read runs, and write down what it was refused."""
     reads_ledger: tuple[str, ...] = ()
     """Servers whose calls and results it may read, beside runs and gates."""
     operates: bool = False
@@ -59,7 +64,7 @@ def permissions(grant: Grant) -> Permissions:
     if grant.operates:
         return Permissions((">",), (">",))
     me = grant.name
-    publish = [f"$JS.API.DIRECT.GET.KV_{ROSTER_BUCKET}", f"$JS.API.DIRECT.GET.KV_{AGENTS_BUCKET}"]
+    publish = [f"$JS.API.DIRECT.GET.KV_{bucket}" for bucket in (ROSTER_BUCKET, AGENTS_BUCKET, GRANTS_BUCKET)]
     subscribe = [f"_INBOX.{me}.>"]
     if grant.serves:
         stream = server_stream(me)
@@ -89,7 +94,10 @@ def permissions(grant: Grant) -> Permissions:
         publish += ["run.*.*", "gate.*.*.request"]
     if grant.decides_gates:
         publish += ["gate.*.*.decision"]
-    if grant.decides_runs or grant.decides_gates or grant.reads_ledger:
+    if grant.hosts:
+        publish += [f"refused.{me}.*.*.*"]
+        subscribe += [f"progress.{RUNS_CALLER}.*.*"]
+    if grant.decides_runs or grant.decides_gates or grant.reads_ledger or grant.hosts:
         publish += _reading(RUNS_STREAM)
         subscribe += ["run.>", "gate.>"]
     for server in grant.reads_ledger:
@@ -102,15 +110,19 @@ def _reading(stream: str) -> list[str]:
     return [f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>"]
 
 
-def check_calls(grants: Iterable[Grant], tools: dict[str, frozenset[str]]) -> list[str]:
+def check_calls(
+    grants: Iterable[Grant], tools: Mapping[str, frozenset[str]], others: Set[str] = frozenset()
+) -> list[str]:
     """Names in grants that no server offers, as sentences; empty when all is well.
 
-    `tools` maps each server to the tools it has.
+    `tools` maps each server to the tools it has; what `others` have only they know.
     """
     wrong: list[str] = []
     for grant in grants:
         for call in grant.calls:
             server, _, tool = call.partition(".")
+            if server in others:
+                continue
             if server not in tools:
                 wrong.append(f"{grant.name} is granted {call}, but there is no server {server!r}")
             elif tool != "*" and tool not in tools[server]:

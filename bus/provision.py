@@ -10,7 +10,7 @@ from bus.bus import Bus
 from bus.errors import StoreRefused
 from bus.grants import SERVE, Grant, results_consumer
 from bus.subjects import deliver_calls, deliver_results
-from contracts.ledger import AGENTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
+from contracts.ledger import AGENTS_BUCKET, GRANTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
 
 ACK_WAIT_S = 5
 """A call whose server shows no sign of work for so long is delivered again."""
@@ -89,9 +89,9 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
         BusUnavailable: no answer.
     """
     every = tuple(grants)
-    await _ensure_stream(bus, _stream(RUNS_STREAM, ["run.>", "gate.>"], replicas))
-    await _ensure_stream(bus, _bucket(AGENTS_BUCKET, replicas))
-    await _ensure_stream(bus, _bucket(ROSTER_BUCKET, replicas))
+    await _ensure_stream(bus, _stream(RUNS_STREAM, ["run.>", "gate.>", "refused.>"], replicas))
+    for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
+        await _ensure_stream(bus, _bucket(bucket, replicas))
     servers = [grant.name for grant in every if grant.serves]
     for server in servers:
         await _ensure_stream(
@@ -104,6 +104,12 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
                 await _ensure_consumer(bus, server_stream(server), _results_consumer(grant.name, server))
     for name, public in roster.items():
         await bus.put(ROSTER_BUCKET, name, public.encode())
+    calls = {grant.name: grant.calls for grant in every}
+    for name in await bus.entries(GRANTS_BUCKET):
+        if name not in calls:
+            await bus.delete(GRANTS_BUCKET, name)
+    for name, granted in calls.items():
+        await bus.put(GRANTS_BUCKET, name, json.dumps(granted).encode())
 
 
 async def ask_jetstream(bus: Bus, subject: str, body: dict[str, object]) -> dict[str, Any]:

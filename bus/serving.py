@@ -64,7 +64,7 @@ class Answer(Protocol):
         ...
 
 
-Allows = Callable[[str, str], bool]
+Allows = Callable[[str, str], Awaitable[bool]]
 """Whether (caller, tool) is granted: the check inside the process, for whoever reaches it past the broker."""
 
 
@@ -169,7 +169,7 @@ class Serving:
         if sender != call.caller or called_tool(message) != call.tool:
             told = f"the subject says {call.caller} calls {call.tool}, the body says otherwise"
             return error_response(request_id, HEADER_MISMATCH, told)
-        if not self._allows(call.caller, call.tool):
+        if not await self._allows(call.caller, call.tool):
             denied = Failure(
                 kind="denied",
                 message=f"{call.caller} was not granted {self.name}.{call.tool}",

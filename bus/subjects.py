@@ -9,6 +9,7 @@
     cancel.<server>.<caller>.<call-id>           not stored
     run.<run-id>.<event>                         stored
     gate.<run-id>.<gate-id>.<request|decision>   stored
+    refused.<host>.<server>.<tool>.<call-id>     what a host was not granted, stored
     deliver.…                                    where durable consumers deliver to
 
 A name that is not a plain token is escaped byte by byte as `=XX`, so that no tool name can add a
@@ -126,6 +127,11 @@ def gate(run: str, gate_id: str, part: str) -> str:
     return f"gate.{run}.{token(gate_id)}.{part}"
 
 
+def refused(host: str, server: str, tool: str, call_id: str) -> str:
+    """Subject of the note that a host asked for a tool it was not granted."""
+    return f"refused.{host}.{token(server)}.{token(tool)}.{call_id}"
+
+
 def deliver_calls(server: str) -> str:
     """Where a server's durable consumer delivers calls."""
     return f"deliver.call.{server}"
@@ -148,7 +154,7 @@ def stream_of(subject: str) -> str:
             return server_stream(parts[1])
         case "result":
             return server_stream(parts[2])
-        case "run" | "gate":
+        case "run" | "gate" | "refused":
             return RUNS_STREAM
         case "$KV":
             return f"KV_{parts[1]}"

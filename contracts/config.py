@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.base import Model, Name, RelPath
 from contracts.gate_policy import GatePolicy
@@ -22,10 +22,49 @@ class Grant(Model):
     calls: tuple[str, ...] = Field(default=(), description="`server.tool` names it may call.")
 
 
-class CrewConfig(Model):
-    """`configs/crew.toml`: who is in the crew, each with its grant."""
+class ServerConfig(Grant):
+    """`[servers.NAME]`: what a server may do, and how it is started where it is not one of Podium's own."""
 
-    servers: dict[Name, Grant]
+    agent: str = Field(default="", description="An agent of one's own: a Python file, see docs/adding-an-agent.md.")
+    command: tuple[str, ...] = Field(default=(), description="Any MCP server on stdio: program and arguments.")
+    url: str = Field(default="", description="Any MCP server over Streamable HTTP.")
+
+    @model_validator(mode="after")
+    def _one_way_to_start(self) -> Self:
+        if sum(map(bool, (self.agent, self.command, self.url))) > 1:
+            raise ValueError("`agent`, `command` and `url` exclude each other")
+        return self
+
+
+EVERY_SERVER = "*"
+"""In a host's `calls`: every tool of every server that holds no key."""
+
+
+class HostConfig(Model):
+    """`[hosts.NAME]`: what an MCP host may call."""
+
+    calls: tuple[str, ...] = Field(default=(), description=f"`server.tool`, `server.*`, or `{EVERY_SERVER}`.")
+
+
+class CrewConfig(Model):
+    """`crew.toml`: who is in the crew, and which hosts may call it, each with its grant."""
+
+    servers: dict[Name, ServerConfig] = Field(default={})
+    hosts: dict[Name | Literal["*"], HostConfig] = Field(
+        default={}, description="`*` stands for every host that is not named."
+    )
+
+
+class Joining(Model):
+    """Who asks to be admitted to a crew for as long as it stays: a server, or a host that calls.
+
+    Of a host, `calls` are what it wants to keep of its grant; none means all of it.
+    """
+
+    name: Name
+    server: ServerConfig | None = Field(default=None, description="None: a host.")
+    calls: tuple[str, ...] = ()
+    decides: bool = Field(default=False, description="A host that answers gates.")
 
 
 class TestConfig(Model):

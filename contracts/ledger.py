@@ -11,13 +11,16 @@ from contracts.failure import Failure
 from contracts.spending import Spending
 
 RUNS_STREAM = "LEDGER_runs"
-"""`run.>` and `gate.>`."""
+"""`run.>`, `gate.>` and `refused.>`."""
 
 AGENTS_BUCKET = "agents"
 """Registry: a `Card` per server instance."""
 
 ROSTER_BUCKET = "roster"
 """Public keys: identity name to nkey public key."""
+
+GRANTS_BUCKET = "grants"
+"""Who may call what: identity name to a JSON list of `server.tool`, as the operator wrote it."""
 
 
 def server_stream(server: str) -> str:

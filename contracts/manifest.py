@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from contracts.base import Model, Name, Sha256, UtcTime, sha256
 
-Scope = Literal[
-    "work:read",  # read runs' trees
-    "work:write",  # write runs' trees and repositories
-    "sandbox:run",  # run programs in the sandbox
-    "net:model",  # reach one model endpoint, holding its key
+Scope = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(work:(read|write)|sandbox:run|net:model|files:(read|write):/.*|net:connect:[1-9][0-9]{0,4})$"
+    ),
 ]
-"""What a server may ask of the kernel. Calling other servers is asked for with `Manifest.calls`."""
+"""What a server may ask of the kernel. Calling other servers is asked for with `Manifest.calls`.
+
+- `work:read`, `work:write`: read, or write, runs' trees and repositories
+- `sandbox:run`: run programs in the sandbox
+- `net:model`: reach one model endpoint, holding its key
+- `files:read:/PATH`, `files:write:/PATH`: read, or read and write, a file or everything below a folder
+- `net:connect:PORT`: connect to that TCP port, on any address, and look up names
+"""
+
+
+def granted_paths(scopes: Iterable[Scope], how: str) -> tuple[Path, ...]:
+    """The paths that scopes grant for `how`: `read` or `write`."""
+    prefix = f"files:{how}:"
+    return tuple(Path(scope.removeprefix(prefix)) for scope in scopes if scope.startswith(prefix))
+
+
+def granted_ports(scopes: Iterable[Scope]) -> tuple[int, ...]:
+    """The TCP ports that scopes let a server connect to."""
+    return tuple(int(scope.rpartition(":")[2]) for scope in scopes if scope.startswith("net:connect:"))
 
 
 class ToolSpec(Model):
@@ -25,7 +44,7 @@ class ToolSpec(Model):
     title: str
     description: str
     input_schema: dict[str, Any]
-    output_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None = None
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = True

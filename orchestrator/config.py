@@ -70,9 +70,8 @@ def load_models(configs: Path = CONFIGS) -> ModelsConfig:
         ConfigError: one of them is broken, or the one that is named is not there.
     """
     shipped = read(configs / "models.toml", ModelsConfig)
-    named = os.environ.get("PODIUM_MODELS")
-    file = Path(named).expanduser() if named else _user_models()
-    if not named and not file.exists():
+    file = _persons_own("models.toml", "PODIUM_MODELS")
+    if not os.environ.get("PODIUM_MODELS") and not file.exists():
         return shipped
     own = read(file, ModelsConfig)
     merged = own.model_copy(
@@ -102,10 +101,20 @@ def address_problem(address: str) -> str:
     return "" if parts.scheme in ("http", "https") and host else f"{address!r} is no http address"
 
 
-def _user_models() -> Path:
+def crew_file() -> Path:
+    """The person's own crew file, whether it is there or not; it goes over the one that ships with Podium.
+
+    The file PODIUM_CREW names, else `podium/crew.toml` in the user's folder for configuration. Never a repository's.
+    """
+    return _persons_own("crew.toml", "PODIUM_CREW")
+
+
+def _persons_own(name: str, variable: str) -> Path:
+    if named := os.environ.get(variable):
+        return Path(named).expanduser().absolute()
     from platformdirs import user_config_path
 
-    return user_config_path("podium") / "models.toml"
+    return user_config_path("podium") / name
 
 
 def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:

@@ -3,8 +3,9 @@
 It listens on `STATE/house.sock`, one JSON line each way:
 
 - `{"op": "hold"}` keeps it alive while the connection is open;
+- `{"op": "join", "who": Joining}` has a server or an MCP host join the crew while the connection is open;
 - `{"op": "keep"}` makes it stay; `{"op": "down"}` ends it, and the connection closes when all is gone;
-- `{"op": "status"}` asks only.
+- `{"op": "reload"}` has it read the crew files again; `{"op": "status"}` asks only.
 
 It answers with `House` or with `{"failure": …}`. Without `keep` it ends soon after the last holder's
 connection has closed, so that whatever kills a command ends what the command started.
@@ -12,9 +13,9 @@ connection has closed, so that whatever kills a command ends what the command st
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -26,21 +27,18 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from pydantic import ConfigDict, ValidationError
 
 from contracts.base import Model, UtcTime
+from contracts.config import Joining
 from contracts.failure import Failure
-from orchestrator.keys import anonymous_file, take_keys
+from orchestrator.house_start import Durability, HouseFailed, did_not_start, start_house
+from orchestrator.keys import take_keys
 
-Op = Literal["hold", "keep", "status", "down"]
-Durability = Literal["process", "disk"]
-"""What an acknowledged write survives: the death of any process, or a power cut too."""
-
+Op = Literal["hold", "keep", "reload", "status", "down"]
 START_S = 60.0
 """How long a house may take until it listens."""
 READY_S = 120.0
 """How long it may then take until broker and crew are ready."""
 OTHER_S = 3.0
 """How long a house of the other confinement is given to end by itself."""
-LOG_BYTES = 1 << 20
-"""The log is put aside (`house.log.1`) beyond this size."""
 BUSY = 75
 """Exit status (sysexits' EX_TEMPFAIL) of a house that found another one starting in the same state directory."""
 
@@ -57,14 +55,6 @@ class House(Model):
     durability: str
     version: str
     unsandboxed: bool = False
-
-
-class HouseFailed(Exception):
-    """The house cannot be had; `failure` says why and what to do."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
 
 
 class _Leaving(Exception):
@@ -130,6 +120,29 @@ async def status(state: Path) -> House | None:
         return None
 
 
+@asynccontextmanager
+async def joined(state: Path, who: Joining) -> AsyncGenerator[None]:
+    """Be, or have, a member of the crew of the house that is held at `state`.
+
+    Raises:
+        HouseFailed: it does not take `who` in, and why.
+    """
+    async with await _connect(state) as stream:
+        await _tell(stream, {"op": "join", "who": who.model_dump(mode="json")}, state)
+        yield
+
+
+async def reload(state: Path) -> None:
+    """Have the house at `state`, if one runs, take up what the crew files say now.
+
+    Raises:
+        HouseFailed: they are wrong; it stays as it was.
+    """
+    with suppress(OSError, _Leaving):
+        async with await _connect(state) as stream:
+            await _ask(stream, "reload", state)
+
+
 async def down(state: Path) -> bool:
     """Stop the house at `state` and wait until all of it is gone; False when none ran."""
     try:
@@ -143,16 +156,6 @@ async def down(state: Path) -> bool:
                 await stream.receive()
         except (anyio.EndOfStream, anyio.BrokenResourceError):
             return True
-
-
-def log_tail(state: Path, lines: int = 15) -> str:
-    """The last lines of the house's log."""
-    try:
-        with (state / "house.log").open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 16_384))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""
 
 
 async def _hold(
@@ -171,60 +174,14 @@ async def _hold(
         status = None if process is None else process.poll()
         if process is None or status == BUSY:
             # Nobody is here, or somebody is who just leaves (or comes): whoever gets the lock is the house.
-            process = _start(state, unsandboxed, durability, keys)
+            process = start_house(state, unsandboxed, durability, keys)
         elif status is not None:
-            raise HouseFailed(_did_not_start(state, f"it ended with status {status}"))
+            raise HouseFailed(did_not_start(state, f"it ended with status {status}"))
         elif anyio.current_time() > deadline:
             process.kill()
             process.wait()
-            raise HouseFailed(_did_not_start(state, f"it was not there after {START_S:.0f} s"))
+            raise HouseFailed(did_not_start(state, f"it was not there after {START_S:.0f} s"))
         await anyio.sleep(0.02)
-
-
-def _start(
-    state: Path, unsandboxed: bool, durability: Durability | None, keys: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
-    try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return _spawn(state, unsandboxed, durability, keys)
-    except OSError as error:
-        raise HouseFailed(
-            Failure(
-                kind="unavailable",
-                message=f"The state directory {state} cannot be used: {error.strerror}.",
-                way_out="Make it writable, or set PODIUM_STATE_DIR to a directory that is.",
-            )
-        ) from error
-
-
-def _spawn(
-    state: Path, unsandboxed: bool, durability: Durability | None, keys: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
-    log = state / "house.log"
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.replace(state / "house.log.1")
-    command = [sys.executable, "-m", "servers.house", "--state", str(state)]
-    command += ["--unsandboxed"] if unsandboxed else []
-    command += ["--durability", durability] if durability else []
-    handed = anonymous_file(keys)
-    command += ["--keys-fd", str(handed)]
-    # `-m` looks in the working directory first: that must be ours, never the repository a person stands in.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=fd,
-            stderr=fd,
-            cwd=Path(__file__).resolve().parent.parent,
-            env=env,
-            pass_fds=(handed,),
-            start_new_session=True,
-        )
-    finally:
-        os.close(fd)
-        os.close(handed)
 
 
 async def _end_with(stream: SocketStream, state: Path) -> None:
@@ -254,29 +211,22 @@ async def _connect(state: Path) -> SocketStream:
 
 
 async def _ask(stream: SocketStream, op: Op, state: Path) -> House:
-    await stream.send(f'{{"op": "{op}"}}\n'.encode())
+    return await _tell(stream, {"op": op}, state)
+
+
+async def _tell(stream: SocketStream, asked: Mapping[str, object], state: Path) -> House:
+    await stream.send(json.dumps(asked).encode() + b"\n")
     try:
         with anyio.fail_after(READY_S):
             answer = await BufferedByteReceiveStream(stream).receive_until(b"\n", 1 << 20)
     except TimeoutError:
-        raise HouseFailed(_did_not_start(state, f"it was not ready after {READY_S:.0f} s")) from None
+        raise HouseFailed(did_not_start(state, f"it was not ready after {READY_S:.0f} s")) from None
     except (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream):
         raise _Leaving from None
     try:
         return House.model_validate_json(answer)
     except ValidationError:
         raise HouseFailed(_Answer.model_validate_json(answer).failure) from None
-
-
-def _did_not_start(state: Path, why: str) -> Failure:
-    tail = log_tail(state)
-    said = f" Its last words:\n{tail}" if tail else ""
-    return Failure(
-        kind="unavailable",
-        message=f"Broker and crew did not start: {why}.{said}",
-        retry=True,
-        way_out=f"`podium doctor` checks this machine; the whole log is {state / 'house.log'}.",
-    )
 
 
 def _other_confinement(found: House) -> Failure:

@@ -15,20 +15,18 @@ from bus.broker import MAX_PAYLOAD, BrokerUser, authorization
 from bus.connect import identities
 from bus.grants import permissions
 from bus.identity import load_identity
-from servers.crew import CREW_FILE, CrewError, grants, read_crew
+from servers.crew import CREW_FILE, Crew, CrewError, read_crew
 
 
-def broker_config(state: Path, crew: Path) -> str:
+def broker_config(state: Path, crew: Crew) -> str:
     """JSON, which is NATS' own configuration format too: `authorization` and `max_payload` (bytes).
 
     Raises:
-        CrewError: the crew file is wrong.
         OSError: the keys cannot be read or made.
     """
     folder = identities(state)
     users = {
-        grant.name: BrokerUser(load_identity(folder, grant.name).public, permissions(grant))
-        for grant in grants(read_crew(crew))
+        grant.name: BrokerUser(load_identity(folder, grant.name).public, permissions(grant)) for grant in crew.grants()
     }
     return json.dumps({"max_payload": MAX_PAYLOAD, "authorization": authorization(users)}, indent=1)
 
@@ -38,9 +36,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="servers.broker_config", description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--crew", type=Path, default=CREW_FILE)
+    parser.add_argument("--own-crew", type=Path)
     options = parser.parse_args()
     try:
-        text = broker_config(options.state, options.crew)
+        text = broker_config(options.state, read_crew(options.crew, options.own_crew))
     except (CrewError, OSError) as wrong:
         sys.exit(str(wrong))
     sys.stdout.write(f"{text}\n")

@@ -1,17 +1,17 @@
-"""Who is in the crew: where each member's class is, and what it is granted."""
+"""Who is in the crew and which hosts may call it: what the crew files say, and what each identity may therefore do."""
 
 from __future__ import annotations
 
 import importlib
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from bus.grants import Grant
-from contracts.base import Model
-from contracts.config import CrewConfig
-from contracts.manifest import Scope
+from bus.grants import RUNS_CALLER, Grant
+from contracts.config import EVERY_SERVER, CrewConfig, HostConfig, Joining, ServerConfig
+from servers.agent_file import load_agent
 from servers.specialist import Room, Specialist
 
 CLASSES = {
@@ -23,37 +23,47 @@ CLASSES = {
     "static_analyzer": "servers.static_analyzer:StaticAnalyzer",
     "model": "servers.model:ModelServer",
 }
-"""Server name to `module:class`."""
+"""Podium's own servers: name to `module:class`."""
 
 CREW_FILE = Path(__file__).resolve().parent.parent / "configs" / "crew.toml"
 """The crew that ships with Podium."""
 
-OPERATOR, ORCHESTRATOR, PERSON, AUDITOR = "operator", "orchestrator", "person", "auditor"
+OPERATOR, ORCHESTRATOR, PERSON, AUDITOR = "operator", RUNS_CALLER, "person", "auditor"
 
 
 class CrewError(Exception):
     """The crew file asks for something that is not there; says what and where."""
 
 
-class Member(Model):
+class Member(ServerConfig):
     """One server of the crew and its grant."""
 
     name: str
-    scopes: tuple[Scope, ...]
-    calls: tuple[str, ...]
+
+    @property
+    def own(self) -> bool:
+        """Whether it is one of Podium's own, imported once and shared."""
+        return not (self.agent or self.command or self.url)
 
     def load(self) -> type[Specialist]:
-        """Import its class.
+        """Its class. An agent of a person's own is imported here, so call this where it is confined.
 
         Raises:
-            CrewError: it asks for more than it is granted.
+            CrewError: it cannot be loaded, or asks for more than it is granted.
         """
-        module, _, name = CLASSES[self.name].partition(":")
-        found = cast(type[Specialist], getattr(importlib.import_module(module), name))
+        if self.own:
+            module, _, name = CLASSES[self.name].partition(":")
+            found = cast(type[Specialist], getattr(importlib.import_module(module), name))
+        else:
+            try:
+                found = load_agent(Path(self.agent))
+            except (ImportError, OSError, SyntaxError) as wrong:
+                raise CrewError(f"{self.agent}: {wrong}") from wrong
         manifest = found.manifest
-        missing = [*(set(manifest.scopes) - set(self.scopes)), *(set(manifest.calls) - set(self.calls))]
+        missing = sorted({*manifest.scopes, *manifest.calls} - {*self.scopes, *self.calls})
         if missing:
-            raise CrewError(f"{self.name} needs {', '.join(sorted(missing))}, which the crew file does not grant")
+            needs = ", ".join(missing)
+            raise CrewError(f"{self.name} needs {needs}, which the crew file does not grant")
         return found
 
     def build(self, room: Room) -> Specialist:
@@ -66,43 +76,100 @@ class _Buildable(Specialist):
     def __init__(self, room: Room) -> None: ...
 
 
-def read_crew(path: Path) -> tuple[Member, ...]:
-    """The members a crew file names.
+@dataclass(frozen=True)
+class Crew:
+    """The servers that are to run, what hosts may be granted, and the hosts that are here."""
+
+    members: tuple[Member, ...]
+    hosts: Mapping[str, HostConfig] = field(default_factory=dict[str, HostConfig])
+    present: tuple[Joining, ...] = ()
+
+    @property
+    def by_name(self) -> dict[str, Member]:
+        """The members by their names."""
+        return {member.name: member for member in self.members}
+
+    def joined_by(self, joining: Joining) -> Crew:
+        """With whoever asks to join.
+
+        Raises:
+            CrewError: the name is taken, the host was not granted what it wants, or the server cannot be started.
+        """
+        if joining.server is None:
+            if any(host.name == joining.name for host in self.present):
+                raise CrewError(f"host {joining.name} is here already, with other rights; take another --host name")
+            self._calls_of(joining)
+            return replace(self, present=(*self.present, joining))
+        if any(member.name == joining.name for member in self.members):
+            raise CrewError(f"there is a server {joining.name} in the crew already")
+        fresh = Member(name=joining.name, **joining.server.model_dump())
+        if fresh.own:
+            raise CrewError(f"{joining.name}: neither an agent's file nor a command nor a URL to start it by")
+        return replace(self, members=(*self.members, fresh))
+
+    def without(self, joining: Joining) -> Crew:
+        """After it has left."""
+        if joining.server is None:
+            return replace(self, present=tuple(each for each in self.present if each != joining))
+        return replace(self, members=tuple(each for each in self.members if each.name != joining.name))
+
+    def grants(self) -> tuple[Grant, ...]:
+        """What every identity may do on the bus."""
+        names = tuple(member.name for member in self.members)
+        everything = tuple(f"{name}.*" for name in names)
+        return (
+            Grant(OPERATOR, operates=True),
+            Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
+            Grant(PERSON, decides_gates=True),
+            Grant(AUDITOR, reads_ledger=names),
+            *(
+                Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
+                for member in self.members
+            ),
+            *(
+                Grant(host_identity(host.name), calls=self._calls_of(host), hosts=True, decides_gates=host.decides)
+                for host in self.present
+            ),
+        )
+
+    def _calls_of(self, host: Joining) -> tuple[str, ...]:
+        config = self.hosts.get(host.name) or self.hosts.get("*") or HostConfig()
+        keyless = tuple(f"{member.name}.*" for member in self.members if "net:model" not in member.scopes)
+        granted = tuple(dict.fromkeys(call for each in config.calls for call in _expanded(each, keyless)))
+        beyond = [call for call in host.calls if not {call, f"{call.partition('.')[0]}.*"} & set(granted)]
+        if beyond:
+            raise CrewError(f"host {host.name} was not granted {', '.join(beyond)}")
+        return host.calls or granted
+
+
+def _expanded(call: str, keyless: tuple[str, ...]) -> tuple[str, ...]:
+    return keyless if call == EVERY_SERVER else (call,)
+
+
+def host_identity(name: str) -> str:
+    """Under which identity a host's calls are made."""
+    return f"host_{name}"
+
+
+def read_crew(shipped: Path, own: Path | None = None) -> Crew:
+    """The crew that the shipped file and a person's own name; where both have an entry, their own counts.
 
     Raises:
-        CrewError: it cannot be read, or names a server that is not there.
+        CrewError: one cannot be read, or names a server that nobody knows how to start.
     """
-    try:
-        config = CrewConfig.model_validate(tomllib.loads(path.read_text()))
-    except (OSError, ValueError) as wrong:
-        raise CrewError(f"{path.name}: {wrong}") from wrong
-    unknown = sorted(set(config.servers) - set(CLASSES))
-    if unknown:
-        raise CrewError(f"{path.name}: no such server: {', '.join(unknown)}; there are {', '.join(sorted(CLASSES))}")
-    return tuple(Member(name=name, scopes=one.scopes, calls=one.calls) for name, one in config.servers.items())
-
-
-def grants(members: tuple[Member, ...]) -> tuple[Grant, ...]:
-    """What every identity of a house may do on the bus."""
-    names = tuple(member.name for member in members)
-    everything = tuple(f"{name}.*" for name in names)
-    return (
-        Grant(OPERATOR, operates=True),
-        Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
-        Grant(PERSON, decides_gates=True),
-        Grant(AUDITOR, reads_ledger=names),
-        *(
-            Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
-            for member in members
-        ),
-    )
-
-
-def callers(members: tuple[Member, ...], server: str) -> Mapping[str, frozenset[str]]:
-    """Who may call which of `server`'s tools (`*`: all of them), for the check inside the process."""
-    allowed: dict[str, frozenset[str]] = {}
-    for grant in grants(members):
-        tools = {call.partition(".")[2] for call in grant.calls if call.partition(".")[0] == server}
-        if tools:
-            allowed[grant.name] = frozenset(tools)
-    return allowed
+    servers: dict[str, Member] = {}
+    hosts: dict[str, HostConfig] = {}
+    for path in [shipped, *([own] if own and own.exists() else [])]:
+        try:
+            config = CrewConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as wrong:
+            raise CrewError(f"{path}: {wrong}") from wrong
+        for name, one in config.servers.items():
+            servers[name] = member = Member(name=name, **one.model_dump())
+            if member.own != (name in CLASSES):
+                why = (
+                    "is Podium's own and is started by nothing else" if name in CLASSES else "is no server of Podium's"
+                )
+                raise CrewError(f"{path}: {name} {why}; Podium's own are {', '.join(sorted(CLASSES))}")
+        hosts |= config.hosts
+    return Crew(tuple(servers.values()), hosts)

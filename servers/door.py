@@ -1,4 +1,4 @@
-"""The house's door: a unix socket by which people hold the house, keep it, ask after it, or end it.
+"""The house's door: a unix socket by which people hold the house, keep it, ask after it, join it, or end it.
 
 `orchestrator/house.py` is its other side and says the protocol.
 """
@@ -12,12 +12,40 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+from pydantic import ValidationError
+
+from contracts.config import Joining
 from contracts.failure import Failure
 
-_LINE_BYTES = 4096
+_LINE_BYTES = 64 << 10
 _CLIENT_S = 1.0
+
+Reply = Callable[[Failure | None], None]
+"""Tells who asked how it went."""
+
+
+class Inside(Protocol):
+    """What the door asks of the house."""
+
+    def about(self) -> dict[str, object]:
+        """What the house says of itself."""
+        ...
+
+    def admit(self, joining: Joining, reply: Reply) -> bool:
+        """Have somebody join; False where that was refused, which `reply` has been told by then."""
+        ...
+
+    def dismiss(self, joining: Joining) -> None:
+        """They have left."""
+        ...
+
+    def reload(self) -> Failure | None:
+        """Read the crew files again; why that changed nothing, if it did not."""
+        ...
 
 
 class Door:
@@ -33,53 +61,83 @@ class Door:
         self._listener.setblocking(False)
         self._clients: set[socket.socket] = set()
         self._holders: set[socket.socket] = set()
+        self._joined: dict[socket.socket, Joining] = {}
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._open)
 
     @property
     def wanted(self) -> bool:
         """Whether anybody needs the house now."""
         return self.keep or bool(self._holders)
 
-    def wait(self, seconds: float, also: socket.socket, about: Callable[[], dict[str, object]]) -> None:
-        """Answer who asks, for at most `seconds` or until `also` is readable."""
-        if also not in self._selector.get_map():
-            self._selector.register(also, selectors.EVENT_READ)
-        for key, _ in self._selector.select(seconds):
-            if key.fileobj is self._listener:
-                self._admit()
-            elif isinstance(key.fileobj, socket.socket) and key.fileobj is not also:
-                self._hear(key.fileobj, about)
+    def watch(self, readable: int | socket.socket, then: Callable[[], None]) -> None:
+        """Have `then` called whenever there is something to read."""
 
-    def _admit(self) -> None:
+        def call(inside: Inside) -> None:
+            then()
+
+        self._selector.register(readable, selectors.EVENT_READ, call)
+
+    def unwatch(self, readable: int) -> None:
+        """No more."""
+        self._selector.unregister(readable)
+
+    def wait(self, seconds: float, inside: Inside) -> None:
+        """Answer who asks, for at most `seconds` or until something else is to be done."""
+        for key, _ in self._selector.select(seconds):
+            key.data(inside)
+
+    def _open(self, inside: Inside) -> None:
         with suppress(BlockingIOError):
             client = self._listener.accept()[0]
             client.settimeout(_CLIENT_S)
             self._clients.add(client)
-            self._selector.register(client, selectors.EVENT_READ)
+            self._selector.register(client, selectors.EVENT_READ, partial(self._hear, client))
 
-    def _hear(self, client: socket.socket, about: Callable[[], dict[str, object]]) -> None:
+    def _hear(self, client: socket.socket, inside: Inside) -> None:
         try:
-            line = client.recv(_LINE_BYTES)
-            op = json.loads(line.split(b"\n", 1)[0])["op"]
+            asked = json.loads(_line(client))
+            op = asked["op"]
         except (OSError, ValueError, KeyError, TypeError):
-            self._forget(client)  # it hung up, or does not speak our language
+            self._forget(client, inside)  # it hung up, or does not speak our language
             return
-        if op == "down":
-            self.told_down = True  # the connection closes when all is gone
-            return
-        if op == "hold":
-            self.claimed = True
-            self._holders.add(client)
-        self.keep = self.keep or op == "keep"
-        with suppress(OSError):
-            client.sendall(json.dumps(about()).encode() + b"\n")
+        reply = partial(self._answer, client, inside)
+        match op:
+            case "down":
+                self.told_down = True  # the connection closes when all is gone
+            case "join":
+                self._join(client, asked.get("who"), inside, reply)
+            case "reload":
+                reply(inside.reload())
+            case _:
+                if op == "hold":
+                    self.claimed = True
+                    self._holders.add(client)
+                self.keep = self.keep or op == "keep"
+                reply(None)
 
-    def _forget(self, client: socket.socket) -> None:
+    def _join(self, client: socket.socket, who: object, inside: Inside, reply: Reply) -> None:
+        try:
+            joining = Joining.model_validate(who)
+        except ValidationError as wrong:
+            told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong.errors()[:3])
+            reply(Failure(kind="invalid", message=f"who joins is not understood: {told}"))
+            return
+        if client not in self._joined and inside.admit(joining, reply):
+            self._joined[client] = joining
+
+    def _answer(self, client: socket.socket, inside: Inside, failure: Failure | None) -> None:
+        said = inside.about() if failure is None else {"failure": failure.model_dump(mode="json")}
+        with suppress(OSError):
+            client.sendall(json.dumps(said).encode() + b"\n")
+
+    def _forget(self, client: socket.socket, inside: Inside) -> None:
         self._selector.unregister(client)
         self._holders.discard(client)
         self._clients.discard(client)
         client.close()
+        if (joining := self._joined.pop(client, None)) is not None:
+            inside.dismiss(joining)
 
     def refuse(self, failure: Failure) -> None:
         """Tell everybody who waits that there will be no house."""
@@ -103,6 +161,21 @@ class Door:
         """The house is gone."""
         self._path.unlink(missing_ok=True)
         self.leave()
+
+
+def _line(client: socket.socket) -> bytes:
+    """What a client asks.
+
+    Raises:
+        OSError: it hung up, said too much, or took too long.
+    """
+    data = b""
+    while b"\n" not in data:
+        more = client.recv(_LINE_BYTES)
+        data += more
+        if not more or len(data) > _LINE_BYTES:
+            raise ConnectionError("no line")
+    return data.split(b"\n", 1)[0]
 
 
 def _listen(state: Path, path: Path) -> socket.socket:

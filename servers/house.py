@@ -1,7 +1,6 @@
 """The house: one process that holds the broker and the crew, and ends with whoever needs it.
 
-It imports once, forks a process per member, and lets each confine itself. It has no threads and no event
-loop, so that it can fork at any time, and it holds no key.
+It imports once and forks. It has no threads and no event loop, so that it can fork at any time, and no key.
 
 Tree: house → nats-server, one process per member (→ its sandbox keeper → jobs). Everything dies with it.
 """
@@ -14,30 +13,30 @@ import gc
 import json
 import logging
 import os
-import select
-import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
 from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
 from bus.connect import URL_ENV, identities
+from bus.errors import BusError
 from bus.grants import check_calls, permissions
 from bus.identity import load_identity
 from bus.marks import LedgerTorn
+from contracts.config import Joining
 from contracts.failure import Failure
 from servers import ledger_upkeep
-from servers.crew import CREW_FILE, CrewError, Member, callers, grants, read_crew
-from servers.door import Door
-from servers.housekeeping import Backoff, Signals, ended, fork, fork_asking, reap
+from servers.crew import CREW_FILE, Crew, CrewError, Member, read_crew
+from servers.door import Door, Reply
+from servers.housekeeping import Signals, fork, fork_asking, reap
 from servers.sandbox import linux
 from servers.specialist import tool_names
+from servers.staff import Staff, await_ready, heard
 from servers.throwaway import close_every_scratch
 
 log = logging.getLogger("house")
@@ -51,8 +50,6 @@ GRACE_S = 0.5
 UNCLAIMED_S = 60.0
 """How long it waits for a first holder."""
 
-_READY_S = 60.0
-_STOP_S = 5.0
 _TICK_S = 0.2
 
 
@@ -63,32 +60,32 @@ class House:
         self.state: Path = options.state
         self.unsandboxed: bool = options.unsandboxed
         self.durability = options.durability
-        self.members = read_crew(options.crew)
+        self._files: tuple[Path, Path | None] = options.crew, options.own_crew
+        self.crew = read_crew(*self._files)
         self.started_at = datetime.now(UTC)
         self.url = os.environ.get(URL_ENV, "")
         self._broker: EmbeddedBroker | None = None
         self._door = door
-        self._crew: dict[int, Member] = {}
+        self._staff = Staff(self._be)
         self._signals = Signals()
-        self._backoff = Backoff()
-        self._restart_at: dict[str, float] = {}
+        self._joined = Counter[Joining]()
         self._ledger_is_whole = False
         self._keys_fd: int = options.keys_fd
+        door.watch(self._signals.wake, self._signals.drain)
 
     def start(self) -> None:
-        """Bring up the broker, then the crew; returns when every member is in the registry.
+        """Bring up the broker, then the crew; returns when every member of Podium's own is in the registry.
 
         Raises:
             BrokerFailed, CrewError, LedgerTorn: with what went wrong.
         """
-        public = self._public_keys()
+        public = self._public_keys(self.crew)
         if not self.url:
-            users = {one.name: BrokerUser(public[one.name], permissions(one)) for one in grants(self.members)}
-            self._broker = EmbeddedBroker(self.state / "broker", users, self.durability)
+            self._broker = EmbeddedBroker(self.state / "broker", _users(self.crew, public), self.durability)
             self.url = self._broker.url
         ours = self._broker is not None
         provisioning, answer = fork_asking(
-            lambda: ledger_upkeep.set_up(self.state, self.url, grants(self.members), public, ours=ours)
+            lambda: ledger_upkeep.set_up(self.state, self.url, self.crew.grants(), public, ours=ours)
         )
         (self.state / "work").mkdir(exist_ok=True, mode=0o700)
         self._import_everything()  # while the other core provisions
@@ -99,18 +96,15 @@ class House:
         if losses:
             raise LedgerTorn(f"the ledger has lost something since it was last used: {losses}")
         self._ledger_is_whole = True
-        ready, done = os.pipe()
-        for member in self.members:
-            self._fork_member(member, partial(_tell, done))
-        os.close(done)
-        self._await_ready(ready)
-        os.close(ready)
+        starting = self._staff.change(self.crew.by_name)
+        self._hear(pipe for pipe, member in starting.items() if not member.own)
+        await_ready({pipe: member for pipe, member in starting.items() if member.own})
 
-    def _public_keys(self) -> dict[str, str]:
+    def _public_keys(self, crew: Crew) -> dict[str, str]:
         """Everybody's public key. A child reads the private ones, so that no fork of this process holds them."""
         folder = identities(self.state)
         child, answer = fork_asking(
-            lambda: json.dumps({each.name: load_identity(folder, each.name).public for each in grants(self.members)})
+            lambda: json.dumps({each.name: load_identity(folder, each.name).public for each in crew.grants()})
         )
         with os.fdopen(answer) as told:
             data = told.read()
@@ -123,23 +117,20 @@ class House:
         import servers.member
 
         assert servers.member
-        tools = {member.name: tool_names(member.load()) for member in self.members}
-        if wrong := check_calls(grants(self.members), tools):
+        own = [member for member in self.crew.members if member.own]
+        tools = {member.name: tool_names(member.load()) for member in own}
+        others = {member.name for member in self.crew.members} - tools.keys()
+        if wrong := check_calls(self.crew.grants(), tools, others):
             raise CrewError("the crew file: " + "; ".join(wrong))
         gc.collect()
         gc.freeze()  # what is imported stays shared between the forks
 
-    def _fork_member(self, member: Member, tell: Callable[[str], None]) -> None:
+    def _be(self, member: Member, tell: Callable[[str], None]) -> int:
+        """In a fork: be this member."""
         from servers.member import Place, become
 
-        place = Place(self.state, self.url, self.unsandboxed)
-        allowed = callers(self.members, member.name)
-
-        def run() -> int:
-            self._door.leave()
-            return become(member, place, allowed, self._keys_for(member), tell)
-
-        self._crew[fork(run)] = member
+        self._door.leave()
+        return become(member, Place(self.state, self.url, self.unsandboxed), self._keys_for(member), tell)
 
     def _keys_for(self, member: Member) -> dict[str, str]:
         """In a fork: the keys of model endpoints, for who may have them; everybody else lets go of them unread."""
@@ -154,28 +145,11 @@ class House:
         finally:
             os.close(self._keys_fd)
 
-    def _await_ready(self, ready: int) -> None:
-        os.set_blocking(ready, False)
-        missing, deadline = len(self._crew), time.monotonic() + _READY_S
-        while missing:
-            over = [self._crew.pop(pid).name for pid in ended(self._crew)]
-            with suppress(BlockingIOError):
-                told = os.read(ready, 1 << 16).split(b"\n")[:-1]
-                missing -= len(told)
-                for why_not in filter(None, told):
-                    raise CrewError(why_not.decode(errors="replace"))
-            for name in over:
-                raise CrewError(f"{name} ended while it was starting; see the log")
-            if time.monotonic() > deadline:
-                raise CrewError(f"{missing} of {len(self._crew)} members were not ready after {_READY_S:.0f} s")
-            time.sleep(0.002)
-
     def run(self) -> None:
         """Answer people and mend the crew until nobody needs the house or it is told to stop."""
         since = time.monotonic()
         while not self._signals.told_to_stop and not self._door.told_down:
-            self._door.wait(_TICK_S, self._signals.wake, self.about)
-            self._signals.drain()
+            self._door.wait(_TICK_S, self)
             self._mend()
             if self._door.wanted:
                 since = time.monotonic()
@@ -194,49 +168,92 @@ class House:
             "unsandboxed": self.unsandboxed,
         }
 
+    def admit(self, joining: Joining, reply: Reply) -> bool:
+        """Have a server or a host join; `reply` hears once it can call or be called."""
+        starting: dict[int, Member] = {}
+        if not self._joined[joining]:
+            try:
+                starting = self._settle(self.crew.joined_by(joining))
+            except (CrewError, BusError) as wrong:
+                reply(Failure(kind="conflict", message=str(wrong)))
+                return False
+        self._joined[joining] += 1
+        if starting:
+            self._hear(starting, reply)
+        else:
+            reply(None)
+        return True
+
+    def dismiss(self, joining: Joining) -> None:
+        """Somebody has left; with the last of several processes of one host, the host."""
+        self._joined[joining] -= 1
+        if self._joined[joining] == 0:
+            self._settle(self.crew.without(joining))
+
+    def reload(self) -> Failure | None:
+        """Take up what the crew files say now; who has joined stays."""
+        try:
+            crew = read_crew(*self._files)
+            for joining in +self._joined:
+                crew = crew.joined_by(joining)
+            self._hear(self._settle(crew))
+        except (CrewError, BusError) as wrong:
+            return Failure(kind="invalid", message=str(wrong), way_out="Nothing was changed.")
+        return None
+
+    def _settle(self, crew: Crew) -> dict[int, Member]:
+        """Bring broker, ledger and processes to what `crew` is; the pipes of those who were started.
+
+        Raises:
+            CrewError: it cannot be; all is as it was.
+        """
+        public = self._public_keys(crew)
+        if self._broker is not None:
+            self._broker.reload(_users(crew, public))
+        if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public))) != 0:
+            if self._broker is not None:
+                self._broker.reload(_users(self.crew, public))
+            raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")
+        self.crew = crew
+        return self._staff.change(crew.by_name)
+
+    def _hear(self, pipes: Iterable[int], reply: Reply = lambda failure: None) -> None:
+        """Have `reply` told how it goes with those who were started."""
+        for pipe in pipes:
+
+            def told(pipe: int = pipe) -> None:
+                self._door.unwatch(pipe)
+                if why := heard(pipe):
+                    log.error("a member cannot serve: %s", why)
+                reply(Failure(kind="unavailable", message=why) if why else None)
+
+            self._door.watch(pipe, told)
+
     def _mend(self) -> None:
-        """Start again what has died, more slowly each time it dies young."""
         if self._broker is not None and not self._broker.running():
             log.error("the broker died; starting it again")
             self._broker.start()
-        now = time.monotonic()
-        for pid in ended(self._crew):
-            gone = self._crew.pop(pid).name
-            self._restart_at[gone] = now + self._backoff.delay(gone)
-            log.error("%s died; it starts again in %.1f s", gone, self._restart_at[gone] - now)
-        for member in self.members:
-            if self._restart_at.get(member.name, now + 1) <= now:
-                del self._restart_at[member.name]
-                self._fork_member(member, lambda _: None)
+        self._staff.mend()
 
     def stop(self) -> None:
         """End the crew, then the broker."""
-        for pid in self._crew:
-            os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_S
-        while self._crew and time.monotonic() < deadline:
-            for pid in ended(self._crew):
-                del self._crew[pid]
-            time.sleep(0.005)
-        for pid in self._crew:
-            os.kill(pid, signal.SIGKILL)
-            reap(pid)
+        self._staff.stop()
         if self._broker is not None:
             if self._ledger_is_whole and self._broker.running():
-                reap(fork(lambda: ledger_upkeep.put_down(self.state, self.url, grants(self.members))))
+                reap(fork(lambda: ledger_upkeep.put_down(self.state, self.url, self.crew.grants())))
             self._broker.stop()
         close_every_scratch(self.state / "scratch")
 
 
-def _tell(pipe: int, why_not: str) -> None:
-    # Fewer bytes than a pipe takes at once, so that no other member's line gets between.
-    os.write(pipe, why_not.encode()[: select.PIPE_BUF - 1] + b"\n")
+def _users(crew: Crew, public: Mapping[str, str]) -> dict[str, BrokerUser]:
+    return {one.name: BrokerUser(public[one.name], permissions(one)) for one in crew.grants()}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="servers.house", description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--crew", type=Path, default=CREW_FILE)
+    parser.add_argument("--own-crew", type=Path, help="a person's own crew file, which goes over the other one")
     parser.add_argument("--keep", action="store_true", help="stay until told to go down")
     parser.add_argument("--unsandboxed", action="store_true", help="run jobs without confinement where none can be had")
     parser.add_argument("--keys-fd", type=int, default=-1, help="file with the keys of model endpoints, as JSON")

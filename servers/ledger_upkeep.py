@@ -14,12 +14,15 @@ import anyio
 from bus import marks
 from bus.bus import Bus
 from bus.connect import connect
+from bus.errors import BusError, BusUnavailable
 from bus.grants import Grant
 from bus.provision import provision
 from contracts.ledger import AGENTS_BUCKET
 from servers.crew import OPERATOR
 
 log = logging.getLogger(__name__)
+
+_TAKEN_UP_S = 5.0
 
 
 def marks_file(state: Path) -> Path:
@@ -47,6 +50,35 @@ def set_up(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
             return await _mark(bus, state, crew)
 
     return anyio.run(run)
+
+
+def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str]) -> None:
+    """Make what a crew that has changed needs, and see that the broker knows everybody.
+
+    Raises:
+        BusError: it cannot be set up.
+    """
+
+    async def run() -> None:
+        async with connect(state, url, OPERATOR) as bus:
+            await provision(bus, crew, public)
+        for each in crew:
+            await _known(state, url, each.name)
+
+    anyio.run(run)
+
+
+async def _known(state: Path, url: str, name: str) -> None:
+    """Wait until the broker, which takes up a new configuration in its own time, lets `name` in."""
+    deadline = anyio.current_time() + _TAKEN_UP_S
+    while True:
+        try:
+            async with connect(state, url, name):
+                return
+        except BusError as wrong:
+            if anyio.current_time() > deadline:
+                raise BusUnavailable(f"{url} does not let {name} in; see `podium broker-config`: {wrong}") from wrong
+            await anyio.sleep(0.01)
 
 
 def put_down(state: Path, url: str, crew: Sequence[Grant]) -> None:

@@ -17,10 +17,12 @@ import anyio
 from bus.caller import open_caller
 from bus.connect import CREDENTIALS_ENV, identities
 from bus.errors import BusError, BusUnavailable
+from bus.granted import LiveGrants
 from bus.identity import Identity, load_identity
 from bus.nats_bus import NatsBus, connect_nats
+from contracts.manifest import granted_paths, granted_ports
 from servers.confine import Confinement, confine
-from servers.crew import Member
+from servers.crew import CrewError, Member
 from servers.minds.addresses import endpoint_ports
 from servers.own_ledger import BusLedger
 from servers.runtime import BusCrew, serve
@@ -59,7 +61,6 @@ class Place:
 def become(
     member: Member,
     place: Place,
-    allowed: Mapping[str, frozenset[str]],
     keys: Mapping[str, str],
     tell: Callable[[str], None],
 ) -> int:
@@ -76,10 +77,10 @@ def become(
     held_by = confine(_rules(member, place, scratch, keys))
     try:
         anyio.run(
-            partial(_serve, member, place, scratch, identity, keeper, allowed, keys, held_by, partial(tell, "")),
+            partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
         )
-    except* (BusError, SandboxUnavailable) as wrong:
+    except* (BusError, CrewError, SandboxUnavailable) as wrong:
         log.error("%s", wrong.exceptions[0])
         tell(" ".join(str(wrong.exceptions[0]).split()))
         sys.exit(1)
@@ -108,14 +109,17 @@ def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str])
         read.append(place.work)
     if "net:model" in member.scopes:
         read += [Path(os.environ[name]) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
-    write = [scratch]
+    if member.agent:
+        read.append(Path(member.agent))
+    read += granted_paths(member.scopes, "read")
+    write = [scratch, *granted_paths(member.scopes, "write")]
     if "work:write" in member.scopes:
         write.append(place.work)
     return Confinement(
         read=tuple(read),
         write=tuple(write),
-        connect_ports=(place.port, *endpoint_ports(keys, os.environ)),
-        resolve="net:model" in member.scopes,
+        connect_ports=(place.port, *endpoint_ports(keys, os.environ), *granted_ports(member.scopes)),
+        resolve=any(scope.startswith("net:") for scope in member.scopes),
         exec=any(scope.startswith("work:") for scope in member.scopes),  # git
     )
 
@@ -126,14 +130,10 @@ async def _serve(
     scratch: Path,
     identity: Identity,
     keeper: Keeper | None,
-    allowed: Mapping[str, frozenset[str]],
     keys: Mapping[str, str],
     held_by: str,
     ready: Callable[[], None],
 ) -> None:
-    def allows(caller: str, tool: str) -> bool:
-        return bool(allowed.get(caller, frozenset()) & {tool, "*"})
-
     async with AsyncExitStack() as opened:
         bus = await opened.enter_async_context(
             connect_nats(place.url, identity, credentials=os.environ.get(CREDENTIALS_ENV))
@@ -149,7 +149,7 @@ async def _serve(
         await serve(
             bus,
             member.build(room),
-            allows,
+            LiveGrants(bus).allows,
             granted_scopes=member.scopes,
             granted_calls=member.calls,
             confinement=held_by,

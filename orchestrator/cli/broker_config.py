@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.trouble import trouble
+from orchestrator.config import crew_file
 from orchestrator.house import state_dir
 from orchestrator.keys import take_keys
 
@@ -30,7 +31,7 @@ def broker_config() -> None:
     take_keys()  # it has no use for them
     # As for the house: `-m` looks in the working directory first, which must be ours.
     done = subprocess.run(
-        [sys.executable, "-m", "servers.broker_config", "--state", str(state)],
+        [sys.executable, "-m", "servers.broker_config", "--state", str(state), "--own-crew", str(crew_file())],
         cwd=Path(__file__).resolve().parent.parent.parent,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         stdin=subprocess.DEVNULL,

@@ -74,7 +74,7 @@ class Echo:
         return self._did(params, call)
 
 
-def everybody(caller: str, tool: str) -> bool:
+async def everybody(caller: str, tool: str) -> bool:
     """A grant without limits."""
     return True
 

@@ -142,7 +142,7 @@ async def test_who_was_not_granted_a_tool_is_refused_on_the_record(rig: Rig) -> 
     """The check inside the process refuses, executes nothing, and the refusal is stored."""
     echo = Echo()
 
-    def only_say(caller: str, tool: str) -> bool:
+    async def only_say(caller: str, tool: str) -> bool:
         return tool == "say"
 
     async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, open_caller(bus) as caller:

@@ -89,6 +89,11 @@ class Podium:
     def __init__(self, state: Path) -> None:
         self.state = state
 
+    @property
+    def crew(self) -> Path:
+        """A person's own crew file, which is not there at first."""
+        return self.state.parent / "crew.toml"
+
     def __call__(self, *args: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Done:
         with self.begin(*args, cwd=cwd, env=env) as process:
             out, err = process.communicate(timeout=LIMIT_S)
@@ -108,7 +113,12 @@ class Podium:
 
     def environment(self) -> dict[str, str]:
         """What its processes are started with."""
-        return {**os.environ, "PYTHONPATH": str(ROOT), "PODIUM_STATE_DIR": str(self.state)}
+        return {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PODIUM_STATE_DIR": str(self.state),
+            "PODIUM_CREW": str(self.crew),
+        }
 
     def fix(self, project: Project, *more: str, test: str = TEST) -> Done:
         """`podium run fix-bug --json` on a project."""

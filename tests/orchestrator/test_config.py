@@ -29,7 +29,7 @@ def test_every_workflow_that_ships_has_a_loop() -> None:
 
 def test_the_crew_that_ships_covers_every_tool_a_workflow_needs() -> None:
     """No workflow names an agent that is not in the crew, and every grant to call names a server of the crew."""
-    crew = {member.name: member for member in read_crew(CREW_FILE)}
+    crew = {member.name: member for member in read_crew(CREW_FILE).members}
     for name in workflows():
         used = {tool.split(".")[0] for step in load_workflow(name).steps for tool in step.uses}
         assert used <= set(crew)
@@ -38,7 +38,7 @@ def test_the_crew_that_ships_covers_every_tool_a_workflow_needs() -> None:
 
 def test_no_member_of_the_crew_holds_two_dangerous_powers() -> None:
     """Writing files, running code and reaching the model are three members' powers."""
-    for member in read_crew(CREW_FILE):
+    for member in read_crew(CREW_FILE).members:
         assert len({"work:write", "sandbox:run", "net:model"} & set(member.scopes)) <= 1
 
 

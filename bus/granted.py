@@ -1,0 +1,39 @@
+"""Who may call what, as the operator published it: the check inside a server's process, behind the broker's."""
+
+from __future__ import annotations
+
+import json
+
+import anyio
+
+from bus.bus import Bus
+from contracts.ledger import GRANTS_BUCKET
+
+FRESH_S = 1.0
+"""How long a reader goes by what it has read; the broker knows of a change at once."""
+
+
+class LiveGrants:
+    """Grants by caller, as one server sees them."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._calls: dict[str, frozenset[str]] = {}
+        self._read_at = -FRESH_S
+
+    async def allows(self, caller: str, tool: str) -> bool:
+        """Whether `caller` may call `tool` of this server.
+
+        Raises:
+            BusUnavailable: nobody can say.
+        """
+        if anyio.current_time() - self._read_at < FRESH_S and self._known(caller, tool):
+            return True
+        entries = await self._bus.entries(GRANTS_BUCKET)  # whoever is refused may have been granted it just now
+        self._calls = {name: frozenset(json.loads(calls)) for name, calls in entries.items()}
+        self._read_at = anyio.current_time()
+        return self._known(caller, tool)
+
+    def _known(self, caller: str, tool: str) -> bool:
+        me = self._bus.identity
+        return bool(self._calls.get(caller, frozenset()) & {f"{me}.{tool}", f"{me}.*"})

@@ -1,0 +1,120 @@
+"""The members' processes: forked, heard, watched, started again when they die, ended.
+
+Whoever holds a `Staff` has no threads, so that it can fork at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from servers.crew import CrewError, Member
+from servers.housekeeping import Backoff, ended, fork, reap
+
+log = logging.getLogger("house")
+
+READY_S = 60.0
+"""How long a member may take until it serves."""
+_STOP_S = 5.0
+
+Work = Callable[[Member, Callable[[str], None]], int]
+"""In the fork: be this member; it tells an empty text once it serves, or why it cannot."""
+
+
+class Staff:
+    """Processes by member."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._working: dict[int, Member] = {}
+        self._backoff = Backoff()
+        self._restart_at: dict[str, float] = {}
+        self._wanted: dict[str, Member] = {}
+
+    def change(self, wanted: Mapping[str, Member]) -> dict[int, Member]:
+        """End who is not wanted, or not as they are, and start who is missing.
+
+        Returns the pipes on which those who were started tell how it went; see `heard`.
+        """
+        leaving = [pid for pid, member in self._working.items() if wanted.get(member.name) != member]
+        self._end(leaving)
+        self._restart_at = {name: at for name, at in self._restart_at.items() if self._wanted[name] == wanted.get(name)}
+        self._wanted = dict(wanted)
+        here = {member.name for member in self._working.values()} | set(self._restart_at)
+        return {self._start(member): member for name, member in wanted.items() if name not in here}
+
+    def _start(self, member: Member) -> int:
+        reading, writing = os.pipe()
+
+        def run() -> int:
+            os.close(reading)
+            return self._work(member, partial(_tell, writing))
+
+        self._working[fork(run)] = member
+        os.close(writing)
+        return reading
+
+    def mend(self) -> None:
+        """Start again what has died, more slowly each time it dies young."""
+        now = time.monotonic()
+        for pid in ended(self._working):
+            gone = self._working.pop(pid).name
+            self._restart_at[gone] = now + self._backoff.delay(gone)
+            log.error("%s died; it starts again in %.1f s", gone, self._restart_at[gone] - now)
+        for name in [name for name, at in self._restart_at.items() if at <= now]:
+            del self._restart_at[name]
+            os.close(self._start(self._wanted[name]))
+
+    def stop(self) -> None:
+        """End everybody."""
+        self._end(list(self._working))
+
+    def _end(self, pids: list[int]) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+        left, deadline = set(pids), time.monotonic() + _STOP_S
+        while left and time.monotonic() < deadline:
+            left -= set(ended(left))
+            time.sleep(0.005)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+            reap(pid)
+        for pid in pids:
+            del self._working[pid]
+
+
+def heard(pipe: int) -> str:
+    """Why a member that has just told cannot serve; "" when it does. Closes the pipe."""
+    told = os.read(pipe, select.PIPE_BUF)
+    os.close(pipe)
+    if not told:
+        return "it ended while it was starting; see the log"
+    return told.decode(errors="replace").strip()
+
+
+def await_ready(starting: Mapping[int, Member]) -> None:
+    """Wait until everybody serves.
+
+    Raises:
+        CrewError: somebody cannot, or not in time.
+    """
+    waiting, deadline = dict(starting), time.monotonic() + READY_S
+    while waiting:
+        ready, _, _ = select.select(list(waiting), [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            late = ", ".join(member.name for member in waiting.values())
+            raise CrewError(f"not ready after {READY_S:.0f} s: {late}")
+        for pipe in ready:
+            member = waiting.pop(pipe)
+            if why := heard(pipe):
+                raise CrewError(f"{member.name}: {why}")
+
+
+def _tell(pipe: int, why_not: str) -> None:
+    # Fewer bytes than a pipe takes at once, so that all of it is there when there is something to read.
+    os.write(pipe, why_not.encode()[: select.PIPE_BUF - 1] + b"\n")

@@ -1,0 +1,199 @@
+"""Servers and hosts join a crew that runs, with what they were granted, and leave it without a trace but the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bus.caller import Caller, new_call_id, open_caller
+from bus.connect import connect
+from bus.errors import BusError, CallFailed, StoreRefused
+from bus.registry import cards
+from contracts.base import Model
+from contracts.config import Joining, ServerConfig
+from contracts.repository import ListParams, ListResult
+from orchestrator import house as houses
+from orchestrator.house_start import HouseFailed
+from tests.cli.conftest import Podium
+
+AGENT = '''"""Greets."""
+
+from pathlib import Path
+
+from contracts.base import Model
+from contracts.manifest import Manifest
+from servers.specialist import Call, Room, tool
+
+
+class GreetParams(Model):
+    name: str
+
+
+class GreetResult(Model):
+    greeting: str
+
+
+class Greeter:
+    manifest = Manifest(name="greeter", title="Greeter", description="Greets.")
+
+    def __init__(self, room: Room) -> None:
+        pass
+
+    @tool(read_only=True)
+    async def greet(self, params: GreetParams, call: Call) -> GreetResult:
+        """Greet somebody; a path is greeted with what stands in it."""
+        path = Path(params.name)
+        return GreetResult(greeting=path.read_text() if path.is_absolute() else f"Hello, {params.name}!")
+'''
+
+
+class GreetParams(Model):
+    name: str
+
+
+class GreetResult(Model):
+    greeting: str
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Path:
+    file = tmp_path / "agents" / "greeter.py"
+    file.parent.mkdir()
+    file.write_text(AGENT, encoding="utf-8")
+    return file
+
+
+@asynccontextmanager
+async def speaking(podium: Podium, host: Joining) -> AsyncGenerator[Caller]:
+    """A host that has joined the house that is up."""
+    found = await houses.status(podium.state)
+    assert found is not None
+    async with houses.joined(podium.state, host):
+        async with connect(podium.state, found.url, f"host_{host.name}") as bus, open_caller(bus) as caller:
+            yield caller
+
+
+async def greet(caller: Caller, name: str) -> str:
+    params = GreetParams(name=name)
+    return (await caller.call("greeter", "greet", params, GreetResult, call_id=new_call_id())).greeting
+
+
+async def names(podium: Podium) -> set[str]:
+    found = await houses.status(podium.state)
+    assert found is not None
+    async with connect(podium.state, found.url, "auditor") as bus:
+        return {card.manifest.name for card in await cards(bus)}
+
+
+async def gone(podium: Podium, name: str) -> None:
+    """Wait until the registry has forgotten `name`."""
+    with anyio.fail_after(30):
+        while name in await names(podium):
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_an_agent_that_joins_is_called_by_a_host_and_leaves_with_its_connection(
+    kept: Podium, agent: Path
+) -> None:
+    """One file becomes a member of a crew that runs; it is in the registry as long as somebody holds it there."""
+    server = Joining(name="greeter", server=ServerConfig(agent=str(agent)))
+    async with houses.joined(kept.state, server):
+        assert "greeter" in await names(kept)
+        async with speaking(kept, Joining(name="cursor")) as caller:
+            assert await greet(caller, "Ada") == "Hello, Ada!"
+    await gone(kept, "greeter")
+
+
+async def test_an_agent_reads_only_the_files_it_was_granted(kept: Podium, agent: Path, tmp_path: Path) -> None:
+    """The kernel holds its process: a granted folder is open to it, its neighbour is not."""
+    for folder in ("granted", "closed"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "note").write_text(folder, encoding="utf-8")
+    scopes = (f"files:read:{tmp_path / 'granted'}",)
+    server = Joining(name="greeter", server=ServerConfig(agent=str(agent), scopes=scopes))
+    async with houses.joined(kept.state, server), speaking(kept, Joining(name="cursor")) as caller:
+        assert await greet(caller, str(tmp_path / "granted" / "note")) == "granted"
+        with pytest.raises(CallFailed, match="PermissionError"):
+            await greet(caller, str(tmp_path / "closed" / "note"))
+
+
+async def test_a_host_keeps_to_what_it_asked_for(kept: Podium) -> None:
+    """What a gateway gave up when it joined, the broker refuses to carry for it."""
+    async with speaking(kept, Joining(name="narrow", calls=("repository.outline",))) as caller:
+        with pytest.raises(StoreRefused):
+            await caller.call("repository", "list", ListParams(run="r-aaaa"), ListResult, call_id=new_call_id())
+
+
+async def test_a_host_is_not_granted_the_server_that_holds_the_keys(kept: Podium) -> None:
+    """`*` means every server without a key; asking for more is refused with what it was."""
+    with pytest.raises(HouseFailed, match=r"host cursor was not granted model\.complete"):
+        async with houses.joined(kept.state, Joining(name="cursor", calls=("model.complete",))):
+            pass
+
+
+async def test_two_gateways_of_one_host_share_its_identity_but_not_with_other_rights(kept: Podium) -> None:
+    """The same wish joins again; another one is refused, for an identity has one set of rights."""
+    async with houses.joined(kept.state, Joining(name="code")), speaking(kept, Joining(name="code")):
+        with pytest.raises(HouseFailed, match="host code is here already, with other rights"):
+            async with houses.joined(kept.state, Joining(name="code", calls=("repository.list",))):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def broken(", "was never closed"),
+        ("x = 1\n", "expected one class with a `manifest`, found 0"),
+        (AGENT.replace('"Greets.")', '"Greets.", calls=("repository.read",))'), "needs repository.read"),
+    ],
+)
+async def test_an_agent_that_cannot_serve_says_why(kept: Podium, agent: Path, source: str, said: str) -> None:
+    """Whoever had it join hears the reason, and the crew goes on without it."""
+    agent.write_text(source, encoding="utf-8")
+    with pytest.raises(HouseFailed) as refused:
+        async with houses.joined(kept.state, Joining(name="greeter", server=ServerConfig(agent=str(agent)))):
+            pass
+    assert said in str(refused.value)
+    assert "repository" in await names(kept)
+
+
+async def test_a_name_that_is_taken_is_refused(kept: Podium, agent: Path) -> None:
+    """Nobody joins under the name of a member."""
+    with pytest.raises(HouseFailed, match="there is a server model in the crew already"):
+        async with houses.joined(kept.state, Joining(name="model", server=ServerConfig(agent=str(agent)))):
+            pass
+
+
+async def test_the_identity_of_a_host_that_left_is_refused(kept: Podium) -> None:
+    """With the last gateway of a host its rights go, too."""
+    async with speaking(kept, Joining(name="gone")):
+        pass
+    found = await houses.status(kept.state)
+    assert found is not None
+    with pytest.raises(BusError):
+        async with connect(kept.state, found.url, "host_gone"):
+            pass
+
+
+def test_a_persons_own_crew_file_is_taken_up_by_the_house_that_runs(fresh: Podium, agent: Path) -> None:
+    """Its servers are started with the house; reading it again starts and ends what changed."""
+    fresh.crew.write_text(f'[servers.greeter]\nagent = "{agent}"\n', encoding="utf-8")
+    assert fresh("up").code == 0
+    assert "greeter" in listed(fresh)
+
+    fresh.crew.write_text("", encoding="utf-8")
+    anyio.run(houses.reload, fresh.state)
+    anyio.run(gone, fresh, "greeter")
+
+    fresh.crew.write_text("[servers.nobody]\n", encoding="utf-8")
+    with pytest.raises(HouseFailed, match="nobody is no server of Podium's"):
+        anyio.run(houses.reload, fresh.state)
+    assert "repository" in listed(fresh)
+
+
+def listed(podium: Podium) -> set[str]:
+    return {card["manifest"]["name"] for card in podium("agents", "--json").document}
