@@ -13,6 +13,19 @@ FRESH_S = 1.0
 """How long a reader goes by what it has read; the broker knows of a change at once."""
 
 
+async def grants_of(bus: Bus, caller: str) -> frozenset[str]:
+    """What `caller` may call now: `server.tool`, or `server.*`.
+
+    Raises:
+        BusUnavailable: nobody can say.
+    """
+    return (await _grants(bus)).get(caller, frozenset())
+
+
+async def _grants(bus: Bus) -> dict[str, frozenset[str]]:
+    return {name: frozenset(json.loads(calls)) for name, calls in (await bus.entries(GRANTS_BUCKET)).items()}
+
+
 class LiveGrants:
     """Grants by caller, as one server sees them."""
 
@@ -29,8 +42,7 @@ class LiveGrants:
         """
         if anyio.current_time() - self._read_at < FRESH_S and self._known(caller, tool):
             return True
-        entries = await self._bus.entries(GRANTS_BUCKET)  # whoever is refused may have been granted it just now
-        self._calls = {name: frozenset(json.loads(calls)) for name, calls in entries.items()}
+        self._calls = await _grants(self._bus)  # whoever is refused may have been granted it just now
         self._read_at = anyio.current_time()
         return self._known(caller, tool)
 

@@ -14,6 +14,7 @@ import anyio
 from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import modern_error_data, serve_one
+from mcp.server.session import ServerSession
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
@@ -26,6 +27,11 @@ from bus.wire import INVALID_REQUEST, JsonObject, as_object, error_response, res
 log = logging.getLogger(__name__)
 
 _TRANSPORT = TransportContext(kind="nats", can_send_request=False)
+
+
+def connection_state(session: ServerSession) -> dict[str, Any]:
+    """What a handler may keep for as long as its client's connection lasts."""
+    return session._connection.state  # pyright: ignore[reportPrivateUsage] - the session has no public way to it
 
 
 @dataclass

@@ -36,7 +36,7 @@ class CallRecord(Model):
     step: str = ""
     parent: str = Field(default="", description="The call on whose behalf it was made, if any.")
     caller: Name
-    server: Name
+    server: str
     tool: str
     called_at: UtcTime
     params_sha256: Sha256

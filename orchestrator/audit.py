@@ -16,10 +16,11 @@ from pydantic import ValidationError
 
 from bus.bus import Bus, Stored
 from bus.errors import InvalidMessage
-from bus.subjects import CallSubject
+from bus.subjects import CallSubject, untoken
 from bus.wire import JsonObject, as_object, correlation_of, failure_of, parse
 from contracts.base import Sha256, sha256
-from contracts.ledger import CallRecord, server_stream
+from contracts.failure import Failure
+from contracts.ledger import RUNS_STREAM, CallRecord, server_stream
 from contracts.spending import Spending
 from orchestrator.seals import Seals
 
@@ -45,9 +46,37 @@ class Exchange:
 async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
     """The calls to `servers`, of one run or (without `run`) of all."""
     found, foreign = await exchanges(bus, servers)
-    records = [record for each in found if (record := record_of(each))]
+    denied, unsealed = await refusals(bus)
+    records = [record for each in found if (record := record_of(each))] + denied
+    records.sort(key=lambda record: record.called_at)
+    foreign += unsealed
     # What an unsealed call says of its run proves nothing, so it is shown whatever run is asked for.
     return Audit(tuple(each for each in records if run in ("", each.run) or not each.sealed), foreign)
+
+
+async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
+    """What hosts asked for and were not granted, as their gateways wrote it down; and how many notes nobody sealed."""
+    seals, found, foreign = Seals(bus), list[CallRecord](), 0
+    async for kept in bus.history(RUNS_STREAM, "refused.>"):
+        _, host, server, tool, call_id = kept.subject.split(".")
+        if await seals.sealed_by(kept) != host:
+            foreign += 1
+            continue
+        asked = as_object(as_object(_read(kept).get("params")).get("arguments"))
+        found.append(
+            CallRecord(
+                call_id=call_id,
+                caller=host,
+                server=untoken(server),
+                tool=untoken(tool),
+                called_at=kept.stored_at,
+                params_sha256=_digest(asked),
+                seq=kept.seq,
+                outcome="denied",
+                failure=Failure(kind="denied", message="not granted to this host"),
+            )
+        )
+    return found, foreign
 
 
 async def exchanges(bus: Bus, servers: Iterable[str]) -> tuple[tuple[Exchange, ...], int]:

@@ -102,6 +102,7 @@ class Crew:
             return replace(self, present=(*self.present, joining))
         if any(member.name == joining.name for member in self.members):
             raise CrewError(f"there is a server {joining.name} in the crew already")
+        _check_name(joining.name)
         fresh = Member(name=joining.name, **joining.server.model_dump())
         if fresh.own:
             raise CrewError(f"{joining.name}: neither an agent's file nor a command nor a URL to start it by")
@@ -146,6 +147,11 @@ def _expanded(call: str, keyless: tuple[str, ...]) -> tuple[str, ...]:
     return keyless if call == EVERY_SERVER else (call,)
 
 
+def _check_name(server: str) -> None:
+    if "__" in server:
+        raise CrewError(f"{server}: hosts see SERVER__TOOL, so a server's name has no two underscores side by side")
+
+
 def host_identity(name: str) -> str:
     """Under which identity a host's calls are made."""
     return f"host_{name}"
@@ -165,6 +171,7 @@ def read_crew(shipped: Path, own: Path | None = None) -> Crew:
         except (OSError, ValueError) as wrong:
             raise CrewError(f"{path}: {wrong}") from wrong
         for name, one in config.servers.items():
+            _check_name(name)
             servers[name] = member = Member(name=name, **one.model_dump())
             if member.own != (name in CLASSES):
                 why = (

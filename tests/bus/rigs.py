@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -14,12 +16,13 @@ from bus.grants import SERVE, Grant, permissions, results_consumer
 from bus.identity import load_identity
 from bus.memory import MemoryBroker
 from bus.provision import provision
-from contracts.ledger import server_stream
+from contracts.ledger import GRANTS_BUCKET, server_stream
 
 CREW = (
     Grant("operator", operates=True),
     Grant("orchestrator", calls=("echo.*",), decides_runs=True, decides_gates=True, reads_ledger=("echo",)),
     Grant("meddler", calls=("echo.*",)),
+    Grant("host_desk", calls=("echo.say", "echo.count", "echo.wait"), hosts=True, decides_gates=True),
     Grant("echo", serves=True),
     Grant("other", serves=True, calls=("echo.say",)),
 )
@@ -39,6 +42,7 @@ class MemoryRig:
     def __init__(self) -> None:
         self.broker = MemoryBroker()
         for grant in CREW:
+            self.broker.keys[GRANTS_BUCKET, grant.name] = (json.dumps(grant.calls).encode(), math.inf)
             if grant.serves:
                 stream = server_stream(grant.name)
                 self.broker.add_consumer(stream, SERVE, f"call.{grant.name}.>")

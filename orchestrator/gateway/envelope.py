@@ -1,0 +1,71 @@
+"""A host's request as the crew gets it: with the host's own envelope, or one made for it (specification, `_meta`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+    ProgressNotification,
+    server_notification_adapter,
+)
+
+from bus.mcp_sdk import connection_state
+from bus.wire import PROTOCOL_VERSION, JsonObject, as_object
+
+Context = ServerRequestContext[Any, Any]
+
+_OURS = "io.podium/"
+"""A host does not say to which run a call belongs."""
+
+_LEVEL = "logging level"
+
+
+def for_the_crew(ctx: Context) -> JsonObject:
+    """The request's parameters; the envelope is made where the host is of the handshake era and sends none."""
+    params = dict(ctx.params or {})
+    meta = {key: value for key, value in as_object(params.get("_meta")).items() if not key.startswith(_OURS)}
+    if not is_modern(ctx):
+        meta = {**_envelope(ctx), **{key: meta[key] for key in ("traceparent",) if key in meta}}
+    return {**params, "_meta": meta}
+
+
+def is_modern(ctx: Context) -> bool:
+    """Whether the host speaks the crew's own revision."""
+    return ctx.protocol_version >= PROTOCOL_VERSION  # revisions are dates
+
+
+def _envelope(ctx: Context) -> JsonObject:
+    client, capabilities = ctx.session.client_params, ctx.session.client_capabilities
+    about = client.client_info.model_dump(by_alias=True, mode="json", exclude_none=True) if client else {}
+    able = capabilities.model_dump(by_alias=True, mode="json", exclude_none=True) if capabilities else {}
+    level = str(connection_state(ctx.session).get(_LEVEL, "info"))
+    return {
+        PROTOCOL_VERSION_META_KEY: PROTOCOL_VERSION,
+        CLIENT_INFO_META_KEY: about,
+        CLIENT_CAPABILITIES_META_KEY: able,
+        LOG_LEVEL_META_KEY: level,
+    }
+
+
+def set_level(ctx: Context, level: str) -> None:
+    """What a host of the handshake era wants to hear of; kept for its session (`logging/setLevel`)."""
+    connection_state(ctx.session)[_LEVEL] = level
+
+
+async def pass_on(ctx: Context, notification: JsonObject) -> None:
+    """Send the host a notification that belongs to its request.
+
+    Raises:
+        ValidationError: it is no notification that a server sends.
+    """
+    told = {"method": notification.get("method"), "params": notification.get("params")}
+    match server_notification_adapter.validate_python(told):
+        case ProgressNotification(params=at):
+            await ctx.session.report_progress(at.progress, at.total, at.message)
+        case other:
+            await ctx.session.send_notification(other, ctx.request_id)

@@ -1,0 +1,57 @@
+"""What a host is offered: names that tell which server a tool belongs to, and what its grant covers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+
+from bus.wire import JsonObject, as_object
+from contracts.manifest import Card
+
+SEPARATOR = "__"
+"""Between server and tool; no server's name has it, so that the first one tells."""
+
+
+def exposed(server: str, tool: str) -> str:
+    """Under which name a host finds a server's tool."""
+    return f"{server}{SEPARATOR}{tool}"
+
+
+def parted(name: str) -> tuple[str, str]:
+    """(server, tool) of a name that `exposed` gave; without a separator, no server."""
+    server, found, tool = name.partition(SEPARATOR)
+    return (server, tool) if found else ("", name)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a person wants a host to see of what it was granted."""
+
+    only: frozenset[str] = frozenset()
+    """Servers; none means all."""
+    read_only: bool = False
+
+    def keeps(self, server: str) -> bool:
+        """Whether `server` is to be seen at all."""
+        return not self.only or server in self.only
+
+    def takes(self, server: str, definition: JsonObject) -> bool:
+        """Whether a tool, as its server defines it, is to be seen."""
+        read_only = as_object(definition.get("annotations")).get("readOnlyHint") is True
+        return self.keeps(server) and (read_only or not self.read_only)
+
+    def calls(self, crew: Iterable[Card]) -> tuple[str, ...]:
+        """What of its grant the host keeps, for the broker to enforce; nothing means all of it."""
+        if not self.only and not self.read_only:
+            return ()
+        cards = {card.manifest.name: card for card in crew if self.keeps(card.manifest.name)}
+        if not self.read_only:
+            return tuple(f"{server}.*" for server in sorted(cards))
+        return tuple(
+            f"{server}.{tool.name}" for server, card in sorted(cards.items()) for tool in card.tools if tool.read_only
+        )
+
+
+def granted(calls: Set[str], server: str, tool: str) -> bool:
+    """Whether `calls` (`server.tool`, `server.*`) cover a tool."""
+    return not {f"{server}.{tool}", f"{server}.*"}.isdisjoint(calls)
