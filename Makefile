@@ -2,17 +2,20 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo test lint format types bench docs lock clean ready
+.PHONY: help demo test conformance lint format types bench docs lock clean ready
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-8s %s\n' "$$name" "$$what"; done
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 demo: ready ## Watch a real bug of a small project being repaired (no API key, under a minute)
 	@$(BIN)/podium demo
 
 test: ready ## Run the test suite
 	@$(BIN)/python -m pytest
+
+conformance: ready ## Score our conformance server with the official MCP suite (needs npm)
+	@$(BIN)/python -m tests.conformance
 
 lint: ready ## Check style, formatting and the dependency rule
 	@$(BIN)/ruff check
