@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import anyio
 from mcp.server.session import ServerSession
-from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
 from mcp.shared.subscriptions import event_to_notification
+
+from bus.mcp_sdk import connection_state
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,14 @@ class Changes:
         """See `mcp.server.subscriptions.SubscriptionBus`."""
         return self._listening.subscribe(listener)
 
+    def watch(self, session: ServerSession, uri: str) -> None:
+        """Tell this session when that resource is updated (`resources/subscribe`)."""
+        _watched(session).add(uri)
+
+    def unwatch(self, session: ServerSession, uri: str) -> None:
+        """No more."""
+        _watched(session).discard(uri)
+
     def remember(self, session: ServerSession) -> None:
         """Tell this session, too; it is one that cannot listen."""
         self._sessions.append(session)
@@ -35,8 +45,14 @@ class Changes:
         """Tell everybody; a session that does not take it any more is forgotten."""
         await self._listening.publish(event)
         for session in list(self._sessions):
+            if isinstance(event, ResourceUpdated) and event.uri not in _watched(session):
+                continue
             try:
                 await session.send_notification(event_to_notification(event, {}))
             except (anyio.BrokenResourceError, anyio.ClosedResourceError) as gone:
                 log.info("a session is gone: %r", gone)
                 self._sessions.remove(session)
+
+
+def _watched(session: ServerSession) -> set[str]:
+    return connection_state(session).setdefault("watched resources", set[str]())

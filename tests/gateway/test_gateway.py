@@ -22,7 +22,7 @@ from tests.bus.echo import Echo, served
 from tests.bus.rigs import Rig
 
 HOST = "host_desk"
-ERAS: tuple[ConnectMode, ...] = ("2026-07-28", "legacy")
+ERAS: tuple[ConnectMode, ...] = ("auto", "legacy")
 
 
 @pytest.fixture(params=ERAS)
