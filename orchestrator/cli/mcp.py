@@ -17,6 +17,7 @@ from bus.connect import connect
 from bus.errors import BusError
 from bus.registry import cards
 from contracts.config import Joining
+from orchestrator.cli.mcp_install import install
 from orchestrator.cli.shared import AUDITOR, start
 from orchestrator.cli.trouble import trouble
 from orchestrator.gateway.gateway import Gateway
@@ -45,6 +46,9 @@ def mcp(ctx: click.Context, host: str, only: str | None, read_only: bool) -> Non
     """
     if ctx.invoked_subcommand is None:
         start(_serve_stdio, host, Terms(frozenset(filter(None, (only or "").split(","))), read_only))
+
+
+mcp.add_command(install)
 
 
 async def _serve_stdio(host: str, terms: Terms) -> None:
