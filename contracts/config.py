@@ -23,7 +23,10 @@ class Grant(Model):
 
 
 class ServerConfig(Grant):
-    """`[servers.NAME]`: what a server may do, and how it is started where it is not one of Podium's own."""
+    """`[servers.NAME]`: what a server may do, and how it is started where it is not one of Podium's own.
+
+    Without a way to start it, the grant is for whoever joins under that name (`podium serve`).
+    """
 
     agent: str = Field(default="", description="An agent of one's own: a Python file, see docs/adding-an-agent.md.")
     command: tuple[str, ...] = Field(default=(), description="Any MCP server on stdio: program and arguments.")
@@ -53,6 +56,12 @@ class CrewConfig(Model):
     hosts: dict[Name | Literal["*"], HostConfig] = Field(
         default={}, description="`*` stands for every host that is not named."
     )
+
+    def over(self, other: Self) -> Self:
+        """Both; of what stands in both, this one's entry."""
+        return self.model_copy(
+            update={"servers": {**other.servers, **self.servers}, "hosts": {**other.hosts, **self.hosts}}
+        )
 
 
 class Joining(Model):

@@ -20,6 +20,7 @@ COMMANDS = {
     "stats": ("orchestrator.cli.stats:stats", "Show what runs came to: calls, tokens, cost, times."),
     "rework": ("orchestrator.cli.rework:rework", "Say how much people changed before they merged."),
     "agents": ("orchestrator.cli.agents:agents", "Show the crew: tools, scopes, liveness."),
+    "new-agent": ("orchestrator.cli.new_agent:new_agent", "Begin an agent of your own: one file, and its test."),
     "mcp": ("orchestrator.cli.mcp:mcp", "Offer the crew's tools to an MCP host."),
     "audit": ("orchestrator.cli.audit:audit", "Read the ledger: who called what, with what result."),
     "up": ("orchestrator.cli.up:up", "Keep broker and crew running between commands."),

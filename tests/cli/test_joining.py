@@ -161,6 +161,15 @@ async def test_an_agent_that_cannot_serve_says_why(kept: Podium, agent: Path, so
     assert "repository" in await names(kept)
 
 
+async def test_what_the_crew_file_grants_a_name_holds_for_whoever_joins_under_it(fresh: Podium, agent: Path) -> None:
+    """A grant can stand before the server is there; it is served with it."""
+    agent.write_text(AGENT.replace('"Greets.")', '"Greets.", calls=("repository.read",))'), encoding="utf-8")
+    fresh.crew.write_text('[servers.greeter]\ncalls = ["repository.read"]\n', encoding="utf-8")
+    assert fresh("up").code == 0
+    async with houses.joined(fresh.state, Joining(name="greeter", server=ServerConfig(agent=str(agent)))):
+        assert "greeter" in await names(fresh)
+
+
 async def test_a_name_that_is_taken_is_refused(kept: Podium, agent: Path) -> None:
     """Nobody joins under the name of a member."""
     with pytest.raises(HouseFailed, match="there is a server model in the crew already"):
@@ -189,8 +198,8 @@ def test_a_persons_own_crew_file_is_taken_up_by_the_house_that_runs(fresh: Podiu
     anyio.run(houses.reload, fresh.state)
     anyio.run(gone, fresh, "greeter")
 
-    fresh.crew.write_text("[servers.nobody]\n", encoding="utf-8")
-    with pytest.raises(HouseFailed, match="nobody is no server of Podium's"):
+    fresh.crew.write_text('[servers.model]\ncommand = ["cat"]\n', encoding="utf-8")
+    with pytest.raises(HouseFailed, match="model is Podium's own"):
         anyio.run(houses.reload, fresh.state)
     assert "repository" in listed(fresh)
 
