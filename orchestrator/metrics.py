@@ -16,6 +16,7 @@ from contracts.run import (
     GateClosedEvent,
     GateDecidedEvent,
     GateOpenedEvent,
+    ReworkMeasuredEvent,
     RunResumedEvent,
     StepFinishedEvent,
     StepStartedEvent,
@@ -30,7 +31,8 @@ _ROUND = re.compile(r"(?:propose|write-tests|write-code)/([0-9]+)")
 
 
 def measure(events: Sequence[Event]) -> Metrics:
-    """Where the time went, and what was asked of whom."""
+    """Where the time went, and what was asked of whom, until the end; what is noted afterwards takes no time."""
+    events = [event for event in events if not isinstance(event.what, ReworkMeasuredEvent)]
     spent: dict[Cause, float] = {"tools": 0.0, "human": 0.0, "down": 0.0, "overhead": 0.0}
     steps: dict[str, float] = {}
     ready: float | None = None
