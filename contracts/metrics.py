@@ -49,7 +49,10 @@ class Metrics(Model):
     human_s: float = Field(default=0.0, description="A gate waited for a person.")
     down_s: float = Field(default=0.0, description="No orchestrator worked on the run.")
     overhead_s: float = Field(default=0.0, description="Everything else: the orchestration itself.")
-    ready_s: float = Field(default=0.0, description="Up to now or the end, without waiting for people and down time.")
+    ready_s: float = Field(
+        default=0.0,
+        description="Until the first handoff gate, else the end or now, without waiting for people and down time.",
+    )
     calls: tuple[AgentCalls, ...] = ()
     steps: tuple[StepTime, ...] = ()
     rounds: int = Field(default=0, description="Rounds of proposing or writing begun.")
