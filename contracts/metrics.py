@@ -14,7 +14,9 @@ class AgentCalls(Model):
     agent: Name
     calls: int
     failed: int
-    seconds: float = Field(description="Wall seconds from intent to answer, summed over its calls.")
+    seconds: float = Field(
+        description="Wall seconds of its calls from intent to answer, summed, without people's waiting and down time."
+    )
 
 
 class CallCount(Model):

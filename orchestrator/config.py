@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +15,9 @@ from contracts.config import GatesConfig, ModelsConfig, ProjectConfig
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
 from contracts.spending import Allowance
 from contracts.workflow import Workflow
+from orchestrator.ceilings import ALWAYS
 from orchestrator.errors import ConfigError
+from orchestrator.metrics import agent_of
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """What ships with Podium."""
@@ -112,7 +113,7 @@ def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
     """`workflow` with the project's budgets.
 
     Raises:
-        ConfigError: they name an agent that no workflow has.
+        ConfigError: they name an agent that no workflow has, or one that no limit holds.
     """
     budgets = project.budgets
     given = {name: found for name in type(budgets).model_fields if (found := getattr(budgets, name)) is not None}
@@ -120,10 +121,7 @@ def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
     if budgets.model is not None:
         given["model"] = _over(workflow.budgets.model, budgets.model)
     if budgets.agents is not None:
-        known = {
-            "orchestrator",
-            *(tool.partition(".")[0] for name in workflows() for tool in _tools(load_workflow(name))),
-        }
+        known = _agents()
         if unknown := sorted(set(budgets.agents) - known):
             where = f"budgets.agents.{unknown[0]}"
             raise ConfigError(PROJECT_FILE, where, "there is no such agent", f"There are: {', '.join(sorted(known))}.")
@@ -132,8 +130,10 @@ def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
     return workflow.model_copy(update={"fix_rounds": rounds, "budgets": workflow.budgets.model_copy(update=given)})
 
 
-def _tools(workflow: Workflow) -> Iterator[str]:
-    return (tool for step in workflow.steps for tool in step.uses)
+def _agents() -> set[str]:
+    """Who can have a budget: whoever is asked in some workflow, as far as a limit can hold them."""
+    asked = {tool.partition(".")[0] for name in workflows() for step in load_workflow(name).steps for tool in step.uses}
+    return {agent_of(server) for server in asked} - ALWAYS
 
 
 def _over(before: Allowance | None, given: Allowance) -> Allowance:

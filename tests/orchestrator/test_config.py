@@ -135,8 +135,13 @@ def test_a_projects_budgets_change_what_they_name_and_nothing_else() -> None:
     assert tuned.agents["test_writer"].tokens == 9
 
 
-def test_a_budget_for_an_agent_that_does_not_exist_is_an_error() -> None:
-    """A role is no agent: a limit that would hold nobody is not taken."""
-    budgets = BudgetsConfig.model_validate({"agents": {"writer": {"calls": 0}}})
-    with pytest.raises(ConfigError, match="code_writer"):
+@pytest.mark.parametrize("name", ["writer", "code-writer", "model", "workspace"])
+def test_a_budget_that_would_hold_nobody_is_an_error_that_says_who_can_have_one(name: str) -> None:
+    """A role is no agent; what a model costs is its asker's; and whoever tidies up is never refused."""
+    budgets = BudgetsConfig.model_validate({"agents": {name: {"calls": 0}}})
+    with pytest.raises(ConfigError) as caught:
         config.tuned(load_workflow("fix-bug"), ProjectConfig(budgets=budgets))
+    assert caught.value.key == f"budgets.agents.{name}"
+    assert caught.value.way_out == (
+        "There are: code_writer, orchestrator, repository, static_analyzer, test_runner, test_writer."
+    )
