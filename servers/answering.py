@@ -42,6 +42,7 @@ class BusCall:
     run: str
     step: str
     _report: Callable[[float, float | None, str], Awaitable[None]]
+    attempt: int = 1
     _nested: Counter[str] = field(default_factory=Counter[str])
 
     @classmethod
@@ -55,7 +56,7 @@ class BusCall:
                 told: JsonObject = {"progressToken": token, "progress": done, "total": total, "message": message}
                 await notify("notifications/progress", {key: value for key, value in told.items() if value is not None})
 
-        return cls(incoming.call_id, incoming.caller, about.run, about.step, report)
+        return cls(incoming.call_id, incoming.caller, about.run, about.step, report, incoming.attempt)
 
     @classmethod
     def local(cls, report: Callable[[float, float | None, str], Awaitable[None]]) -> BusCall:
