@@ -18,7 +18,13 @@ from contracts.ledger import server_stream
 
 CREW = (
     Grant("operator", operates=True),
-    Grant("orchestrator", calls=("echo.*",), decides_runs=True, decides_gates=True, reads_ledger=("echo",)),
+    Grant(
+        "orchestrator",
+        calls=("echo.*", "other.*"),
+        decides_runs=True,
+        decides_gates=True,
+        reads_ledger=("echo", "other"),
+    ),
     Grant("meddler", calls=("echo.*",)),
     Grant("echo", serves=True),
     Grant("other", serves=True, calls=("echo.say",)),
