@@ -78,6 +78,7 @@ def test_a_run_outlives_its_crew_and_its_broker(fresh: Podium, project: Project,
         done = process.end()
 
     assert done.code == 0, done.err
+    assert fresh("replay", "last", "--json").document["verdict"] == "identical", "also what was asked before the kill"
     assert done.document["bundle"]["after"]["counts"]["passed"] == 4
     assert {call["outcome"] for call in calls_of(fresh, run_of(fresh))} == {"ok"}
     assert fresh("down").code == 0

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bus.wire import response
+from contracts.base import sha256
 from contracts.bundle import Bundle
 from contracts.failure import Failure
 from contracts.gate import GateDecision, GateRequest
@@ -341,6 +342,18 @@ async def test_an_answer_that_was_changed_in_the_file_counts_for_nothing(kept: K
     where, recorded, replayed = await diverged(changed)
     assert (where, bool(recorded), replayed) == ("reproduce/tests", True, "")
     assert (await replay(changed)).foreign == 1
+
+
+async def test_an_event_and_a_decision_that_nobody_entitled_stored_have_no_place(kept: KeptStage) -> None:
+    """The run is replayed to its end without them; that they stand there is a divergence all the same."""
+    await kept.run()
+    forger = kept.broker.connect("code_writer")
+    await forger.store(f"run.{RUN}.resumed", b"{}")
+    where, recorded, replayed = await diverged(await kept.recording())
+    assert (where, recorded, replayed) == (f"run.{RUN}.resumed", "", sha256(b"{}"))
+    kept.broker.streams["LEDGER_runs"].pop()
+    await forger.store(f"gate.{RUN}.plan.decision", b"{}")
+    assert (await diverged(await kept.recording()))[0] == f"gate.{RUN}.plan.decision"
 
 
 async def test_an_answer_its_own_server_replaced_is_seen_by_its_digest(kept: KeptStage) -> None:
