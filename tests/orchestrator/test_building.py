@@ -8,6 +8,7 @@ import pytest
 
 from contracts.bundle import Bundle
 from contracts.code_writer import WriteParams
+from contracts.diff import make
 from contracts.failure import Failure
 from contracts.gate import GateDecision, GateRequest
 from contracts.gate_policy import HUMAN, GatePolicy, Policy
@@ -20,6 +21,7 @@ from tests.orchestrator.stage import AUTO_ALL, Stage
 from tests.orchestrator.test_gates import ScriptedDesk
 
 NOTHING_BEFORE: list[str] = []
+EDIT = make("new.py", None, "2\n")
 PATCHES = AUTO_ALL.model_copy(update={"patches": HUMAN})
 
 
@@ -223,8 +225,7 @@ async def test_a_rejected_change_is_taken_back_and_all_of_it_written_again(stage
 async def test_a_diff_a_person_edited_is_what_goes_on(stage: Stage) -> None:
     """It takes the place of everything that was written, and is theirs in the history."""
     make_site(stage)
-    edit = "diff --git a/new.py b/new.py\nnew file mode 100644\n--- /dev/null\n+++ b/new.py\n@@ -0,0 +1 @@\n+2\n"
-    outcome = await build(stage, PATCHES, said("modify", diff=edit))
+    outcome = await build(stage, PATCHES, said("modify", diff=EDIT))
     assert outcome.exit_code == 0, outcome.state.reason
     bundle = bundle_of(stage)
     assert [commit.agent for commit in bundle.commits] == ["person"]
@@ -233,24 +234,35 @@ async def test_a_diff_a_person_edited_is_what_goes_on(stage: Stage) -> None:
 
 
 async def test_an_edited_diff_that_loses_the_tests_is_for_a_person_to_keep(stage: Stage) -> None:
-    """What is not simply better is asked about, also where a person wrote it."""
-    crew = make_site(stage)
+    """What is not simply better is asked about, also where a person wrote it; their no goes to the next round."""
+    crew = make_site(stage, texts={"tests/test_new.py": ["t\n", "t\n"], "new.py": ["2\n", "2\n"]})
     crew.verdict = lambda tree: suite(
         {OTHER: "passed"} if "tests/test_new.py" not in tree else {OTHER: "passed", NEW_TEST: "passed"}
     )
-    edit = "diff --git a/new.py b/new.py\nnew file mode 100644\n--- /dev/null\n+++ b/new.py\n@@ -0,0 +1 @@\n+2\n"
     kinds: list[str] = []
 
     def reply(request: GateRequest, problem: str) -> GateDecision:
         kinds.append(request.kind)
-        if request.kind == "patches":
-            return answer(request, "modify", by="ann", via="terminal", diff=edit)
-        return answer(request, "reject", by="ann", via="terminal", reason="Keep the tests.")
+        if kinds == ["patches"]:
+            return answer(request, "modify", by="ann", via="terminal", diff=EDIT)
+        verdict = "reject" if request.kind == "escalation" else "approve"
+        return answer(request, verdict, by="ann", via="terminal", reason="Keep the tests.")
 
     outcome = await build(stage, PATCHES, ScriptedDesk(reply))
-    assert kinds == ["patches", "escalation"]
-    assert outcome.exit_code == 1
-    assert "Keep the tests." in outcome.state.reason
+    assert kinds == ["patches", "escalation", "patches"]
+    assert outcome.exit_code == 0, outcome.state.reason
+    assert [each.feedback for each in crew.asked if isinstance(each, WriteParams)] == [(), ("Keep the tests.",)]
+    assert [commit.agent for commit in bundle_of(stage).commits] == ["test_writer", "code_writer"]
+
+
+@pytest.mark.parametrize("text", ["2\n", "1\n"], ids=["at the patches", "at the escalation"])
+async def test_rejecting_what_the_last_round_brought_ends_the_run_as_rejected(stage: Stage, text: str) -> None:
+    """Exit code 4, with the person's reason and name: it is their no that ends it, not a failure."""
+    make_site(stage).texts["new.py"] = [text]
+    outcome = await build(stage, PATCHES, said("reject", reason="not this way"), fix_rounds=0)
+    assert (outcome.exit_code, outcome.state.reason, outcome.state.by) == (4, "not this way", "ann")
+    assert stage.checkout.delivered == []
+    assert stage.crew.effects[-1] == "workspace.close"
 
 
 async def test_an_edited_plan_is_what_is_carried_out(stage: Stage) -> None:

@@ -19,7 +19,7 @@ from orchestrator.errors import InvalidDecision
 from orchestrator.gates import decide, pending
 from orchestrator.policies import answer, problem
 from orchestrator.run import Outcome
-from tests.orchestrator.crew import BAD, GOOD, RUN, proposal
+from tests.orchestrator.crew import BAD, GOOD, RUN, TEST, proposal, suite
 from tests.orchestrator.stage import AUTO_ALL, Stage
 
 ALL_HUMAN = Policy()
@@ -72,6 +72,10 @@ class PatientDesk:
 
 def approve(request: GateRequest, problem: str = "") -> GateDecision:
     return answer(request, "approve", by="ann", via="terminal")
+
+
+def rejected(request: GateRequest, problem: str = "") -> GateDecision:
+    return answer(request, "reject", by="ann", via="terminal", reason="not this way")
 
 
 async def test_a_person_at_the_desk_is_asked_at_each_human_gate(stage: Stage) -> None:
@@ -158,6 +162,21 @@ async def test_rejected_patches_feed_the_next_round(stage: Stage) -> None:
     assert [each.patch.diff for each in outcome.waiting.subject.proposals] == [GOOD]
     told = [each for each in stage.crew.asked if isinstance(each, ProposeParams)][-1].feedback
     assert [each.reason for each in told] == ["no products"]
+
+
+async def test_rejecting_the_patches_of_the_last_round_ends_the_run_as_rejected(stage: Stage) -> None:
+    """Exit code 4, with the person's reason and name."""
+    outcome = await stage.run(PATCHES, ScriptedDesk(rejected), fix_rounds=0)
+    assert (outcome.exit_code, outcome.state.reason, outcome.state.by) == (4, "not this way", "ann")
+    assert stage.crew.effects[-1] == "workspace.close"
+
+
+async def test_rejecting_an_unclear_change_of_the_last_round_ends_the_run_as_rejected(stage: Stage) -> None:
+    """Where a person is asked because no rule can tell, their no is a rejection, too."""
+    stage.crew.after[GOOD] = suite({TEST: "passed"})
+    outcome = await stage.run(desk=ScriptedDesk(rejected), fix_rounds=0)
+    assert [gate.kind for gate in outcome.state.gates] == ["plan", "patches", "escalation"]
+    assert (outcome.exit_code, outcome.state.reason, outcome.state.by) == (4, "not this way", "ann")
 
 
 async def test_a_runner_up_can_be_chosen(stage: Stage) -> None:

@@ -20,7 +20,7 @@ from contracts.spending import NOTHING
 from contracts.task import Task
 from contracts.test_runner import Counts
 from orchestrator import bundle as bundles
-from orchestrator import checks, finish, minds, steps, words
+from orchestrator import checks, finish, minds, repairing, words
 from orchestrator.cli.commands import podium
 from orchestrator.errors import CouldNot
 from orchestrator.gates import decide
@@ -263,7 +263,7 @@ def without_lint(monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_lint(*_: object) -> None:
         """Leaves the step out."""
 
-    monkeypatch.setattr(steps, "lint", no_lint)
+    monkeypatch.setattr(repairing, "lint", no_lint)
 
 
 def linted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def linted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         await plain(run, plan, patch, number, "early")  # pyright: ignore[reportArgumentType] - passed through
         return await plain(run, plan, patch, number, when)  # pyright: ignore[reportArgumentType] - passed through
 
-    monkeypatch.setattr(steps, "lint", twice)
+    monkeypatch.setattr(repairing, "lint", twice)
 
 
 def ending(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,13 +287,13 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def question(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = steps.propose
+    plain = repairing.propose
 
     async def renamed(*args: object) -> object:
         shown = await plain(*args)  # pyright: ignore[reportArgumentType] - passed through
         return shown.model_copy(update={"note": "another note"})
 
-    monkeypatch.setattr(steps, "propose", renamed)
+    monkeypatch.setattr(repairing, "propose", renamed)
 
 
 @pytest.mark.parametrize(
