@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bus.errors import CallFailed
-from contracts import diff
 from contracts.bundle import Commit
 from contracts.code_writer import Proposal, WriteParams, WriteResult
 from contracts.gate import Escalation, GateDecision, PatchSet
@@ -23,6 +22,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import Refused
 from orchestrator.job import Accepted, Seen
 from orchestrator.judging import Checked, judge
+from orchestrator.offering import offered
 from orchestrator.parallel import all_of, both
 from orchestrator.steps import commit, take_back
 from orchestrator.workplan import waves
@@ -202,25 +202,26 @@ class Build:
     async def _offer(self, checked: Checked, site: Site, number: int) -> Accepted | Again:
         """Have a change that holds decided."""
         patches = self._patches(checked, number)
-        decision = await self.run.gate(f"patches/{number}", patches)
-        match decision.verdict:
-            case "approve":
-                return self._accepted(checked, patches)
-            case "modify":
-                text = decision.diff or ""
-                return await self._edited(Patch.of(text, diff.files(text)), site, number)
-            case "reject":
-                return self._no(decision)
-            case "abort":
-                raise Refused("abort", decision.reason, decision.by)
+        decision, own = await offered(self.run, patches, partial(self._own, site, number))
+        if own is not None:
+            return await self._edited(own, number)
+        return self._no(decision) if decision.verdict == "reject" else self._accepted(checked, patches)
 
-    async def _edited(self, patch: Patch, site: Site, number: int) -> Accepted | Again:
-        """A person's own version in place of what was written; checked like it, and theirs to keep."""
-        where = ("edited", number)
+    async def _own(self, site: Site, number: int, patch: Patch, path: str) -> Site:
+        """A person's own version in place of what was written, which stands again where theirs does not apply."""
+        where = (number, path)
         await take_back(self.run, self.plan, site.base, "A person edited the diff.", *where)
         subject = f"Change {', '.join(patch.files)}"
-        made = await commit(self.run, self.plan, patch, site.base, "person", subject, *where)
-        checked = await self._check(replace(site, head=made.head, commits=(made,)), *where)
+        try:
+            made = await commit(self.run, self.plan, patch, site.base, "person", subject, *where)
+        except CallFailed:
+            await take_back(self.run, self.plan, site.head, "The edited diff does not apply.", *where, "undone")
+            raise
+        return replace(site, head=made.head, commits=(made,))
+
+    async def _edited(self, site: Site, number: int) -> Accepted | Again:
+        """A person's own version is checked like what was written, and theirs to keep."""
+        checked = await self._check(site, number, "edited")
         if checked.comparison.verdict != "better":
             question = f"With the edit: {checked.comparison.reason}. Keep it all the same?"
             return await self._escalate(checked, number, question, by_person=True)

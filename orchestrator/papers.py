@@ -100,6 +100,9 @@ def draw_patches(patches: PatchSet) -> RenderableType:
         parts.append(Text(f"\n{tried(patches.tried)}", "dim"))
     if patches.note:
         parts.append(Text(safe(patches.note), "dim"))
+    if patches.edit:
+        parts += [Text(f"\nThe edited diff does not apply: {safe(patches.edit.reason)}", "red")]
+        parts += [indent(diff_text(patches.edit.diff))]
     return Group(*parts)
 
 

@@ -10,6 +10,7 @@ from contracts.bundle import Commit, Comparison
 from contracts.code_writer import Feedback, Proposal, ProposeParams, ProposeResult
 from contracts.gate import Escalation, GateDecision, PatchSet
 from contracts.patch import Patch
+from contracts.static_analyzer import CheckResult
 from contracts.workflow import Plan
 from orchestrator import words
 from orchestrator.checks import lint, run_suite
@@ -17,6 +18,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import CouldNot, Refused
 from orchestrator.job import Accepted, Seen
 from orchestrator.judging import signature
+from orchestrator.offering import offered
 from orchestrator.parallel import both
 from orchestrator.steps import commit, take_back
 
@@ -106,39 +108,60 @@ async def attempt(run: Engine, plan: Plan, seen: Seen, patches: PatchSet, before
 
     `before` is the signature of the round before's failure: the same one again goes to a person.
     """
-    decision = await run.gate(f"patches/{patches.round}", patches)
-    match decision.verdict:
-        case "approve":
-            proposal = patches.proposals[decision.choice]
-            patch = proposal.patch
-        case "modify":
-            text = decision.diff or ""
-            proposal, patch = None, Patch.of(text, diff.files(text))
-        case "reject":
-            shown = tuple(each.patch.sha256 for each in patches.proposals)
-            return TurnedDown(shown, decision.reason, decision.by)
-        case "abort":
-            raise Refused("abort", decision.reason, decision.by)
-    number = patches.round
-    linted = await lint(run, plan, patch, number, "before")
+
+    async def put(patch: Patch, path: str) -> _Put:
+        return await _put(run, plan, patches, patch, None, path)
+
+    decision, own = await offered(run, patches, put)
+    if decision.verdict == "reject":
+        return TurnedDown(tuple(each.patch.sha256 for each in patches.proposals), decision.reason, decision.by)
+    if own is not None:
+        return await _check(run, plan, seen, patches, own, before)
+    proposal = patches.proposals[decision.choice]
     try:
-        made = await _apply(run, plan, patches, patch, proposal)
+        chosen = await _put(run, plan, patches, proposal.patch, proposal)
     except CallFailed as error:
-        return TurnedDown((patch.sha256,), f"It does not apply: {error.failure.message}")
+        return TurnedDown((proposal.patch.sha256,), f"It does not apply: {error.failure.message}")
+    return await _check(run, plan, seen, patches, chosen, before)
+
+
+@dataclass(frozen=True)
+class _Put:
+    """A patch that stands in the worktree; without a proposal it is a person's own."""
+
+    patch: Patch
+    proposal: Proposal | None
+    commit: Commit
+    linted: CheckResult | None
+    """What the linter said before."""
+
+
+async def _put(run: Engine, plan: Plan, patches: PatchSet, patch: Patch, proposal: Proposal | None, *path: str) -> _Put:
+    where = (patches.round, *path)
+    linted = await lint(run, plan, patch, *where, "before")
+    subject = proposal.summary if proposal else f"Change {', '.join(patch.files)}"
+    agent = "code_writer" if proposal else "person"
+    return _Put(patch, proposal, await commit(run, plan, patch, patches.head, agent, subject, *where), linted)
+
+
+async def _check(
+    run: Engine, plan: Plan, seen: Seen, patches: PatchSet, put: _Put, before: str
+) -> Accepted | TurnedDown:
+    number = patches.round
     after, (suite, comparison) = await both(
-        lambda: lint(run, plan, patch, number, "after"), lambda: run_suite(run, plan, seen, plan.failing, number)
+        lambda: lint(run, plan, put.patch, number, "after"), lambda: run_suite(run, plan, seen, plan.failing, number)
     )
-    accepted = Accepted((made,), proposal, patches, suite, comparison, linted, after)
+    accepted = Accepted((put.commit,), put.proposal, patches, suite, comparison, put.linted, after)
     if comparison.verdict == "better":
         return accepted
     failure, reason, by = signature(suite, comparison), comparison.reason, None
     if comparison.verdict == "unclear" or failure == before:
-        decision = await _escalate(run, patches, patch, comparison, again=failure == before)
+        decision = await _escalate(run, patches, put.patch, comparison, again=failure == before)
         if decision.verdict == "approve":
             return accepted
         reason, by = decision.reason, decision.by
     await take_back(run, plan, patches.head, reason, number)
-    return TurnedDown((patch.sha256,), reason, by, failure)
+    return TurnedDown((put.patch.sha256,), reason, by, failure)
 
 
 async def _escalate(
@@ -154,9 +177,3 @@ async def _escalate(
     if decision.verdict == "abort":
         raise Refused("abort", decision.reason, decision.by)
     return decision
-
-
-async def _apply(run: Engine, plan: Plan, patches: PatchSet, patch: Patch, proposal: Proposal | None) -> Commit:
-    subject = proposal.summary if proposal else f"Change {', '.join(patch.files)}"
-    agent = "code_writer" if proposal else "person"
-    return await commit(run, plan, patch, patches.head, agent, subject, patches.round)

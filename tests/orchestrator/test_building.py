@@ -10,7 +10,7 @@ from contracts.bundle import Bundle
 from contracts.code_writer import WriteParams
 from contracts.diff import make
 from contracts.failure import Failure
-from contracts.gate import GateDecision, GateRequest
+from contracts.gate import GateDecision, GateRequest, PatchSet, RefusedEdit
 from contracts.gate_policy import HUMAN, GatePolicy, Policy
 from contracts.test_writer import WriteTestsParams
 from contracts.workflow import Plan
@@ -22,6 +22,8 @@ from tests.orchestrator.test_gates import ScriptedDesk
 
 NOTHING_BEFORE: list[str] = []
 EDIT = make("new.py", None, "2\n")
+STRAY = make("new.py", "somebody else's\n", "2\n")
+"""A diff of a file that is not there like this."""
 PATCHES = AUTO_ALL.model_copy(update={"patches": HUMAN})
 
 
@@ -231,6 +233,43 @@ async def test_a_diff_a_person_edited_is_what_goes_on(stage: Stage) -> None:
     assert [commit.agent for commit in bundle.commits] == ["person"]
     assert bundle.patch.files == ("new.py",)
     assert bundle.proposal is None
+
+
+async def test_an_edited_diff_that_does_not_apply_is_given_back(stage: Stage) -> None:
+    """The person sees their text again with the reason; what was written stands as it did."""
+    crew = make_site(stage)
+    shown: list[RefusedEdit | None] = []
+
+    def reply(request: GateRequest, problem: str) -> GateDecision:
+        assert isinstance(request.subject, PatchSet)
+        shown.append(request.subject.edit)
+        if len(shown) == 1:
+            return answer(request, "modify", by="ann", via="terminal", diff=STRAY)
+        return answer(request, "approve", by="ann", via="terminal")
+
+    outcome = await build(stage, PATCHES, ScriptedDesk(reply))
+    assert outcome.exit_code == 0, outcome.state.reason
+    assert [each.diff if each else None for each in shown] == [None, STRAY]
+    assert shown[1] is not None
+    assert "line" in shown[1].reason
+    bundle = bundle_of(stage)
+    assert [commit.agent for commit in bundle.commits] == ["test_writer", "code_writer"]
+    assert bundle.patch.files == ("new.py", "tests/test_new.py")
+    assert len([each for each in crew.asked if isinstance(each, WriteParams | WriteTestsParams)]) == 2
+
+
+async def test_an_edited_diff_that_is_mended_goes_on(stage: Stage) -> None:
+    """Given back, edited again, and taken."""
+    make_site(stage)
+    diffs = iter([STRAY, EDIT])
+
+    def reply(request: GateRequest, problem: str) -> GateDecision:
+        return answer(request, "modify", by="ann", via="terminal", diff=next(diffs))
+
+    outcome = await build(stage, PATCHES, ScriptedDesk(reply))
+    assert outcome.exit_code == 0, outcome.state.reason
+    assert [gate.gate for gate in outcome.state.gates] == ["plan", "patches-1", "patches-1-edit-1", "handoff"]
+    assert bundle_of(stage).patch.files == ("new.py",)
 
 
 async def test_an_edited_diff_that_loses_the_tests_is_for_a_person_to_keep(stage: Stage) -> None:

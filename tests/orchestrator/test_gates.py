@@ -10,7 +10,8 @@ import pytest
 
 from contracts.base import utc_now
 from contracts.code_writer import ProposeParams
-from contracts.gate import GateDecision, GateRequest, PatchSet
+from contracts.failure import Failure
+from contracts.gate import GateDecision, GateRequest, PatchSet, RefusedEdit
 from contracts.gate_policy import AUTO, HUMAN, Policy
 from contracts.workflow import Plan
 from contracts.workspace import CommitParams
@@ -196,6 +197,32 @@ async def test_an_edited_diff_is_what_goes_on(stage: Stage) -> None:
     assert outcome.exit_code == 0
     assert stage.crew.applied == GOOD
     assert [each.agent for each in stage.crew.asked if isinstance(each, CommitParams)] == ["person"]
+
+
+async def test_an_edited_diff_that_does_not_apply_is_given_back_in_the_same_round(stage: Stage) -> None:
+    """The same patches are put again, with the person's text and what is wrong with it."""
+    request = await waiting(stage, PATCHES)
+    plain = stage.crew.workspace_apply
+    refused = Failure(kind="invalid", message="'a - c' is not in the file")
+    stage.crew.workspace_apply = lambda params: refused if params.diff == BAD else plain(params)
+    outcome = await resumed(stage, answer(request, "modify", by="a", via="command", diff=BAD), request)
+    assert outcome.waiting is not None
+    assert (outcome.waiting.gate, outcome.state.metrics.rounds) == ("patches-1-edit-1", 1)
+    shown = outcome.waiting.subject
+    assert isinstance(shown, PatchSet)
+    assert shown.edit == RefusedEdit(diff=BAD, reason=refused.message)
+    outcome = await resumed(stage, answer(outcome.waiting, "modify", by="a", via="command", diff=GOOD), outcome.waiting)
+    assert outcome.exit_code == 0, outcome.state.reason
+    assert stage.crew.applied == GOOD
+
+
+async def test_a_workspace_that_fails_for_another_reason_ends_the_run(stage: Stage) -> None:
+    """What is no fault of the diff is not put to the person who wrote it."""
+    stage.crew.failures["workspace.apply"] = Failure(kind="internal", message="the disk is broken")
+    diffs = iter([GOOD])
+    edit = ScriptedDesk(lambda request, _: answer(request, "modify", by="a", via="terminal", diff=next(diffs)))
+    assert (outcome := await stage.run(PATCHES, edit)).exit_code == 1
+    assert "the disk is broken" in outcome.state.reason
 
 
 async def test_an_edited_plan_is_what_goes_on(stage: Stage) -> None:
