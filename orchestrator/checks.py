@@ -65,5 +65,5 @@ async def run_suite(
             again = params.model_copy(update={"tests": comparison.regressed})
             repeated = await step.call("test_runner.run", again, RunResult, part="repeated")
             comparison = words.unless_flaky(comparison, repeated)
-        step.summary = comparison.reason
+        step.ok, step.summary = comparison.verdict == "better", comparison.reason
         return suite, comparison

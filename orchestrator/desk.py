@@ -33,10 +33,12 @@ Edit = Callable[[str, str], Awaitable[str]]
 
 TITLES = {
     "plan": ("Gate 1: the plan", "Nothing has been changed yet."),
-    "patches": ("Gate 2: the patches", "Nothing is in your repository yet."),
+    "patches": ("Gate 2: the patches", "None is applied yet, not even in the run's own worktree."),
     "handoff": ("Gate 3: the handover", "Approving puts the branch into your repository; the checkout stays as it is."),
     "escalation": ("A question", "No rule can answer it."),
 }
+APPLIED = "It is committed and tested in the run's own worktree; your checkout and your branches are as they were."
+"""What is so at a patches gate where the change had to be there to be tested."""
 
 
 class TerminalDesk:
@@ -66,6 +68,8 @@ class TerminalDesk:
             self._out.print(Text(f"That was not taken: {problem}", "red"))
         else:
             title, meaning = TITLES[request.kind]
+            if isinstance(request.subject, PatchSet) and request.subject.commits:
+                meaning = APPLIED
             self._out.print(Rule(Text(title), align="left", style="yellow"))
             self._out.print(Text(meaning, "yellow"))
             self._out.print(paper(request))

@@ -133,6 +133,9 @@ class _Draft:
                 self._settle(what.gate, None, f"{what.why}: {what.reason}")
             case RunHandedOverEvent() | RunFailedEvent() | RunAbortedEvent():
                 self.ending = event
+                left = [step for step in self.steps.values() if step.status == "running"]
+                for step in left:  # nothing of it goes on
+                    self.steps[step.step] = step.model_copy(update={"status": "failed", "ended_at": event.at})
             case ReworkMeasuredEvent() as what:
                 self.rework = what.rework
             case _:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from contracts.bundle import Commit
 from contracts.diff import make
 from contracts.gate import GateDecision, RefusedEdit, Subject
 from orchestrator.desk import TerminalDesk
@@ -53,6 +54,18 @@ async def test_an_approval_names_what_was_shown() -> None:
     assert "+a <= b" in shown
     assert "Runners-up (1 other plausible patch)" in shown
     assert "[1] take a runner-up" in keyboard.prompts[0]
+
+
+async def test_the_patches_gate_says_where_the_change_stands() -> None:
+    """Patches that are to be chosen from are nowhere yet; what was written and tested is in the run's worktree."""
+    written = PATCHES.model_copy(
+        update={"commits": (Commit(step="apply/1/code", agent="code_writer", head="1" * 40, subject="Sell it"),)}
+    )
+
+    assert "None is applied yet" in (await asked(PATCHES, "a"))[2]
+    shown = (await asked(written, "a"))[2]
+    assert "is committed and tested in the run's own worktree" in " ".join(shown.split())
+    assert "None is applied" not in shown
 
 
 async def test_a_runner_up_can_be_chosen_by_its_number() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from contracts.diff import make
 from contracts.state import RunState, StepState
 from contracts.task import Task
+from orchestrator.cli.narration import Narrator
 from orchestrator.papers import diff_text, paper
 from orchestrator.text import count, duration, line, safe
 from orchestrator.view import PlainView, picture, view_for
@@ -109,6 +110,24 @@ def test_a_pipe_gets_one_line_for_each_beginning_and_end() -> None:
     assert [row.split()[:2] for row in rows] == [["●", "Ingest"], ["✗", "Ingest"]]
     assert "\x1b" not in to.file.getvalue()
     assert rows[1].endswith("(3.0 s)")
+
+
+def test_a_step_that_did_not_bring_what_it_was_to_bring_is_never_ticked_off() -> None:
+    """Live, in a log, and in the demo's words: a cross and the reason, or at least that it failed."""
+    without = step("write", status="failed", ended_at=NOW + timedelta(seconds=1), summary="")
+    told = without.model_copy(update={"step": "write/2", "summary": "shop.py: the model did not manage"})
+    state = run_state(without, told)
+    to = Console(file=StringIO(), width=80)
+
+    PlainView(to).show(state)
+    Narrator(to).show(state)
+
+    assert isinstance(to.file, StringIO)
+    for shown in (to.file.getvalue(), drawn(picture(state, NOW, {}, 80))):
+        assert "✓" not in shown
+        assert "✗" in shown
+        assert "the model did not manage" in shown
+    assert "✗ failed" in to.file.getvalue()
 
 
 def test_a_diff_shows_what_it_would_hide() -> None:

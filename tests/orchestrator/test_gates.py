@@ -140,6 +140,7 @@ async def test_rejecting_the_plan_or_the_handover_ends_the_run(stage: Stage, pol
     request = await waiting(stage, policy)
     outcome = await resumed(stage, answer(request, "reject", by="ann", via="command", reason="not now"), request)
     assert (outcome.exit_code, outcome.state.reason, outcome.state.by) == (4, "not now", "ann")
+    assert all(step.ended_at for step in outcome.state.steps), "nothing of an ended run goes on"
     assert stage.checkout.delivered == []
     assert stage.crew.effects[-1] == "workspace.close"
 

@@ -94,6 +94,13 @@ async def test_a_patch_that_breaks_another_test_is_taken_back_and_told_to_the_ne
     assert bundle_of(stage).metrics.rounds == 2
 
 
+async def test_a_suite_that_did_not_get_better_is_a_step_that_failed(stage: Stage) -> None:
+    """Whatever the tests printed: it is shown as failed in the round that broke something, as done in the next."""
+    stage.crew.proposals = (proposal(BAD), proposal(GOOD))
+    steps = {step.step: step.status for step in (await stage.run()).state.steps}
+    assert (steps["test/1"], steps["test/2"]) == ("failed", "done")
+
+
 async def test_rounds_are_bounded(stage: Stage) -> None:
     """When no change holds within the rounds the plan allows, the run fails, says why, and cleans up."""
     stage.crew.proposals = (proposal(BAD), proposal(GOOD))
