@@ -271,6 +271,7 @@ class Build:
             round=number,
             head=self.base,
             proposals=(proposal,),
+            engine="model",
             commits=checked.commits,
             sandbox=checked.suite.sandbox,
         )

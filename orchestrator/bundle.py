@@ -88,7 +88,8 @@ def make(
                 still_red=len({*red(seen.suite)} & {*red(accepted.suite)}),
                 notes=opened.notes,
                 masked=metrics.spent.masked,
-                by_model=any(each.agent == "code_writer" for each in metrics.spending),
+                by_model=accepted.patches.engine == "model",
+                tests_written=bool(accepted.tests),
             )
         ),
         metrics=metrics,

@@ -82,6 +82,7 @@ async def propose(run: Engine, plan: Plan, head: str, number: int, feedback: tup
             round=number,
             head=head,
             proposals=usable,
+            engine=found.engine,
             suspects=found.suspects,
             tried=found.tried,
             note=found.note,

@@ -38,6 +38,7 @@ PATCHES = PatchSet(
     round=1,
     head="0" * 40,
     proposals=(proposal("a <= b\n"), proposal("a != b\n")),
+    engine="search",
     tried=Tried(
         candidates=9,
         plausible=2,

@@ -68,6 +68,14 @@ async def test_the_patches_gate_says_where_the_change_stands() -> None:
     assert "None is applied" not in shown
 
 
+async def test_the_patches_gate_says_when_a_model_wrote_them() -> None:
+    """Whoever decides should know before, not only from the bundle."""
+    by_model = PATCHES.model_copy(update={"engine": "model"})
+
+    assert "A model wrote" in (await asked(by_model, "a"))[2]
+    assert "A model wrote" not in (await asked(PATCHES, "a"))[2]
+
+
 async def test_a_runner_up_can_be_chosen_by_its_number() -> None:
     """A number that is not on the desk is refused, and the question is put again."""
     decision, keyboard, shown = await asked(PATCHES, "2", "", "1")
