@@ -63,7 +63,7 @@ async def propose(run: Engine, plan: Plan, head: str, number: int, feedback: tup
     async with run.step("propose", number) as step:
         params = ProposeParams(
             run=plan.run,
-            request=plan.request,
+            request=words.wanted(plan),
             failing=plan.failing,
             feedback=feedback,
             avoid=plan.avoid,

@@ -135,6 +135,11 @@ def counts(found: Counts) -> str:
     return ", ".join(f"{many} {name}" for name, many in named if many) or "no tests"
 
 
+def wanted(plan: Plan) -> str:
+    """The request with the acceptance criteria, for somebody who writes by both."""
+    return "\n".join(filter(None, [plan.request, *(f"- {each.text}" for each in plan.criteria)]))
+
+
 def subject(text: str) -> str:
     """A commit's first line."""
     line = " ".join(text.split())

@@ -18,14 +18,20 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
     """
     project.write({"notes.txt": "not committed"})
     before = project.snapshot()
+    criteria, link = tmp_path / "criteria.md", "https://example.invalid/tickets/7"
+    criteria.write_text(f"- {TEST} passes\n- it is quick\n")
 
-    done = kept.fix(project, "--auto", "all", "the last one cannot be sold")
+    done = kept.fix(
+        project, "--auto", "all", "--criteria", str(criteria), "--link", link, "the last one cannot be sold"
+    )
 
     assert done.code == 0, done.err
     state, bundle = done.document["state"], done.document["bundle"]
     run = state["task"]["run"]
     assert bundle["before"]["counts"]["failed"] == 1
     assert (bundle["after"]["outcome"], bundle["after"]["counts"]["passed"]) == ("passed", 4)
+    assert [each["status"] for each in bundle["criteria"]] == ["met", "not verified"]
+    assert bundle["links"] == [link]
     assert project.snapshot() == before
     assert project.git("show", f"podium/{run}:stock.py") != project.git("show", "main:stock.py")
     assert project.git("rev-list", "--count", f"main..podium/{run}").strip() == "1"
