@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.config import BudgetsConfig, ProjectConfig
-from contracts.workflow import Workflow
+from contracts.workflow import Budgets, Workflow
 from orchestrator import config
 from orchestrator.config import (
     load_project,
@@ -19,6 +19,20 @@ from orchestrator.config import (
 from orchestrator.errors import ConfigError
 from orchestrator.loop import WORKFLOWS
 from servers.crew import CREW_FILE, read_crew
+
+BASE = """name = "base"
+title = "The base"
+[budgets]
+max_proposals = 7
+[[steps]]
+id = "one"
+title = "One"
+agent = "workspace"
+[[steps]]
+id = "two"
+title = "Two"
+agent = "workspace"
+"""
 
 
 def test_every_workflow_that_ships_has_a_loop() -> None:
@@ -117,6 +131,66 @@ def test_an_unknown_workflow_is_said_with_those_there_are() -> None:
     for name in ("fix-bugs", "../crew"):
         with pytest.raises(ConfigError, match="fix-bug"):
             load_workflow(name)
+
+
+def some_workflows(folder: Path, **files: str) -> Path:
+    """A folder of configuration with `base`, and with what extends it."""
+    (folder / "workflows").mkdir()
+    for name, text in {"base": BASE, **files}.items():
+        said = text if text.startswith("name") else f'name = "{name}"\ntitle = "T"\n{text}'
+        (folder / "workflows" / f"{name}.toml").write_text(said)
+    return folder
+
+
+def test_a_workflow_takes_over_what_it_does_not_say_itself(tmp_path: Path) -> None:
+    """Also from one that itself takes over; a table that it gives stands as a whole, and steps can be left out."""
+    made = some_workflows(
+        tmp_path,
+        middle='extends = "base"\npurpose = "feature"\n',
+        top='extends = "middle"\nfix_rounds = 0\nwithout = ["two"]\n[budgets]\nsearch_s = 5\n',
+    )
+
+    base, top = load_workflow("base", made), load_workflow("top", made)
+
+    assert [step.id for step in top.steps] == ["one"]
+    assert (top.purpose, top.fix_rounds, top.budgets) == ("feature", 0, Budgets(search_s=5))
+    assert (top.steps[0], top.gates) == (base.steps[0], base.gates)
+    assert base.budgets.max_proposals == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        ('extends = "top"', "extends", "a circle: top extends top"),
+        ('extends = "round"', "extends", "a circle: top extends round extends top"),
+        ('extends = "bas"', "extends", "no such workflow: bas"),
+        ('extends = "../crew"', "extends", "../crew"),
+        ('extends = "base"\nwithout = ["three"]', "without", "base has no step three"),
+        ('without = ["one"]', "extends", "Field required"),
+        ('extends = "base"\nstep = 1', "step", "nothing of this name exists"),
+    ],
+)
+def test_a_workflow_that_cannot_take_over_is_said_with_its_key(
+    tmp_path: Path, text: str, key: str, reason: str
+) -> None:
+    """A circle, a workflow or a step that is not there; with the file that says it."""
+    made = some_workflows(tmp_path, top=text, round='extends = "top"')
+
+    with pytest.raises(ConfigError) as caught:
+        load_workflow("top", made)
+
+    assert (caught.value.key, caught.value.way_out != "") == (key, True)
+    assert reason in caught.value.reason
+
+
+def test_workflows_that_ship_differ_as_they_say() -> None:
+    """What extends another has its steps, without those it leaves out."""
+    whole = [step.id for step in load_workflow("add-endpoint").steps]
+    for name in ("add-option", "fix-report"):
+        assert [step.id for step in load_workflow(name).steps] == whole
+    assert [step.id for step in load_workflow("write-tests").steps] == [each for each in whole if each != "write-code"]
+    found = [load_workflow(name).purpose for name in ("add-endpoint", "add-option", "fix-report", "write-tests")]
+    assert found == ["feature", "feature", "bug", "existing"]
 
 
 def test_steps_of_a_workflow_have_names_of_their_own() -> None:
