@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from contracts.code_writer import WriteParams
 from contracts.gate import GateDecision, GateRequest
 from contracts.gate_policy import HUMAN
@@ -90,6 +92,26 @@ async def test_a_failure_that_differs_only_in_where_objects_lay_is_the_same(stag
     outcome = await build(stage)
     assert outcome.waiting is not None
     assert "twice in a row" in outcome.waiting.subject.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"decision": "retry", "reason": "It is wrong."}, "a retry has to say what to change"),
+        (retry("nobody"), "there is no item nobody; there are code, say"),
+        ({"decision": "rewrite", "reason": "It is wrong."}, "decision"),
+    ],
+    ids=["what", "whom", "how"],
+)
+async def test_a_judgement_that_cannot_be_acted_on_is_sent_back_once(
+    stage: Stage, wrong: dict[str, object], why: str
+) -> None:
+    """It is retry with what to change, accept, or escalate; anything else is asked again with what is wrong with it."""
+    crew = make_site(stage)
+    crew.texts["new.py"] = ["1\n", "2\n"]
+    crew.replies["judge"] = [wrong, retry()]
+    assert (await build(stage)).exit_code == 0
+    assert why in crew.asked_of_model[-1].turns[-1].text
 
 
 async def test_a_planner_is_shown_its_answer_as_it_gave_it(stage: Stage) -> None:
