@@ -129,13 +129,25 @@ class ModelConfig(Model):
     )
 
 
-class Price(Model):
+class Rates(Model):
     """US dollars per million tokens."""
 
     input: Decimal = Field(ge=0)
     output: Decimal = Field(ge=0)
     cache_read: Decimal = Field(ge=0)
     cache_write: Decimal = Field(ge=0)
+
+
+class LongPrompt(Rates):
+    """What every token of a request costs, its output too, whose prompt is longer than `over_tokens`."""
+
+    over_tokens: int = Field(ge=1, description="Tokens of the prompt, those from and into the cache among them.")
+
+
+class Price(Rates):
+    """What a model costs."""
+
+    long_prompt: LongPrompt | None = Field(default=None, description="None: a long prompt costs the same.")
 
 
 class PriceTable(Model):

@@ -55,6 +55,13 @@ class Workflow(Model):
         return self
 
 
+class Extension(Model):
+    """How a workflow's file takes over another's: whatever it says itself stands instead, table by table."""
+
+    extends: Name = Field(description="The workflow it takes over.")
+    without: tuple[Name, ...] = Field(default=(), description="Ids of steps it leaves out.")
+
+
 class WorkItem(Model):
     """One file to be written, by one agent."""
 

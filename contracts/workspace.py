@@ -75,7 +75,7 @@ class CommitResult(Model):
 
 
 class RevertParams(Model):
-    """Put the worktree back to `commit`, discarding anything later."""
+    """Put the worktree back to `commit`, discarding anything later; or to one that the last such call discarded."""
 
     run: RunId
     commit: str

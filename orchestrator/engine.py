@@ -30,8 +30,8 @@ from contracts.run import (
 from contracts.spending import Paid
 from contracts.workflow import Workflow, WorkflowStep
 from orchestrator.borrowing import FORK, Borrowing, Loan, taken_over
-from orchestrator.ceilings import over_time
-from orchestrator.errors import CouldNot, Diverged, OverBudget
+from orchestrator.ceilings import check_time
+from orchestrator.errors import CouldNot, Diverged
 from orchestrator.gatekeeper import Gatekeeper
 from orchestrator.gates import Desk
 from orchestrator.journal import Notes
@@ -124,10 +124,7 @@ class Engine:
         intent = self._journal.intents.get(path)
         if intent is None:
             await self._journal.beyond(path, asked, params.digest())
-            if over := over_time(self._workflow.budgets, self.metrics(), server):
-                raise OverBudget(
-                    over, "Allow more with --budget-minutes, or `wall_s` in podium.toml's [budgets.model]."
-                )
+            check_time(self._workflow.budgets, self.metrics(), server)
             intent = CallIntendedEvent(
                 step=path,
                 call_id=secrets.token_hex(16),

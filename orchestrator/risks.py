@@ -43,6 +43,7 @@ def risks(
     notes: Sequence[str],
     masked: Sequence[str],
     by_model: bool,
+    tests_written: bool,
 ) -> Iterator[str]:
     """In plain words, the gravest first."""
     if comparison.verdict != "better":
@@ -50,8 +51,9 @@ def risks(
     if proposal is None:
         yield "The diff was written by a person at the gate; there is no evidence beyond the suite."
     else:
-        if by_model and proposal.evidence.observed:
-            yield "A model wrote it, or one of its rivals: the tests are all that speaks for it."
+        if by_model:
+            alone = "A model wrote it: the tests are all that speaks for it."
+            yield "A model wrote it, its tests included: read what they assert." if tests_written else alone
         yield from _evidence(proposal)
     if rivals:
         one = "1 other patch is" if rivals == 1 else f"{rivals} other patches are"
@@ -80,7 +82,6 @@ def risks(
 def _evidence(proposal: Proposal) -> Iterator[str]:
     evidence = proposal.evidence
     if not evidence.observed:
-        yield "A model wrote it, its tests included: read what they assert."
         return
     if evidence.tests_through < FEW_TESTS:
         through = evidence.tests_through or "no"

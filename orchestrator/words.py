@@ -10,7 +10,8 @@ from contracts.sandbox import Ended, Limits
 from contracts.test_runner import Counts, RunResult
 from contracts.workflow import Plan
 from orchestrator.compare import outcomes, red
-from orchestrator.errors import CouldNot
+from orchestrator.errors import CouldNot, Refused
+from orchestrator.text import count
 
 _CONFIGURE = "`podium.toml` says how tests run: `[test] python = …`, or `command` and `junit`."
 
@@ -90,7 +91,7 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
         (tried.invalid, "did not compile"),
         (tried.degenerate, "passed but were nonsense"),
     )
-    how = ", ".join(f"{count} {what}" for count, what in parts if count)
+    how = ", ".join(f"{many} {what}" for many, what in parts if many)
     ended = {
         "enough": "with enough found",
         "exhausted": "with nothing left to try",
@@ -110,6 +111,16 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
     return reason, f"{more}Say more about what is wrong, or choose another model: --model writer=…"
 
 
+def no_further_round(rounds: int, reason: str, by: str | None) -> CouldNot | Refused:
+    """How a run ends whose last round brought nothing that is kept; `by` is who turned it down, if a person did."""
+    if by is not None:
+        return Refused("reject", reason, by)
+    return CouldNot(
+        f"{count(rounds, 'round')}, and no change was accepted. Last: {reason}",
+        "Say more in the request, edit the plan at its gate, or allow more rounds (`[budgets] fix_rounds`).",
+    )
+
+
 def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
     """`comparison`, made unclear if what got worse passes when it runs again."""
     if repeated.outcome != "passed":
@@ -121,7 +132,12 @@ def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
 def counts(found: Counts) -> str:
     """`3 passed, 1 failed`."""
     named = ((name, getattr(found, name)) for name in Counts.model_fields)
-    return ", ".join(f"{count} {name}" for name, count in named if count) or "no tests"
+    return ", ".join(f"{many} {name}" for name, many in named if many) or "no tests"
+
+
+def wanted(plan: Plan) -> str:
+    """The request with the acceptance criteria, for somebody who writes by both."""
+    return "\n".join(filter(None, [plan.request, *(f"- {each.text}" for each in plan.criteria)]))
 
 
 def subject(text: str) -> str:

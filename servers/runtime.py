@@ -16,8 +16,11 @@ from bus.bus import Bus
 from bus.caller import Caller
 from bus.errors import BusError, CallFailed
 from bus.mcp_sdk import SdkAnswer
+from bus.nested import Account
 from bus.registry import announced
 from bus.serving import Allows, Incoming, Serving
+from bus.subjects import CallSubject
+from bus.wire import Correlation, call_request, result_of
 from contracts.base import Model, utc_now
 from contracts.failure import Failure
 from contracts.manifest import Card, Scope, tools_digest
@@ -37,17 +40,12 @@ class BusCrew:
         """See `Crew.call`."""
         assert isinstance(parent, BusCall), "calls on the bus are made on behalf of calls on the bus"
         server, _, name = tool.partition(".")
+        subject = CallSubject(server, name, self._caller.identity, parent.asks(tool, params))
+        about = Correlation(parent.run, parent.step, parent.id)
         try:
-            return await self._caller.call(
-                server,
-                name,
-                params,
-                result,
-                call_id=parent.nested_id(tool, params),
-                run=parent.run,
-                step=parent.step,
-                parent=parent.id,
-            )
+            answer = await self._caller.exchange(subject, call_request(subject.call_id, name, params, about))
+            parent.was_told(subject.call_id, answer)
+            return result_of(server, name, answer, result)
         except CallFailed as failed:
             told = failed.failure
             raise ToolError(
@@ -73,8 +71,9 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
         chosen = tools.get(params.name)
         if chosen is None:
             missing = Failure(kind="not_found", message=f"there is no tool {params.name!r}")
-            return Outcome.of_failure(missing).sdk_result()
-        return (await perform(chosen, params.arguments or {}, _call_of(ctx))).sdk_result()
+            return Outcome.of_failure(missing).sdk_result(Account())
+        call = _call_of(ctx)
+        return (await perform(chosen, params.arguments or {}, call)).sdk_result(call.account)
 
     manifest = specialist.manifest
     return Server(

@@ -42,7 +42,11 @@ _COMMON = (
         help="The git checkout; anywhere inside it.",
     ),
     click.option("--ticket", type=click.File(encoding="utf-8"), help="File with the request; `-` reads it from stdin."),
-    click.option("--criteria", type=click.File(encoding="utf-8"), help="File of acceptance criteria, one a line."),
+    click.option(
+        "--criteria",
+        type=click.File(encoding="utf-8"),
+        help="File of acceptance criteria, one a line; each is answered in the bundle.",
+    ),
     click.option(
         "--link",
         "links",
@@ -106,6 +110,7 @@ def fix_bug(context: click.Context, tests: tuple[str, ...], engine: str, **asked
     WORDS say what is wrong; `-` reads them from stdin. With --test, patches are searched for, without a model, or
     written by one. Without, a model plans the work and writes a failing test first. You are asked at three gates: the
     plan, the patches, the handover. What is found is plausible by the tests; whether it is right is yours to say.
+    An acceptance criterion is met by tests that were written for it, or that it names.
 
     Exit codes: 0 handed over, 1 could not, 3 a gate waits (not a terminal), 4 aborted or rejected, 5 over budget.
 

@@ -126,10 +126,9 @@ async def _values(params: WriteTestsParams, desk: Desk, old: str | None) -> dict
 def _checked_change(reply: Reply, before: Before) -> tuple[Change, tuple[DeclaredTest, ...]]:
     """The change, if it fits the file, weakens no old test, and its new tests can say something."""
     change = changed(reply, before.path, before.text)
-    harm = weakened(before.text, change.new) if before.text is not None else ()
-    if harm:
+    if harm := weakened(before.text, change.new):
         listed = "\n".join(f"- {each}" for each in harm[:12])
-        raise Mismatch(f"Existing tests have to stay as they are, with all they assert. With the change:\n{listed}")
+        raise Mismatch(f"Existing tests have to stay as they are, out of reach of what is new. With it:\n{listed}")
     if empty := list(empty_tests(before.written(change.new), change.new)):
         raise Mismatch("Tests have to depend on the code under test:\n" + "\n".join(f"- {each}" for each in empty[:12]))
     return change, reply.tests if isinstance(reply, WithTests) else ()
@@ -160,7 +159,7 @@ def _result(
         for test in verdict.tests
     )
     how = "pass on the code as it is, twice" if params.purpose == "existing" else "fail on the code as it is"
-    note = f"{page.count(len(tests), 'new or changed test')}; all {how}."
+    note = f"{page.count(len(tests), 'new test')}; all {how}."
     if any(test.outcome == "error" for test in tests):
         note += f" What is missing: {verdict.tests[0].message}"
     return WriteTestsResult(patch=change.patch, summary=change.summary, tests=tests, note=note, sandbox=sandbox)

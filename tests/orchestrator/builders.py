@@ -21,7 +21,7 @@ from contracts.workspace import ApplyParams, ApplyResult, DiffResult, RevertPara
 from orchestrator.config import load_workflow
 from orchestrator.gates import Desk
 from orchestrator.run import Outcome
-from tests.orchestrator.crew import BASE, OTHER, RUN, ScriptedCrew, suite
+from tests.orchestrator.crew import OTHER, RUN, ScriptedCrew, suite
 from tests.orchestrator.stage import AUTO_ALL, Stage
 
 NEW_TEST = "tests/test_new.py::test_new"
@@ -57,6 +57,8 @@ class BuildingCrew(ScriptedCrew):
     )
     replies: dict[str, list[dict[str, object] | Failure]] = field(default_factory=lambda: {"plan": [PLAN]})
     tree: dict[str, str] = field(default_factory=dict[str, str])
+    undone: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict[str, tuple[int, dict[str, str]]])
+    """What was reverted, by its head."""
     ready: bool = True
     before: RunResult = field(default_factory=lambda: suite({OTHER: "passed"}))
     verdict: Callable[[dict[str, str]], RunResult] | None = None
@@ -99,16 +101,21 @@ class BuildingCrew(ScriptedCrew):
 
     def workspace_apply(self, params: ApplyParams) -> Model:
         assert params.expected_head == self.head
-        for each in diff.parse(params.diff):
-            self.tree[each.path] = diff.apply(each, self.tree.get(each.path, ""))
+        try:
+            changed = {each.path: diff.apply(each, self.tree.get(each.path, "")) for each in diff.parse(params.diff)}
+        except diff.DiffError as error:
+            return Failure(kind="invalid", message=str(error))
+        self.tree |= changed
         self.applied = params.diff
         added, removed = diff.stat(params.diff)
         return ApplyResult(files=diff.files(params.diff), added_lines=added, removed_lines=removed)
 
     def workspace_revert(self, params: RevertParams) -> Model:
-        self.tree.clear()
-        self.commits = 0
-        return RevertResult(head=BASE)
+        self.undone[self.head] = self.commits, dict(self.tree)
+        self.commits, tree = self.undone.get(params.commit, (0, {}))
+        self.tree = dict(tree)
+        assert params.commit == self.head
+        return RevertResult(head=self.head)
 
     def workspace_diff(self, params: Model) -> Model:
         text = "".join(diff.make(path, None, content) for path, content in sorted(self.tree.items()))

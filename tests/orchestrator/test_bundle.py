@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -84,6 +85,7 @@ def warned(**changes: object) -> str:
         "notes": (),
         "masked": (),
         "by_model": False,
+        "tests_written": False,
     }
     return "\n".join(risks(**{**usual, **changes}))  # pyright: ignore[reportArgumentType] - one keyword differs a case
 
@@ -104,7 +106,8 @@ def test_a_change_with_nothing_to_warn_of_has_no_risks() -> None:
         ({"linted": False}, "No linter"),
         ({"still_red": 3}, "3 other tests fail"),
         ({"proposal": None}, "written by a person"),
-        ({"by_model": True}, "A model wrote it"),
+        ({"by_model": True}, "A model wrote it: the tests are all that speaks for it."),
+        ({"by_model": True, "tests_written": True}, "A model wrote it, its tests included"),
         ({"notes": ("Uncommitted changes are not included: a.py.",)}, "a.py"),
         ({"comparison": Comparison(verdict="unclear", reason="2 vanished")}, "2 vanished"),
     ],
@@ -121,6 +124,20 @@ def test_few_tests_through_the_change_are_said() -> None:
     text = warned(proposal=weak.model_copy(update={"evidence": evidence}))
     assert "no tests run through the changed lines" in text
     assert "2 of 9 calls" in text
+
+
+@pytest.mark.parametrize("observed", [True, False])
+@pytest.mark.parametrize("engine", ["search", "model"])
+async def test_the_bundle_says_that_a_model_wrote_the_patch_when_one_did(
+    stage: Stage, engine: Literal["search", "model"], observed: bool
+) -> None:
+    """By who made the proposals of that round: neither what was paid nor what was observed decides it."""
+    found = proposal(GOOD)
+    evidence = found.evidence.model_copy(update={"observed": observed})
+    stage.crew.engine, stage.crew.proposals = engine, (found.model_copy(update={"evidence": evidence}),)
+    bundle, _ = await made(stage)
+    said = "A model wrote it: the tests are all that speaks for it."
+    assert [risk for risk in bundle.risks if "model" in risk] == ([said] if engine == "model" else [])
 
 
 async def test_the_bundle_names_the_weakest_sandbox_of_the_run(stage: Stage) -> None:

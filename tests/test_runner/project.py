@@ -32,6 +32,7 @@ class Asked:
 
     id: str = "0" * 32
     caller: str = "tests"
+    attempt: int = 1
     said: list[str] = field(default_factory=list[str])
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
