@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.base import Model, Name, RelPath
 from contracts.gate_policy import GatePolicy
@@ -36,6 +36,12 @@ class TestConfig(Model):
     python: str | None = Field(default=None, description="Interpreter that has the project's dependencies.")
     command: tuple[str, ...] = Field(default=(), description="Instead of pytest; it must write JUnit XML.")
     junit: str | None = Field(default=None, description="Where `command` writes its JUnit XML, inside the tree.")
+
+    @model_validator(mode="after")
+    def _a_command_reports(self) -> Self:
+        if self.command and not self.junit:
+            raise ValueError('command needs junit, the path of the XML file it writes: junit = "report.xml"')
+        return self
 
 
 class GatesConfig(Model):
