@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from contracts.model import DescribeParams, DescribeResult
 from contracts.planning import PlannedWork
 from contracts.prompt import fenced
-from contracts.repository import MapParams, MapResult, SimilarParams, SimilarResult
+from contracts.repository import ListParams, ListResult, MapParams, MapResult, SimilarParams, SimilarResult
 from contracts.workflow import Plan
 from orchestrator import minds, words
 from orchestrator.engine import Engine, Step
 from orchestrator.errors import CouldNot
 from orchestrator.job import Job, Seen
 from orchestrator.planner import agents
-from orchestrator.workplan import work_problem
+from orchestrator.workplan import tree_problem, work_problem
 
+MAX_FILES = 20_000
+"""Whose names are looked at; in a larger repository, writers find out what is a folder."""
 MAP_TOKENS = 6000
 MAP_SHARE = 5
 """The map takes at most one part in so many of what the model reads at once, and similar code as much again."""
@@ -52,6 +54,8 @@ async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
     wanted = "\n".join([task.request, *(each.text for each in task.criteria)])
     share = min(MAP_TOKENS, about.context_tokens // MAP_SHARE)
     mapped = await step.call("repository.map", MapParams(run=run, words=wanted, tokens=share), MapResult)
+    listed = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)
+    files = {each.path for each in listed.files}
     alike = await step.call("repository.similar", SimilarParams(run=run, like=wanted, limit=SIMILAR), SimilarResult)
     may = agents(job.workflow.steps)
     values = {
@@ -67,7 +71,7 @@ async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
     }
 
     def problem(found: PlannedWork) -> str:
-        wrong = work_problem(found.work, may, task.avoid)
+        wrong = work_problem(found.work, may, task.avoid) or tree_problem(found.work, files)
         if not wrong and "test_writer" in may and not any(each.agent == "test_writer" for each in found.work):
             return "no item writes tests; without one nothing can show that the work is done"
         return wrong

@@ -12,7 +12,7 @@ from contracts.failure import Failure
 from contracts.gate_policy import Policy
 from contracts.model import CompleteParams, CompleteResult, DescribeResult
 from contracts.patch import Patch
-from contracts.repository import MapResult, SimilarResult
+from contracts.repository import FileEntry, ListResult, MapResult, SimilarResult
 from contracts.spending import Spending, Usage
 from contracts.task import Criterion, Task
 from contracts.test_runner import RunParams, RunResult, TestCase
@@ -79,6 +79,9 @@ class BuildingCrew(ScriptedCrew):
 
     def repository_map(self, params: Model) -> Model:
         return MapResult(text="x.py: f", files=("x.py",), total_files=1)
+
+    def repository_list(self, params: Model) -> Model:
+        return ListResult(files=(FileEntry(path="shop/x.py", bytes=1), FileEntry(path="queue.py", bytes=1)), total=2)
 
     def repository_similar(self, params: Model) -> Model:
         return SimilarResult(found=())
