@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from contracts.model import DescribeParams, DescribeResult
 from contracts.planning import PlannedWork
 from contracts.prompt import fenced
-from contracts.repository import ListParams, ListResult, MapParams, MapResult, SimilarParams, SimilarResult
+from contracts.repository import (
+    MAX_WORDS_CHARS,
+    ListParams,
+    ListResult,
+    MapParams,
+    MapResult,
+    SimilarParams,
+    SimilarResult,
+)
 from contracts.workflow import Plan
 from orchestrator import minds, words
 from orchestrator.engine import Engine, Step
@@ -51,7 +59,7 @@ async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
     about = await step.call("model.describe", DescribeParams(run=run, role="planner"), DescribeResult)
     if not about.ready:
         raise CouldNot(f"This workflow needs a model, and there is none: {about.why_not}", "See docs/models.md.")
-    wanted = "\n".join([task.request, *(each.text for each in task.criteria)])
+    wanted = "\n".join([task.request, *(each.text for each in task.criteria)])[:MAX_WORDS_CHARS]
     share = min(MAP_TOKENS, about.context_tokens // MAP_SHARE)
     mapped = await step.call("repository.map", MapParams(run=run, words=wanted, tokens=share), MapResult)
     listed = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)

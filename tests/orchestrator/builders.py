@@ -60,6 +60,8 @@ class BuildingCrew(ScriptedCrew):
     undone: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict[str, tuple[int, dict[str, str]]])
     """What was reverted, by its head."""
     ready: bool = True
+    summary: str = ""
+    """What its writers say of what they write; empty: the path."""
     before: RunResult = field(default_factory=lambda: suite({OTHER: "passed"}))
     verdict: Callable[[dict[str, str]], RunResult] | None = None
     asked_of_model: list[CompleteParams] = field(default_factory=list[CompleteParams])
@@ -91,7 +93,7 @@ class BuildingCrew(ScriptedCrew):
         if text is None:
             return None, "the model did not manage"
         made = diff.make(path, self.tree.get(path), text)
-        return Patch.of(made, (path,)), f"Write {path}"
+        return Patch.of(made, (path,)), self.summary or f"Write {path}"
 
     def test_writer_write(self, params: WriteTestsParams) -> Model:
         patch, said = self._written(params.path)
@@ -152,11 +154,10 @@ async def build(
     workflow: str = "add-endpoint",
     fix_rounds: int = 2,
     criteria: Sequence[Criterion] = (),
+    request: str = "something new",
 ) -> Outcome:
     """Run a workflow that builds to its end."""
     data = load_workflow(workflow).model_copy(update={"fix_rounds": fix_rounds})
     offered = frozenset(tool for step in data.steps for tool in step.uses)
-    task = Task(
-        run=RUN, workflow=workflow, repo="/repo", request="something new", criteria=tuple(criteria), engine="model"
-    )
+    task = Task(run=RUN, workflow=workflow, repo="/repo", request=request, criteria=tuple(criteria), engine="model")
     return await stage.conductor(desk, offered).start(task, data, policy)
