@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from contracts.model import DescribeParams, DescribeResult
 from contracts.planning import PlannedWork
-from contracts.prompt import fenced
+from contracts.prompt import fenced, name
 from contracts.repository import (
     MAX_WORDS_CHARS,
     ListParams,
@@ -70,7 +70,7 @@ async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
         "workflow": f"{job.workflow.title}. {job.workflow.description}".strip(),
         "request": fenced("\n".join([task.request, *(f"See {link}" for link in task.links)])),
         "criteria": fenced("\n".join(f"{each.id}: {each.text}" for each in task.criteria) or "None were given."),
-        "avoid": ", ".join(task.avoid) or "nothing was named",
+        "avoid": ", ".join(map(name, task.avoid)) or "nothing was named",
         "agents": ", ".join(sorted(may)),
         "purpose": _PURPOSES[job.workflow.purpose],
         "tests": words.counts(seen.suite.counts),
@@ -94,7 +94,7 @@ def _similar(alike: SimilarResult, chars: int) -> str:
         text = each.text[: min(SIMILAR_CHARS, chars)]
         chars -= len(text)
         if text:
-            shown.append(f"{each.path}, {each.name}:\n{fenced(text)}")
+            shown.append(f"{name(each.path)}, {name(each.name)}:\n\n{fenced(text)}")
     return "\n\n".join(shown)
 
 

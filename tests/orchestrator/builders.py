@@ -12,7 +12,7 @@ from contracts.failure import Failure
 from contracts.gate_policy import Policy
 from contracts.model import CompleteParams, CompleteResult, DescribeResult
 from contracts.patch import Patch
-from contracts.repository import FileEntry, ListResult, MapResult, SimilarResult
+from contracts.repository import FileEntry, ListResult, MapResult, SimilarCode, SimilarResult
 from contracts.spending import Spending, Usage
 from contracts.task import Criterion, Task
 from contracts.test_runner import RunParams, RunResult, TestCase
@@ -59,6 +59,7 @@ class BuildingCrew(ScriptedCrew):
     tree: dict[str, str] = field(default_factory=dict[str, str])
     undone: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict[str, tuple[int, dict[str, str]]])
     """What was reverted, by its head."""
+    similar: tuple[SimilarCode, ...] = ()
     ready: bool = True
     summary: str = ""
     """What its writers say of what they write; empty: the path."""
@@ -86,7 +87,7 @@ class BuildingCrew(ScriptedCrew):
         return ListResult(files=(FileEntry(path="shop/x.py", bytes=1), FileEntry(path="queue.py", bytes=1)), total=2)
 
     def repository_similar(self, params: Model) -> Model:
-        return SimilarResult(found=())
+        return SimilarResult(found=self.similar)
 
     def _written(self, path: str) -> tuple[Patch | None, str]:
         text = self.texts[path].pop(0)
