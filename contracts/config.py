@@ -85,6 +85,12 @@ class TestConfig(Model):
     command: tuple[str, ...] = Field(default=(), description="Instead of pytest; it must write JUnit XML.")
     junit: str | None = Field(default=None, description="Where `command` writes its JUnit XML, inside the tree.")
 
+    @model_validator(mode="after")
+    def _a_command_reports(self) -> Self:
+        if self.command and not self.junit:
+            raise ValueError('command needs junit, the path of the XML file it writes: junit = "report.xml"')
+        return self
+
 
 class GatesConfig(Model):
     """`[gates]`: who decides; a word, or a table with the conditions of `auto-if`."""

@@ -79,6 +79,7 @@ def make(
         risks=tuple(
             risks(
                 files=diff.files,
+                diff=diff.diff,
                 proposal=accepted.proposal,
                 rivals=len(rivals) if accepted.proposal else 0,
                 comparison=accepted.comparison,

@@ -101,7 +101,7 @@ async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: 
 
 
 def _failure(case: TestCase) -> str:
-    return f"{case.id}: {case.message}\n{fenced(case.detail[-DETAIL_CHARS:])}"
+    return fenced(f"{case.id}: {case.message}\n{case.detail[-DETAIL_CHARS:]}")
 
 
 def _tail(suite: RunResult) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contracts.manifest import Card
 from contracts.planning import PlannedWork
 from contracts.task import Task
+from contracts.test_names import may_decide_tests
 from contracts.workflow import Plan, Workflow, WorkflowStep
 from orchestrator.workplan import work_problem
 
@@ -36,6 +37,12 @@ def make_plan(
     """The workflow's steps that can be done here, and what a planner had done; what is left out is among the facts."""
     possible = [step for step in workflow.steps if not step.optional or offered.issuperset(step.uses)]
     left_out = [f"Left out: {step.title} (nobody offers it)." for step in workflow.steps if step not in possible]
+    work = planned.work if planned else ()
+    deciding = [
+        f"{item.path} can say how tests run: pytest runs here as the base commit says, a command of your own may not."
+        for item in work
+        if may_decide_tests(item.path)
+    ]
     return Plan(
         run=task.run,
         workflow=workflow.name,
@@ -45,11 +52,11 @@ def make_plan(
         steps=tuple(possible),
         fix_rounds=workflow.fix_rounds,
         budgets=workflow.budgets,
-        facts=(*facts, *left_out),
+        facts=(*facts, *left_out, *deciding),
         engine=task.engine,
         goal=planned.goal if planned else "",
         relevant=planned.relevant if planned else (),
-        work=planned.work if planned else (),
+        work=work,
         criteria=task.criteria,
     )
 

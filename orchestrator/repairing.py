@@ -11,6 +11,7 @@ from contracts.code_writer import Feedback, Proposal, ProposeParams, ProposeResu
 from contracts.gate import Escalation, GateDecision, PatchSet
 from contracts.patch import Patch
 from contracts.static_analyzer import CheckResult
+from contracts.test_names import decides_tests
 from contracts.workflow import Plan
 from orchestrator import words
 from orchestrator.checks import lint, run_suite
@@ -91,12 +92,12 @@ async def propose(run: Engine, plan: Plan, head: str, number: int, feedback: tup
 
 
 def _usable(patch: Patch, plan: Plan, feedback: tuple[Feedback, ...]) -> bool:
-    """Whether a proposal is what it says, keeps off what is to be avoided, and was not turned down before."""
+    """Whether a proposal is what it says, keeps off what it may not change, and was not turned down before."""
     try:
         honest = patch == Patch.of(patch.diff, diff.files(patch.diff))
     except diff.DiffError:
         return False
-    avoided = any(
+    avoided = any(map(decides_tests, patch.files)) or any(
         path == prefix.rstrip("/") or path.startswith(prefix.rstrip("/") + "/")
         for path in patch.files
         for prefix in plan.avoid

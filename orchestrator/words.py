@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from contracts.bundle import Comparison
@@ -9,6 +10,7 @@ from contracts.code_writer import ProposeResult
 from contracts.sandbox import Ended, Limits
 from contracts.test_runner import Counts, RunResult
 from contracts.workflow import Plan
+from contracts.workspace import MAX_BODY_CHARS
 from orchestrator.compare import outcomes, red
 from orchestrator.errors import CouldNot, Refused
 from orchestrator.text import count
@@ -141,12 +143,13 @@ def wanted(plan: Plan) -> str:
 
 
 def subject(text: str) -> str:
-    """A commit's first line."""
-    line = " ".join(text.split())
+    """A commit's first line, of whatever somebody said."""
+    line = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split()) or "Change what was asked for"
     return line if len(line) <= 72 else f"{line[:71]}…"
 
 
 def body(plan: Plan) -> str:
     """A commit's text: what was asked for and what shows it."""
     shown_by = "Failing before:\n" + "\n".join(plan.failing) if plan.failing else ""
-    return "\n\n".join(filter(None, [plan.request, shown_by]))
+    text = "\n\n".join(filter(None, [plan.request, shown_by]))
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text)[:MAX_BODY_CHARS]

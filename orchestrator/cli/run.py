@@ -45,7 +45,7 @@ _COMMON = (
     click.option(
         "--criteria",
         type=click.File(encoding="utf-8"),
-        help="File of acceptance criteria, one a line; each is answered in the bundle.",
+        help="File of acceptance criteria, a list or lines; each is answered in the bundle.",
     ),
     click.option(
         "--link",
@@ -192,8 +192,9 @@ def _go(
     **asked: Any,
 ) -> None:
     from orchestrator.cli.conduct import conduct, start_run
+    from orchestrator.cli.criteria import criteria_in
     from orchestrator.cli.tell import tell_outcome
-    from orchestrator.cli.wishes import Wishes, criteria_in, request_of
+    from orchestrator.cli.wishes import Wishes, request_of
 
     wishes = Wishes(
         workflow=workflow,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from contracts.sandbox import SandboxReport
+from contracts.test_names import decides_tests, holds_tests
 from contracts.test_runner import RunResult
 from contracts.test_writer import NewTest, WriteTestsParams, WriteTestsResult
-from servers.search.localise import is_test
 from servers.search.source import Unreadable, parse
 from servers.specialist import Call, Crew, ToolError
 from servers.writing import page
@@ -41,8 +39,9 @@ class TestFileWriter:
         """
         asker, desk = Asker(self._crew, call, params.run), Desk(self._crew, call, params.run)
         path = checked(params.path)
+        if decides_tests(path) or not holds_tests(path):
+            raise ToolError("invalid", f"a test file (test_*.py or *_test.py) is expected, found {path}")
         old = await desk.text(path)
-        _check_name(path, exists=old is not None)
         if problem := _unreadable(old):
             return WriteTestsResult(patch=None, note=f"{path} is not valid Python, so nothing is added: {problem}")
         form = form_for((await asker.ready()).form, path, old)
@@ -88,14 +87,6 @@ class TestFileWriter:
             return ran, verdict
         again = await desk.tests((params.path,), patch)
         return ran, judged(params.purpose, before, change.new, ran, again)
-
-
-def _check_name(path: str, *, exists: bool) -> None:
-    """Refuse what is no test file: code is another writer's."""
-    file = PurePosixPath(path)
-    named = file.name.startswith("test_") or file.stem.endswith("_test")
-    if file.name == "conftest.py" or file.suffix != ".py" or not (named or (exists and is_test(path, ()))):
-        raise ToolError("invalid", f"a test file (test_*.py or *_test.py) is expected, found {path}")
 
 
 def _unreadable(text: str | None) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from contracts import diff
 from contracts.bundle import Bundle, Comparison
 from contracts.sandbox import SandboxReport
 from orchestrator import bundle as bundles
@@ -75,6 +76,7 @@ async def test_a_diff_with_backticks_stays_inside_its_fence(stage: Stage) -> Non
 def warned(**changes: object) -> str:
     usual: dict[str, object] = {
         "files": ("x.py",),
+        "diff": GOOD,
         "proposal": proposal(GOOD),
         "rivals": 0,
         "comparison": BETTER,
@@ -115,6 +117,39 @@ def test_a_change_with_nothing_to_warn_of_has_no_risks() -> None:
 def test_what_a_reviewer_should_know_is_said(changes: dict[str, object], words: str) -> None:
     """Each risk by itself, in plain words."""
     assert words in warned(**changes)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("podium.toml", "lib/pytest.ini", "tox.ini", "setup.cfg", "pkg/conftest.py", "pyproject.toml", "package.json"),
+        *("sitecustomize.py", "json.py", "src/pytest/__init__.py", "x.dist-info/entry_points.txt", "Makefile"),
+    ],
+)
+def test_what_may_change_how_tests_run_is_named(path: str) -> None:
+    """Settings, code that runs before the tests, and new modules in place of the interpreter's or pytest's."""
+    assert f"Changes how tests run: {path}." in warned(diff=diff.make(path, None, "x = 1\n"))
+
+
+def test_a_module_that_was_there_stands_in_for_nothing_new() -> None:
+    """A project may have a `queue.py` of its own."""
+    assert "how tests run" not in warned(diff=diff.make("queue.py", "x = 1\n", "x = 2\n"))
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "named"),
+    [
+        ("shop.py", 'if "pytest" in sys.modules:\n', True),
+        ("shop.py", "import _pytest.runner\n", True),
+        ("tests/test_shop.py", "pytest_plugins = ['forge']\n", True),
+        ("tests/test_shop.py", "def pytest_runtest_makereport(item): ...\n", True),
+        ("tests/test_shop.py", "import pytest\n", False),
+        ("docs.md", "Run pytest.\n", False),
+    ],
+)
+def test_code_that_reaches_for_the_program_that_runs_it_is_named(path: str, text: str, named: bool) -> None:
+    """Nothing can keep code under test from it; a reviewer has to look."""
+    assert ("Speaks of the program that runs the tests" in warned(diff=diff.make(path, None, text))) is named
 
 
 def test_few_tests_through_the_change_are_said() -> None:

@@ -104,6 +104,8 @@ def test_auto_cannot_name_what_is_no_gate() -> None:
         (b"[budgets]\nsearch_s = -1\n", "budgets.search_s", "greater than 0"),
         (b"[gates]\nplan = 'maybe'\n", "gates.plan", "found 'maybe'"),
         (b"[test\n", "", "is not TOML"),
+        (b"[test]\npyhton = 'x'\n", "test.pyhton", "nothing of this name"),
+        (b"[test]\ncommand = ['x']\n", "test", "command needs junit"),
         (b"\xff\xfe", "", "not UTF-8"),
         (b"a" * 2_000_000, "", "larger than"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from contracts import diff
 from contracts.base import sha256
 from contracts.workspace import (
+    MAX_BODY_CHARS,
     ApplyParams,
     CloseParams,
     CommitParams,
@@ -69,6 +70,13 @@ async def opened(project: Project, tmp_path: Path) -> Opened:
     result = await workspace.open(OpenParams(run=RUN, base=brought.base), FakeCall())
     assert (result.branch, result.head, result.files) == (f"podium/{RUN}", brought.base, 4)
     return Opened(project, workspace, brought.base, room.work / RUN)
+
+
+async def test_the_longest_text_a_commit_may_have_is_written(opened: Opened) -> None:
+    """In any script: git takes it as an argument."""
+    await opened.apply(FIX)
+    head = await opened.commit(body="😀" * MAX_BODY_CHARS)
+    assert "😀" * MAX_BODY_CHARS in opened.git("show", "-s", "--format=%b", head)
 
 
 async def test_a_patch_becomes_a_commit_on_the_runs_branch(opened: Opened) -> None:
