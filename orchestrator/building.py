@@ -24,7 +24,9 @@ from orchestrator.job import Accepted, Seen
 from orchestrator.judging import Checked, judge
 from orchestrator.offering import offered
 from orchestrator.parallel import all_of, both
+from orchestrator.planner import WRITES, writing_steps
 from orchestrator.steps import commit, take_back
+from orchestrator.text import count
 from orchestrator.workplan import waves
 
 
@@ -152,7 +154,7 @@ class Build:
                 step.ok = tests.patch is not None
                 step.summary = f"{item.path}: {tests.summary if tests.patch else tests.note}"
                 return tests
-        async with self.run.step("write-code", number, item.id) as step:
+        async with self.run.step(writing_steps(self.plan.steps)[item.agent], number, item.id) as step:
             wanted = WriteParams(
                 run=self.plan.run,
                 request=self.plan.request,
@@ -163,7 +165,7 @@ class Build:
                 feedback=told,
                 candidates=self.plan.budgets.candidates,
             )
-            code = await step.call("code_writer.write", wanted, WriteResult)
+            code = await step.call(f"{item.agent}.{WRITES}", wanted, WriteResult)
             step.ok = code.patch is not None
             step.summary = f"{item.path}: {code.summary if code.patch else code.note}"
             return code
@@ -185,8 +187,8 @@ class Build:
         """What becomes of a round's change; `before` is the signature of the failure of the round before."""
         if checked.comparison.verdict == "better":
             return await self._offer(checked, site, number)
-        if number > self.plan.fix_rounds:
-            question = f"After {number} rounds: {checked.comparison.reason}. Keep the change all the same?"
+        if number > self.plan.fix_rounds or not self.plan.has("judge"):
+            question = f"After {count(number, 'round')}: {checked.comparison.reason}. Keep the change all the same?"
             return await self._escalate(checked, number, question)
         judgement = await judge(self.run, self.plan, checked, number, before)
         if judgement.decision == "retry":

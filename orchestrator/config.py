@@ -68,9 +68,11 @@ def _extended(name: str, configs: Path, below: tuple[str, ...]) -> Workflow:
         if base not in known:
             raise ConfigError(str(file), "extends", f"no such workflow: {base}", f"There are: {', '.join(known)}.")
         over = _extended(base, configs, (*below, name))
-        if unknown := sorted(set(extension.without) - {step.id for step in over.steps}):
-            raise ConfigError(str(file), "without", f"{base} has no step {', '.join(unknown)}", "Correct or remove it.")
-        steps = tuple(step for step in over.steps if step.id not in extension.without)
+        instead = {step.id: step for step in extension.instead}
+        for key, named in (("without", set(extension.without)), ("instead", set(instead))):
+            if unknown := sorted(named - {step.id for step in over.steps}):
+                raise ConfigError(str(file), key, f"{base} has no step {', '.join(unknown)}", "Correct or remove it.")
+        steps = tuple(instead.get(step.id, step) for step in over.steps if step.id not in extension.without)
         said = {**over.model_copy(update={"steps": steps}).model_dump(), **said}
     workflow = valid(file, said, Workflow)
     if workflow.name != name:

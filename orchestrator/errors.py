@@ -81,7 +81,8 @@ class CrewIncomplete(OrchestratorError):
     def __init__(self, workflow: str, missing: tuple[str, ...]) -> None:
         super().__init__(
             f"workflow {workflow} needs {', '.join(missing)}, which nobody in the crew offers; "
-            "`podium agents` shows who is there, `podium doctor` why somebody is not"
+            "`podium agents` shows who is there, `podium doctor` why somebody is not; an agent of your own joins with "
+            "`podium serve`"
         )
         self.workflow = workflow
         self.missing = missing

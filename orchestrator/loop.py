@@ -23,7 +23,7 @@ from orchestrator.checks import lint_tree
 from orchestrator.engine import Engine
 from orchestrator.errors import CouldNot, OverBudget, Refused
 from orchestrator.job import Job
-from orchestrator.planning import understand
+from orchestrator.planning import understand, written_down
 from orchestrator.repairing import repair
 
 
@@ -42,7 +42,7 @@ async def build(run: Engine, job: Job) -> RunHandedOverEvent:
     """Have what a request describes planned, written and tested, with a person's consent at each gate."""
     opened = await steps.ingest(run, job)
     seen = await steps.survey(run, job)
-    planned = await understand(run, job, seen)
+    planned = written_down(job.workflow) or await understand(run, job, seen)
     plan = await steps.agree_on_plan(run, job, seen, planned)
     linted = await lint_tree(run, plan, "before")
     accepted = await Build(run, plan, seen, job.workflow.purpose, linted, opened.head).work()
@@ -57,6 +57,7 @@ WORKFLOWS: Mapping[str, Callable[[Engine, Job], Awaitable[RunHandedOverEvent]]] 
     "add-endpoint": build,
     "add-option": build,
     "write-tests": build,
+    "write-docs": build,
 }
 """The loop each workflow runs by; `configs/workflows/<name>.toml` furnishes it."""
 

@@ -11,8 +11,8 @@ from contracts.test_names import may_decide_tests
 from contracts.workflow import Plan, Workflow, WorkflowStep
 from orchestrator.workplan import work_problem
 
-WRITERS = {"code_writer": "code_writer.write", "test_writer": "test_writer.write"}
-"""Who can be given an item of work, and the tool that takes it."""
+WRITES = "write"
+"""The tool that takes an item of work, of whoever has it: with `contracts.code_writer.WriteParams`, but for tests."""
 
 
 def tools_of(cards: Iterable[Card]) -> frozenset[str]:
@@ -93,8 +93,13 @@ def edit_problem(shown: Plan, edited: Plan) -> str:
 
 def agents(steps: Iterable[WorkflowStep]) -> frozenset[str]:
     """Who may be given work by these steps."""
-    used = {tool for step in steps for tool in step.uses}
-    return frozenset(agent for agent, tool in WRITERS.items() if tool in used)
+    return frozenset(writing_steps(steps))
+
+
+def writing_steps(steps: Iterable[WorkflowStep]) -> dict[str, str]:
+    """The step in which each writer works, by writer."""
+    called = ((tool.partition("."), step.id) for step in steps for tool in step.uses)
+    return {server: step for (server, _, tool), step in called if tool == WRITES}
 
 
 def _kept(shown: Sequence[WorkflowStep], edited: Sequence[WorkflowStep]) -> tuple[WorkflowStep, ...]:

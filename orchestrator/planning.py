@@ -16,7 +16,7 @@ from contracts.repository import (
     SimilarParams,
     SimilarResult,
 )
-from contracts.workflow import Plan
+from contracts.workflow import Plan, Workflow
 from orchestrator import minds, words
 from orchestrator.engine import Engine, Step
 from orchestrator.errors import CouldNot
@@ -39,6 +39,11 @@ _PURPOSES = {
     "feature": "Something new is wanted. Plan tests that say so first: they fail now and pass afterwards.",
     "existing": "Only tests are wanted, for what the code does today: they pass as soon as they are written.",
 }
+
+
+def written_down(workflow: Workflow) -> PlannedWork | None:
+    """The work that a workflow's file names; None where a model has to plan it."""
+    return PlannedWork(goal=workflow.description, work=workflow.work) if workflow.work else None
 
 
 async def understand(run: Engine, job: Job, seen: Seen) -> PlannedWork:

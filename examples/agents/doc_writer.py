@@ -21,7 +21,7 @@ class DocWriter:
     manifest: ClassVar[Manifest] = Manifest(
         name="doc_writer",
         title="Doc writer",
-        description="Lists public functions and classes with the first line of their docstrings.",
+        description="Lists public functions and classes, with the first line of their docstrings.",
         calls=("repository.list", "repository.read"),
     )
 
@@ -41,7 +41,7 @@ class DocWriter:
             await call.progress(done, len(modules), path)
             sections += section(path, await self._text(params.run, path, call))
         if not sections:
-            return WriteResult(patch=None, note="No module has anything public with a docstring.")
+            return WriteResult(patch=None, note="No module has anything public.")
         old = await self._text(params.run, params.path, call) if params.path in paths else None
         new = "\n".join(["# What the modules offer", "", *sections])
         if new == old:
@@ -60,17 +60,15 @@ def is_test(path: str) -> bool:
 
 
 def section(path: str, source: str) -> list[str]:
-    """The lines about one module; none where nothing in it is public and described."""
+    """The lines about one module; none where nothing in it is public."""
     try:
         module = ast.parse(source)
     except SyntaxError:
         return []
     entries = [
-        f"- `{node.name}`: {said}"
+        f"- `{node.name}`" + (f": {said}" if (said := first_line(node)) else "")
         for node in module.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        and not node.name.startswith("_")
-        and (said := first_line(node))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
     about = first_line(module)
     return [f"## {path}", "", *([about, ""] if about else []), *entries, ""] if entries else []

@@ -15,11 +15,14 @@ CART = '''"""Carts."""
 def total(cart):
     """What all of it costs."""
 
+def empty(cart):
+    return not cart
+
 def _rounded(x):
     """Not public."""
 '''
 FILES = {"shop/cart.py": CART, "shop/broken.py": "def (", "tests/test_cart.py": CART, "README.md": "# Shop\n"}
-PAGE = "# What the modules offer\n\n## shop/cart.py\n\nCarts.\n\n- `total`: What all of it costs.\n"
+PAGE = "# What the modules offer\n\n## shop/cart.py\n\nCarts.\n\n- `total`: What all of it costs.\n- `empty`\n"
 
 
 def stage(files: dict[str, str]) -> Rehearsal:
@@ -39,7 +42,7 @@ def wanted(path: str = "docs/api.md") -> WriteParams:
 
 
 @pytest.mark.anyio
-async def test_it_lists_what_is_public_and_described() -> None:
+async def test_it_lists_what_is_public() -> None:
     written = await stage(FILES).call("write", wanted(), WriteResult)
     assert written.patch is not None
     assert written.patch.files == ("docs/api.md",)

@@ -179,6 +179,23 @@ def write_tests(context: click.Context, **asked: Any) -> None:
     _go(context, "write-tests", **asked)
 
 
+@run.command("write-docs")
+@_common
+@click.pass_context
+def write_docs(context: click.Context, **asked: Any) -> None:
+    """Have an agent of your own, doc_writer, write a page about what the modules offer; without a model.
+
+    It has to be in the crew: docs/adding-an-agent.md says how it gets there. The page goes through the same gates,
+    commit, tests and handover as any change.
+
+    \b
+    Examples:
+      podium run write-docs "list what there is"
+      podium run write-docs --repo ~/shop "list what there is" --auto all
+    """
+    _go(context, "write-docs", **asked)
+
+
 def _go(
     context: click.Context,
     workflow: str,

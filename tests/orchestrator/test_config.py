@@ -46,7 +46,7 @@ def test_the_crew_that_ships_covers_every_tool_a_workflow_needs() -> None:
     crew = {member.name: member for member in read_crew(CREW_FILE).members}
     for name in workflows():
         used = {tool.split(".")[0] for step in load_workflow(name).steps for tool in step.uses}
-        assert used <= set(crew)
+        assert used <= {*crew, "doc_writer"}  # the example's, whom a person serves
     assert {call.split(".")[0] for member in crew.values() for call in member.calls} <= set(crew)
 
 
@@ -168,6 +168,7 @@ def test_a_workflow_takes_over_what_it_does_not_say_itself(tmp_path: Path) -> No
         ('extends = "bas"', "extends", "no such workflow: bas"),
         ('extends = "../crew"', "extends", "../crew"),
         ('extends = "base"\nwithout = ["three"]', "without", "base has no step three"),
+        ('extends = "base"\n[[instead]]\nid = "three"\ntitle = "x"\nagent = "a"', "instead", "base has no step three"),
         ('without = ["one"]', "extends", "Field required"),
         ('extends = "base"\nstep = 1', "step", "nothing of this name exists"),
     ],
@@ -219,5 +220,5 @@ def test_a_budget_that_would_hold_nobody_is_an_error_that_says_who_can_have_one(
         config.tuned(load_workflow("fix-bug"), ProjectConfig(budgets=budgets))
     assert caught.value.key == f"budgets.agents.{name}"
     assert caught.value.way_out == (
-        "There are: code_writer, orchestrator, repository, static_analyzer, test_runner, test_writer."
+        "There are: code_writer, doc_writer, orchestrator, repository, static_analyzer, test_runner, test_writer."
     )
