@@ -44,12 +44,23 @@ def failure(result: CallToolResult) -> dict[str, Any]:
 async def test_a_server_that_dies_in_mid_call_is_started_again(
     rig: Rig, era: Era, tmp_path: Path, tool: str, retry: bool
 ) -> None:
-    """The call fails and is not made again: only of a tool that says so is a repetition harmless."""
+    """The call fails and says whether to make it again: only of a tool that says so is a repetition harmless."""
     async with bridged(rig, tmp_path, era), client_of(rig) as client:
         lost = failure(await client.call_tool(tool))
         assert (lost["kind"], lost["retry"]) == ("unavailable", retry)
         assert ("may have had its effect" in lost["message"]) is not retry
         assert "hi" in said(await client.call_tool("say", {"text": "hi"}))
+
+
+async def test_a_request_that_does_no_harm_twice_is_made_again_where_the_server_died_over_it(
+    rig: Rig, era: Era, tmp_path: Path
+) -> None:
+    """Whoever asked sees nothing of it."""
+    async with bridged(rig, tmp_path, era), client_of(rig) as client:
+        for _ in range(3):
+            os.kill(child_of(os.getpid()), signal.SIGKILL)
+            assert "Error" in said(await client.call_tool("read", {"text": "/nowhere"}))
+            assert (await client.get_prompt("plain")).messages
 
 
 async def test_every_call_under_way_is_answered_when_the_server_is_killed(rig: Rig, era: Era, tmp_path: Path) -> None:
