@@ -204,5 +204,9 @@ class Serving:
                 body = error_response(message.get("id"), INVALID_REQUEST, "tools/call goes to call.… and is stored")
             else:
                 body = await self._answer(Incoming(message, caller))
-        if held.reply:
+        if not held.reply:
+            return
+        try:
             await self._bus.publish(held.reply, body)
+        except BusError as wrong:  # whoever asked asks again, or is told by their own time-out
+            log.warning("an answer of %d bytes on %s is not sent: %s", len(body), held.subject, wrong)

@@ -12,7 +12,9 @@ from typing import cast
 from bus import grants as bus_grants
 from bus.grants import RUNS_CALLER
 from contracts.config import EVERY_SERVER, CrewConfig, Grant, HostConfig, Joining, ServerConfig
+from contracts.pin import Pin
 from servers.agent_file import load_agent
+from servers.approval import read_pin
 from servers.specialist import Room, Specialist
 
 CLASSES = {
@@ -40,14 +42,21 @@ class Member(ServerConfig):
     """One server of the crew and its grant."""
 
     name: str
+    pin: Pin | None = None
+    """The definitions of its tools that were approved, where it is not one of Podium's own."""
 
     @property
     def own(self) -> bool:
         """Whether it is one of Podium's own, imported once and shared."""
-        return not (self.agent or self.command or self.url)
+        return not (self.agent or self.foreign)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is any MCP server, which a bridge puts on the bus."""
+        return bool(self.command or self.url)
 
     def load(self) -> type[Specialist]:
-        """Its class. An agent of a person's own is imported here, so call this where it is confined.
+        """Its class, where it has one. An agent of a person's own is imported here: call this where it is confined.
 
         Raises:
             CrewError: it cannot be loaded, or asks for more than it is granted.
@@ -86,6 +95,8 @@ class Crew:
     promised: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
     """What servers are granted that are started by somebody else and join under that name."""
     present: tuple[Joining, ...] = ()
+    own_file: Path | None = None
+    """A person's own crew file, beside which the pins of their servers lie."""
 
     @property
     def by_name(self) -> dict[str, Member]:
@@ -106,7 +117,7 @@ class Crew:
         if any(member.name == joining.name for member in self.members):
             raise CrewError(f"there is a server {joining.name} in the crew already")
         _check_name(joining.name)
-        fresh = self._with_promise(Member(name=joining.name, **joining.server.model_dump()))
+        fresh = self._with_promise(_member(joining.name, joining.server, self.own_file))
         if fresh.own:
             raise CrewError(f"{joining.name}: neither an agent's file nor a command nor a URL to start it by")
         return replace(self, members=(*self.members, fresh))
@@ -180,14 +191,14 @@ def read_crew(shipped: Path, own: Path | None = None) -> Crew:
     promised: dict[str, Grant] = {}
     for name, one in config.servers.items():
         _check_name(name)
-        member = Member(name=name, **one.model_dump())
+        member = _member(name, one, own)
         if name in CLASSES and not member.own:
             raise CrewError(f"{name} is Podium's own and is started by nothing else")
         if member.own and name not in CLASSES:
             promised[name] = Grant(scopes=one.scopes, calls=one.calls)
         else:
             servers.append(member)
-    return Crew(tuple(servers), config.hosts, promised)
+    return Crew(tuple(servers), config.hosts, promised, own_file=own)
 
 
 def _read(path: Path) -> CrewConfig:
@@ -195,3 +206,8 @@ def _read(path: Path) -> CrewConfig:
         return CrewConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as wrong:
         raise CrewError(f"{path}: {wrong}") from wrong
+
+
+def _member(name: str, config: ServerConfig, own_file: Path | None) -> Member:
+    fresh = Member(name=name, **config.model_dump())
+    return fresh if fresh.own or own_file is None else fresh.model_copy(update={"pin": read_pin(own_file, name)})
