@@ -12,11 +12,12 @@ from contracts.base import utc_now
 from contracts.manifest import Card
 from orchestrator import crew
 from orchestrator import house as houses
-from orchestrator.cli.shared import document, json_option, ledger, out, start
+from orchestrator.cli.shared import document, json_option, ledger, out, start, who
 from orchestrator.cli.trouble import trouble
 from orchestrator.config import crew_file
 from orchestrator.errors import ConfigError
 from orchestrator.hosts.errors import EditError
+from orchestrator.pins import write_pin
 from orchestrator.text import duration, line
 
 _what = click.argument("what", nargs=-1, required=True, metavar="SCOPE|TOOL…")
@@ -38,6 +39,7 @@ def agents(context: click.Context, as_json: bool) -> None:
       podium agents grant doc_writer repository.list repository.read
       podium agents grant host:cursor "repository.*"
       podium agents revoke host:cursor repository.search
+      podium agents approve files
     """
     if context.invoked_subcommand is None:
         found = start(_cards)
@@ -116,6 +118,45 @@ def revoke(name: str, what: tuple[str, ...], as_json: bool) -> None:
       podium agents revoke host:cursor "repository.*"
     """
     _change(name, what, as_json, revoke=True)
+
+
+@agents.command()
+@click.argument("name")
+@click.option("--sha256", "seen", default="", metavar="DIGEST", help="Approve only what has this digest.")
+@json_option
+def approve(name: str, seen: str, as_json: bool) -> None:
+    """Approve the tools a member offers now; its calls are answered from then on.
+
+    Their definitions are pinned beside your crew file. When they change, every call is refused with what changed,
+    until you approve again: look at them first (`podium agents show NAME --json`). Podium's own members need none.
+
+    \b
+    Examples:
+      podium agents approve files
+      podium agents approve files --sha256 3cd345f1
+    """
+    card = start(_approve, name, seen)
+    if as_json:
+        document({"name": name, "tools": [tool.name for tool in card.tools], "tools_sha256": card.tools_sha256})
+        return
+    count = f"{len(card.tools)} tools" if len(card.tools) != 1 else "1 tool"
+    click.echo(f"{name}: {count} approved, sha256 {card.tools_sha256[:16]}…: {', '.join(t.name for t in card.tools)}")
+    if card.refuses:
+        click.echo(f"Until now calls were refused: {card.refuses}", err=True)
+
+
+async def _approve(name: str, seen: str) -> Card:
+    state = houses.state_dir()
+    async with ledger() as bus:
+        found = [card for card in await cards(bus) if card.manifest.name == name]
+        if not found:
+            raise trouble(f"There is no {name} in the crew now.", "`podium agents` lists who is there.")
+        if not found[0].tools_sha256.startswith(seen):
+            what = f"What {name} offers now has the digest {found[0].tools_sha256}, not {seen}."
+            raise trouble(what, f"Look again: podium agents show {name} --json")
+        write_pin(crew_file(), found[0], who())
+        await houses.reload(state)
+        return found[0]
 
 
 def _change(name: str, what: tuple[str, ...], as_json: bool, *, revoke: bool) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 from click.testing import CliRunner
 
@@ -84,6 +85,8 @@ async def test_it_is_served_once_it_was_granted_what_it_needs(fresh: Podium, beg
     found = await houses.status(fresh.state)
     assert found is not None
     async with houses.joined(fresh.state, joining), houses.joined(fresh.state, Joining(name="desk")):
+        approved = await anyio.to_thread.run_sync(fresh, "agents", "approve", "line_counter")
+        assert approved.code == 0, approved.err
         async with connect(fresh.state, found.url, "host_desk") as bus, open_caller(bus) as caller:
             params = CountParams(run="r-none")
             with pytest.raises(CallFailed, match="run r-none has no worktree"):

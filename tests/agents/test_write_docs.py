@@ -6,23 +6,20 @@ from functools import partial
 
 import anyio
 
-from contracts.config import Joining, ServerConfig
-from orchestrator import house as houses
+from contracts.config import ServerConfig
+from tests.bridge.rig import joined
 from tests.cli.conftest import ROOT, Podium
 from tests.git_project import Project
 
-DOC_WRITER = Joining(
-    name="doc_writer",
-    server=ServerConfig(
-        agent=str(ROOT / "examples" / "agents" / "doc_writer.py"), calls=("repository.list", "repository.read")
-    ),
+DOC_WRITER = ServerConfig(
+    agent=str(ROOT / "examples" / "agents" / "doc_writer.py"), calls=("repository.list", "repository.read")
 )
 
 
 async def test_a_page_is_written_and_handed_over(fresh: Podium, project: Project) -> None:
     """The branch has the page, committed in the agent's name, and the suite was run with it."""
     assert fresh("up").code == 0
-    async with houses.joined(fresh.state, DOC_WRITER):
+    async with joined(fresh, "doc_writer", DOC_WRITER):
         wanted = ("run", "write-docs", "--repo", str(project.root), "list it", "--auto", "all", "--json")
         done = await anyio.to_thread.run_sync(partial(fresh, *wanted, "--consent-weak"))
     assert done.code == 0, done.out + done.err
