@@ -59,9 +59,13 @@ class Paid(Model):
 
 
 class Allowance(Model):
-    """A ceiling on asking models; what is None has none. A request that could go over it is not made."""
+    """Ceilings on asking models; what is None has none. A request that could go over one is not made."""
 
     usd: Decimal | None = Field(default=None, ge=0, description="US dollars; needs a model with a known price.")
     tokens: int | None = Field(default=None, ge=0, description="Input, output and cache together.")
     calls: int | None = Field(default=None, ge=0, description="Requests that a model endpoint took up.")
     wall_s: float | None = Field(default=None, gt=0, description="Wall seconds of work, people's waiting excluded.")
+
+    def replaced(self, named: Allowance) -> Allowance:
+        """These ceilings, with those that `named` has instead."""
+        return self.model_copy(update=named.model_dump(exclude_none=True))

@@ -9,6 +9,7 @@ from typing import cast, get_args
 import click
 
 from contracts.model import Role
+from contracts.spending import Allowance
 
 _TOKENS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kM]?)")
 _FACTORS = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -57,6 +58,11 @@ class Models(click.ParamType[dict[str, str]]):
         if any(role not in roles or not model for role, _, model in pairs):
             self.fail(f"write ROLE=MODEL; the roles are {', '.join(roles)}.", param, ctx)
         return {role: model for role, _, model in pairs}
+
+
+def allowance(usd: Decimal | None, tokens: int | None, calls: int | None, minutes: float | None) -> Allowance:
+    """What was typed of the budgets; the rest has no ceiling."""
+    return Allowance(usd=usd, tokens=tokens, calls=calls, wall_s=None if minutes is None else minutes * 60)
 
 
 TOKENS, USD, MODELS = Tokens(), Usd(), Models()
