@@ -141,10 +141,10 @@ async def test_it_goes_back_twice_and_not_more() -> None:
 @pytest.mark.parametrize("outcome", ["invalid", "truncated", "refused", "unavailable"])
 async def test_a_model_without_a_reply_is_an_honest_none(outcome: str) -> None:
     """What it cost all the same is in the result."""
-    crew = shop(failed(outcome, Failure(kind="unavailable", message="it broke")))
+    crew = shop(failed(outcome, Failure(kind="unavailable", message="it broke", way_out="Mend it.")))
     written = await wrote(crew)
     assert written.patch is None
-    assert f"{outcome}: it broke" in written.note
+    assert written.note.endswith(f"{outcome}: it broke. Mend it.")
     assert written.spent == ONE
 
 
