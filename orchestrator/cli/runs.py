@@ -82,7 +82,7 @@ def show(run: str, prompts: bool, as_json: bool) -> None:
     if as_json:
         document(shown)
     else:
-        out().print(draw(shown, out().width))
+        out().print(draw(shown, out().width), crop=False)
 
 
 async def _runs() -> Listing:

@@ -56,7 +56,8 @@ def draw_outcome(report: Report, to: Console) -> None:
             parts.append(Text(f"  bundle  {state.bundle}"))
         case "failed":
             parts.append(Text.assemble(("✗ could not: ", "bold red"), safe(state.reason)))
-            parts.append(Text(f"  → {safe(state.way_out)}" if state.way_out else ""))
+            if state.way_out:
+                parts.append(Text(f"  → {safe(state.way_out)}"))
         case "aborted":
             parts.append(Text.assemble(("✗ ended by ", "bold red"), f"{safe(state.by)}: {safe(state.reason)}"))
         case "waiting" | "running":
