@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.model import DescribeParams, DescribeResult
+from contracts.model import DescribeResult
 from contracts.planning import PlannedWork
 from contracts.prompt import fenced, name
 from contracts.repository import (
@@ -19,7 +19,6 @@ from contracts.repository import (
 from contracts.workflow import Plan
 from orchestrator import minds, words
 from orchestrator.engine import Engine, Step
-from orchestrator.errors import CouldNot
 from orchestrator.job import Job, Seen
 from orchestrator.planner import agents
 from orchestrator.workplan import tree_problem, work_problem
@@ -41,26 +40,23 @@ _PURPOSES = {
 }
 
 
-async def understand(run: Engine, job: Job, seen: Seen) -> PlannedWork:
+async def understand(run: Engine, job: Job, seen: Seen, planner: DescribeResult) -> PlannedWork:
     """Have a planner read the request and the repository, and say what is to be done.
 
     Raises:
         OverBudget: the run may not spend so much.
-        CouldNot: there is no model, or it gave no plan that can be carried out.
+        CouldNot: it gave no plan that can be carried out.
     """
     async with run.step("understand") as step:
-        planned = await _planned(step, job, seen)
+        planned = await _planned(step, job, seen, planner)
         step.summary = planned.goal
         return planned
 
 
-async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
+async def _planned(step: Step, job: Job, seen: Seen, planner: DescribeResult) -> PlannedWork:
     task, run = job.task, job.task.run
-    about = await step.call("model.describe", DescribeParams(run=run, role="planner"), DescribeResult)
-    if not about.ready:
-        raise CouldNot(f"This workflow needs a model, and there is none: {about.why_not}", "See docs/models.md.")
     wanted = "\n".join([task.request, *(each.text for each in task.criteria)])[:MAX_WORDS_CHARS]
-    share = min(MAP_TOKENS, about.context_tokens // MAP_SHARE)
+    share = min(MAP_TOKENS, planner.context_tokens // MAP_SHARE)
     mapped = await step.call("repository.map", MapParams(run=run, words=wanted, tokens=share), MapResult)
     listed = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)
     files = {each.path for each in listed.files}

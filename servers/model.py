@@ -108,7 +108,8 @@ class ModelServer:
             endpoint=chosen.endpoint,
             model=chosen.model,
             ready=not chosen.why_not,
-            why_not=f"{chosen.why_not}. {chosen.way_out}" if chosen.why_not else "",
+            why_not=chosen.why_not,
+            way_out=chosen.way_out,
             form=known.form,
             context_tokens=known.context_tokens,
         )

@@ -59,7 +59,8 @@ class Asker:
         """
         model = await self.describe()
         if not model.ready:
-            raise ToolError("unavailable", f"the model {model.model} was not asked: {model.why_not}")
+            why = f"the model {model.model} was not asked: {model.why_not}"
+            raise ToolError("unavailable", why, way_out=model.way_out)
         return model
 
     async def complete(

@@ -90,7 +90,8 @@ async def test_describe_says_who_it_is_and_what_is_missing():
     server = ModelServer(room({}, ledger), models=CONFIG)
     found = await server.describe(DescribeParams(run=RUN, role="writer"), AskedCall())
     assert (found.endpoint, found.model, found.ready, found.form) == ("home", "large", False, "diff")
-    assert "ANTHROPIC_API_KEY" in found.why_not
+    assert found.why_not == "ANTHROPIC_API_KEY is not set"
+    assert found.way_out.startswith("Set ANTHROPIC_API_KEY")
     with pytest.raises(ToolError, match="ANTHROPIC_API_KEY is not set") as failed:
         await server.complete(params(), AskedCall())
     assert (failed.value.failure.kind, failed.value.failure.retry) == ("unavailable", False)

@@ -184,13 +184,16 @@ async def test_a_planner_over_its_budget_ends_the_run_the_same_way(stage: Stage)
     assert (outcome.exit_code, outcome.state.over_budget) == (5, True)
 
 
-async def test_without_a_model_the_run_says_what_is_missing(stage: Stage) -> None:
-    """Nothing is guessed: it ends before any plan, with the way out."""
-    crew = make_site(stage, ready=False)
+@pytest.mark.parametrize("role", ["planner", "writer"])
+async def test_without_a_model_the_run_says_what_is_missing(stage: Stage, role: str) -> None:
+    """Nothing is guessed: it ends before any test has run, let alone a plan been paid for, with the way out."""
+    crew = make_site(stage, unready=role)
     outcome = await build(stage)
     assert outcome.exit_code == 1
+    assert f"as its {role}" in outcome.state.reason
     assert "no key" in outcome.state.reason
-    assert crew.asked_of_model == []
+    assert outcome.state.way_out.startswith("Set one.")
+    assert not {"test_runner.run", "model.complete"} & set(crew.effects)
 
 
 async def test_what_models_cost_is_folded_from_the_answers(stage: Stage) -> None:

@@ -240,7 +240,7 @@ async def test_auto_says_why_the_model_was_not_asked(missing: bool) -> None:
     asked = crew(verdict=lambda _: "failing", ready=False, broken=broken)
     found = await proposed(asked, engine="auto")
     assert (found.engine, found.proposals) == ("search", ())
-    assert "The model was not asked: " + ("not granted" if missing else "no key: set ANTHROPIC_API_KEY") in found.note
+    assert "The model was not asked: " + ("not granted" if missing else "no key. Set ANTHROPIC_API_KEY.") in found.note
 
 
 async def test_search_asks_no_model() -> None:
