@@ -124,6 +124,14 @@ def no_further_round(rounds: int, reason: str, by: str | None) -> CouldNot | Ref
     )
 
 
+def unwritten_again(reason: str) -> CouldNot:
+    """How a run ends in which writers failed as they had in the round before; nothing is there to decide on."""
+    return CouldNot(
+        f"The same could not be written twice in a row. {reason}",
+        "Say more in the request, edit the plan at its gate, or choose another model: --model writer=…",
+    )
+
+
 def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
     """`comparison`, made unclear if what got worse passes when it runs again."""
     if repeated.outcome != "passed":

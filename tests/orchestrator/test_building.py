@@ -120,14 +120,27 @@ async def test_after_the_last_round_a_person_decides(stage: Stage) -> None:
     assert [each.reply_name for each in crew.asked_of_model] == ["plan"]
 
 
-async def test_what_could_not_be_written_is_tried_again_with_the_reason_and_then_given_up(stage: Stage) -> None:
-    """A writer that never manages ends the run, with what it said; nothing is handed over."""
+@pytest.mark.parametrize(
+    ("notes", "rounds", "why"),
+    [
+        (["it was cut at 0x7f01", "it was cut at 0x7f02", "it was cut"], 2, "twice in a row"),
+        (["it was cut", "it was no code", "it was cut"], 3, "no change was accepted"),
+    ],
+    ids=["the same", "another"],
+)
+async def test_what_could_not_be_written_is_tried_again_with_the_reason_and_then_given_up(
+    stage: Stage, notes: list[str], rounds: int, why: str
+) -> None:
+    """A writer that never manages ends the run, with what it said: at once where it said the same twice in a row."""
     crew = make_site(stage)
     crew.texts["new.py"] = [None, None, None]
+    crew.notes = list(notes)
     outcome = await build(stage)
     assert outcome.exit_code == 1
-    assert "the model did not manage" in outcome.state.reason
-    assert len([each for each in crew.asked if isinstance(each, WriteParams)]) == 3
+    assert why in outcome.state.reason
+    assert notes[rounds - 1] in outcome.state.reason
+    asked = [each for each in crew.asked if isinstance(each, WriteParams)]
+    assert [len(each.feedback) for each in asked] == [0, 1, 1][:rounds]
     assert stage.checkout.delivered == []
 
 
