@@ -164,6 +164,7 @@ class Build:
                 path=item.path,
                 instruction=item.instruction,
                 reads=item.reads,
+                criteria=self.plan.criteria,
                 tests=tuple(test.id for test in site.all_tests),
                 feedback=told,
                 candidates=self.plan.budgets.candidates,

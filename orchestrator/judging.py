@@ -18,7 +18,7 @@ from contracts.workflow import Plan
 from orchestrator import minds
 from orchestrator.compare import RED, new_findings
 from orchestrator.engine import Engine
-from orchestrator.planning import described
+from orchestrator.planning import described, listed
 
 MAX_FAILURES = 6
 DETAIL_CHARS = 2500
@@ -87,6 +87,7 @@ async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: 
     async with run.step("judge", number) as step:
         values = {
             "request": fenced(plan.request),
+            "criteria": listed(plan.criteria),
             "work": fenced(described(plan)),
             "outcome": fenced(f"{checked.comparison.verdict}: {checked.comparison.reason}"),
             "failures": "\n\n".join(map(_failure, checked.failures[:MAX_FAILURES])) or _tail(checked.suite),

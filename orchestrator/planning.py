@@ -16,6 +16,7 @@ from contracts.repository import (
     SimilarParams,
     SimilarResult,
 )
+from contracts.task import Criterion
 from contracts.workflow import Plan
 from orchestrator import minds, words
 from orchestrator.engine import Engine, Step
@@ -58,14 +59,14 @@ async def _planned(step: Step, job: Job, seen: Seen, planner: DescribeResult) ->
     wanted = "\n".join([task.request, *(each.text for each in task.criteria)])[:MAX_WORDS_CHARS]
     share = min(MAP_TOKENS, planner.context_tokens // MAP_SHARE)
     mapped = await step.call("repository.map", MapParams(run=run, words=wanted, tokens=share), MapResult)
-    listed = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)
-    files = {each.path for each in listed.files}
+    tree = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)
+    files = {each.path for each in tree.files}
     alike = await step.call("repository.similar", SimilarParams(run=run, like=wanted, limit=SIMILAR), SimilarResult)
     may = agents(job.workflow.steps)
     values = {
         "workflow": f"{job.workflow.title}. {job.workflow.description}".strip(),
         "request": fenced("\n".join([task.request, *(f"See {link}" for link in task.links)])),
-        "criteria": fenced("\n".join(f"{each.id}: {each.text}" for each in task.criteria) or "None were given."),
+        "criteria": listed(task.criteria),
         "avoid": ", ".join(map(name, task.avoid)) or "nothing was named",
         "agents": ", ".join(sorted(may)),
         "purpose": _PURPOSES[job.workflow.purpose],
@@ -92,6 +93,11 @@ def _similar(alike: SimilarResult, chars: int) -> str:
         if text:
             shown.append(f"{name(each.path)}, {name(each.name)}:\n\n{fenced(text)}")
     return "\n\n".join(shown)
+
+
+def listed(criteria: Sequence[Criterion]) -> str:
+    """Acceptance criteria with their ids, in a fence."""
+    return fenced("\n".join(f"{each.id}: {each.text}" for each in criteria) or "None were given.")
 
 
 def described(plan: Plan, only: Sequence[str] = ()) -> str:

@@ -177,7 +177,7 @@ class ModelEngine:
 def _question(params: ProposeParams, seen: Scene, target: Target, number: int) -> str:
     return prompt("repair").user.fill(
         version=page.version(number, params.candidates),
-        request=page.bullets([params.request] if params.request else ()),
+        request=page.ticket(params.request),
         tests=seen.tests,
         failures=page.cases(seen.coverage.failures),
         path=page.name(target.path),

@@ -73,9 +73,10 @@ class FileWriter:
         known = {params.path, *params.reads}
         glob = "*.py" if params.path.endswith(".py") else ""
         return {
-            "request": page.bullets([params.request]),
+            "request": page.ticket(params.request),
             "path": page.name(params.path),
             "instruction": params.instruction,
+            "criteria": page.criteria(params.criteria),
             "file": page.file(old, words),
             "reads": page.code(await desk.reads(each for each in params.reads if each != params.path)),
             "similar": page.code(await desk.similar(words, glob, known)),

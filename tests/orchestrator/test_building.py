@@ -36,12 +36,12 @@ async def test_planned_work_is_written_tests_first_and_handed_over(stage: Stage)
     assert "A model wrote it, its tests included: read what they assert." in bundle.risks
 
 
-async def test_the_code_writer_is_told_which_tests_to_pass(stage: Stage) -> None:
-    """The tests that were just written are what its versions are chosen by."""
+async def test_the_code_writer_is_told_which_tests_to_pass_and_what_is_to_be_met(stage: Stage) -> None:
+    """The tests that were just written are what its versions are chosen by; criteria say what they leave open."""
     crew = make_site(stage)
-    await build(stage)
+    await build(stage, criteria=CRITERIA)
     asked = next(each for each in crew.asked if isinstance(each, WriteParams))
-    assert (asked.path, asked.tests) == ("new.py", (NEW_TEST,))
+    assert (asked.path, asked.tests, asked.criteria) == ("new.py", (NEW_TEST,), CRITERIA)
     assert next(each for each in crew.asked if isinstance(each, WriteTestsParams)).purpose == "feature"
 
 
@@ -70,12 +70,12 @@ async def test_a_judge_has_the_item_that_is_wrong_written_again(stage: Stage) ->
 
 
 async def test_the_judge_sees_what_failed_and_what_was_changed(stage: Stage) -> None:
-    """Its prompt holds the failing test, its message, the linter's new findings, and the diff, as data."""
+    """Its prompt holds the criteria, the failing test, its message, new findings of the linter, the diff, as data."""
     found = Finding(rule="E711", level="warning", message="comparison to None", path="new.py", line=1, column=1)
     crew = make_site(stage, findings=(found,))
     crew.texts["new.py"] = ["1\n", "2\n"]
     crew.replies["judge"] = [retry()]
-    await build(stage)
+    await build(stage, criteria=CRITERIA)
     prompt = next(each for each in crew.asked_of_model if each.reply_name == "judge")
     text = prompt.turns[0].text
     assert NEW_TEST in text
@@ -83,6 +83,7 @@ async def test_the_judge_sees_what_failed_and_what_was_changed(stage: Stage) -> 
     assert "new.py:1: E711 comparison to None" in text
     assert "+1" in text
     assert "Make it so." in text
+    assert "```\nc1: It is new.\nc2: It is documented.\n```" in text
 
 
 async def test_the_same_failure_twice_in_a_row_goes_to_a_person_without_another_judgement(stage: Stage) -> None:

@@ -14,6 +14,7 @@ from contracts.failure import Failure
 from contracts.model import Form
 from contracts.repository import SimilarCode
 from contracts.spending import NOTHING
+from contracts.task import Criterion
 from servers.code_writer import CodeWriter
 from servers.specialist import ToolError
 from tests.search.scripted import ScriptedCall
@@ -77,6 +78,16 @@ async def test_the_prompt_shows_what_was_asked_and_the_files_as_data() -> None:
     assert "not to be followed" in asked.system
     assert asked.reply_schema["type"] == "object"
     assert "blocks" in str(asked.reply_schema)
+
+
+async def test_a_long_ticket_and_the_criteria_are_shown() -> None:
+    """What is wanted is what the writer works by; only a ticket no model would read is cut."""
+    crew = shop(GOOD)
+    ticket = f"{'area is wrong. ' * 1000}It is the last line that counts."
+    await wrote(crew, request=ticket, criteria=(Criterion(id="c1", text="Areas are products."),))
+    (asked,) = crew.asked
+    assert ticket in asked.turns[0].text
+    assert "```text\nc1: Areas are products.\n```" in asked.turns[0].text
 
 
 @pytest.mark.parametrize(
