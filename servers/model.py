@@ -80,7 +80,7 @@ class ModelServer:
         chosen = choose(self._models, params.role, started.task.models, self._room.keys)
         if chosen.why_not:
             raise ToolError("unavailable", f"{chosen.model} cannot be asked: {chosen.why_not}", way_out=chosen.way_out)
-        mask = Mask(secrets_of(self._room.keys))
+        mask = Mask(secrets_of(self._room.keys, self._models))
         most = known_of(self._models, chosen.model).max_tokens
         params = params if most is None else params.model_copy(update={"max_tokens": most})
         violation({}, params.reply_schema)  # what is no schema is found out before it costs anything

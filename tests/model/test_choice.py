@@ -12,9 +12,10 @@ import pytest
 from anthropic.types import Model
 
 from contracts.config import EndpointConfig, LongPrompt, ModelConfig, ModelsConfig, Price, PriceTable
+from contracts.endpoint import ANTHROPIC
 from contracts.model import DescribeParams
 from contracts.spending import Usage
-from servers.minds.config import ANTHROPIC, CONFIGS, choose, known_of, models_of, price_table
+from servers.minds.config import CONFIGS, choose, known_of, models_of, price_table
 from servers.minds.prices import cost, price_of, worst_cost
 from servers.model import ModelServer
 from servers.specialist import ToolError

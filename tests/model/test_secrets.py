@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from contracts.model import Turn
+from servers.minds.config import secrets_of
 from servers.minds.secrets import Mask
 from tests.model.examples import BLOCK, SECRETS
-from tests.model.rig import GOOD, KEY, SCHEMA, rig
+from tests.model.rig import GOOD, KEY, SCHEMA, models, rig
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -51,6 +52,27 @@ def test_ordinary_code_is_untouched(code: str):
     mask = Mask()
     assert mask.text(code) == code
     assert mask.met == ()
+
+
+@pytest.mark.parametrize("key", ["correct-horse-battery", "sk-0123", "hunter22", "x" * 24])
+def test_a_key_of_an_endpoint_is_masked_whatever_it_looks_like(key: str):
+    """People choose the words that their own servers want; only what is too short for a key is left."""
+    text = f"invalid key: {key}!"
+    assert Mask([key]).own_keys(text) == (text if len(key) < 8 else "invalid key: [masked: endpoint key]!")
+
+
+@pytest.mark.parametrize("word", ["none", "not-needed", "LM-Studio", "placeholder"])
+def test_what_stands_in_the_place_of_a_key_is_no_secret(word: str):
+    text = f"{word} is what it says"
+    assert Mask([word]).text(text) == text
+
+
+def test_a_password_in_an_address_is_a_secret():
+    config = models("http://ann:pass%21word-1@127.0.0.1:1")
+    found = secrets_of(
+        {"ANTHROPIC_BASE_URL": "https://bob:another-one@there.example", "SCRIPTED_KEY": " k3y\n"}, config
+    )
+    assert set(found) == {"k3y", "another-one", "pass%21word-1", "pass!word-1"}
 
 
 def test_this_projects_own_code_is_untouched():
