@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from contracts.base import Model
 from contracts.config import GatesConfig, ModelsConfig, ProjectConfig
+from contracts.endpoint import shown
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
 from contracts.spending import Allowance
 from contracts.workflow import Extension, Workflow
@@ -86,15 +87,11 @@ def workflows(configs: Path = CONFIGS) -> tuple[str, ...]:
 def load_models(configs: Path = CONFIGS) -> ModelsConfig:
     """Where models are: what ships with Podium, and over it the person's own `models.toml`. Never a repository's.
 
-    That is the file PODIUM_MODELS names, else `podium/models.toml` in the user's folder for configuration.
-
     Raises:
         ConfigError: one of them is broken, or the one that is named is not there.
     """
-    shipped = read(configs / "models.toml", ModelsConfig)
-    named = os.environ.get("PODIUM_MODELS")
-    file = Path(named).expanduser() if named else _user_models()
-    if not named and not file.exists():
+    shipped, file = read(configs / "models.toml", ModelsConfig), own_models()
+    if file is None:
         return shipped
     own = read(file, ModelsConfig)
     merged = own.model_copy(
@@ -120,14 +117,21 @@ def address_problem(address: str) -> str:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        return f"{address!r} is no address ({error})"
-    return "" if parts.scheme in ("http", "https") and host else f"{address!r} is no http address"
+        return f"{shown(address)!r} is no address ({error})"
+    return "" if parts.scheme in ("http", "https") and host else f"{shown(address)!r} is no http address"
 
 
-def _user_models() -> Path:
+def own_models() -> Path | None:
+    """The person's own `models.toml`, if they have one: the file PODIUM_MODELS names, whether it is there or not.
+
+    Else `podium/models.toml` in the user's folder for configuration.
+    """
+    if named := os.environ.get("PODIUM_MODELS"):
+        return Path(named).expanduser()
     from platformdirs import user_config_path
 
-    return user_config_path("podium") / "models.toml"
+    file = user_config_path("podium") / "models.toml"
+    return file if file.exists() else None
 
 
 def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:

@@ -32,6 +32,7 @@ from bus.grants import check_calls, permissions
 from bus.identity import load_identity
 from bus.marks import LedgerTorn
 from contracts.failure import Failure
+from contracts.keys import KeyMarks
 from servers import ledger_upkeep
 from servers.crew import CREW_FILE, CrewError, Member, callers, grants, read_crew
 from servers.door import Door
@@ -74,6 +75,7 @@ class House:
         self._restart_at: dict[str, float] = {}
         self._ledger_is_whole = False
         self._keys_fd: int = options.keys_fd
+        self._marks = self._mark_keys()
 
     def start(self) -> None:
         """Bring up the broker, then the crew; returns when every member is in the registry.
@@ -119,6 +121,15 @@ class House:
         keys: dict[str, str] = json.loads(data)
         return keys
 
+    def _mark_keys(self) -> KeyMarks:
+        """How others tell whether they have the same keys. A child reads these, for the same reason."""
+        child, answer = fork_asking(lambda: KeyMarks.of(self._read_keys()).model_dump_json())
+        with os.fdopen(answer) as told:
+            data = told.read()
+        if reap(child) != 0:
+            raise CrewError("the keys of model endpoints cannot be read; see the log")
+        return KeyMarks.model_validate_json(data)
+
     def _import_everything(self) -> None:
         import servers.member
 
@@ -143,16 +154,18 @@ class House:
 
     def _keys_for(self, member: Member) -> dict[str, str]:
         """In a fork: the keys of model endpoints, for who may have them; everybody else lets go of them unread."""
+        try:
+            return self._read_keys() if "net:model" in member.scopes else {}
+        finally:
+            if self._keys_fd >= 0:
+                os.close(self._keys_fd)
+
+    def _read_keys(self) -> dict[str, str]:
         if self._keys_fd < 0:
             return {}
-        try:
-            if "net:model" not in member.scopes:
-                return {}
-            data = os.pread(self._keys_fd, os.fstat(self._keys_fd).st_size, 0)
-            keys: dict[str, str] = json.loads(data)
-            return keys
-        finally:
-            os.close(self._keys_fd)
+        data = os.pread(self._keys_fd, os.fstat(self._keys_fd).st_size, 0)
+        keys: dict[str, str] = json.loads(data)
+        return keys
 
     def _await_ready(self, ready: int) -> None:
         os.set_blocking(ready, False)
@@ -192,6 +205,7 @@ class House:
             "durability": self.durability,
             "version": version("podium"),
             "unsandboxed": self.unsandboxed,
+            "keys": self._marks.model_dump(),
         }
 
     def _mend(self) -> None:

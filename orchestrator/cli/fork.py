@@ -29,7 +29,7 @@ def fork(name: str, step: str, *, models: Mapping[str, str], auto: str, budget: 
     """Fork the run that `name` means at `step`, and say what was taken over."""
 
     async def work(watching: Watching) -> Outcome:
-        async with conductor(watching, ProjectConfig(), False, quiet) as (conducting, _):
+        async with conductor(watching, ProjectConfig(), False, quiet, asks_models=True) as (conducting, _):
             old = await events_of(conducting.bus, await find_run(conducting.bus, name))
             started = old[0].what
             assert isinstance(started, RunStartedEvent), "a run begins with its started event"
