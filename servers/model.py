@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from bus.provision import MAX_DELIVER
 from contracts.config import ModelsConfig, PriceTable
+from contracts.endpoint import shown
 from contracts.failure import Failure
 from contracts.manifest import Manifest
 from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult, Turn, Way
@@ -40,6 +41,8 @@ GIVE_UP_AT = MAX_DELIVER - 1
 
 PROGRESS_S = 0.5
 """Between two words on how far a reply is."""
+MAX_WHY = 200
+"""Characters of a reason in such a word."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -158,13 +161,14 @@ class ModelServer:
             return Spending(requests=1, usage=usage, cost_usd=cost(usage, price))
 
         return Terms(
-            endpoint=chosen.endpoint,
+            endpoint=f"{chosen.endpoint} at {shown(chosen.base_url)}",
             max_retries=chosen.config.max_retries,
             hold=hold,
             estimate=estimate,
             settle=settle,
             clean=mask.own_keys,
             on_heard=_telling(call, chosen.model, params.max_tokens),
+            on_wait=_waiting(call, chosen.model, params.max_tokens),
             sleep=self._sleep,
             chance=self._chance,
         )
@@ -227,5 +231,14 @@ def _telling(call: Call, model: str, max_tokens: int) -> Callable[[Heard], Await
             last = now
             done = heard.output_estimate
             await call.progress(done, max_tokens, f"{model}: about {done:,} tokens")
+
+    return tell
+
+
+def _waiting(call: Call, model: str, max_tokens: int) -> Callable[[float, str], Awaitable[None]]:
+    """Tells the caller that a request is going to be repeated."""
+
+    async def tell(seconds: float, why: str) -> None:
+        await call.progress(0, max_tokens, f"{model}: {why[:MAX_WHY]}; asked again in {seconds:.0f} s")
 
     return tell
