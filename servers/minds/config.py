@@ -63,7 +63,7 @@ def choose(config: ModelsConfig, role: Role, asked: Mapping[Role, str], keys: Ma
     """The model for `role`: as the run's task asks, else as configured.
 
     Raises:
-        ToolError: invalid, when neither names one, or the endpoint that models are at by default is not configured.
+        ToolError: invalid, when neither names one, or names an endpoint that is not configured.
     """
     named = asked.get(role) or config.roles.get(role)
     if not named:
@@ -72,15 +72,15 @@ def choose(config: ModelsConfig, role: Role, asked: Mapping[Role, str], keys: Ma
             f"no model is configured for the role {role}",
             way_out=f"Name one: --model {role}=MODEL, or [roles] in models.toml.",
         )
-    endpoint, slash, model = named.partition("/")
-    if not slash or endpoint not in config.endpoints:  # a model's own name may have slashes
-        endpoint, model = config.default, named
+    endpoint, _, model = named.partition("/") if "/" in named else (config.default, "", named)
     at = config.endpoints.get(endpoint)
     if at is None or not model:
+        # A model's own name may have a slash, too. But a misspelt endpoint must not send the prompt to another one.
         raise ToolError(
             "invalid",
             f"{named!r} names no model of a configured endpoint; there are: {', '.join(config.endpoints) or 'none'}",
-            way_out="Name it as [ENDPOINT/]MODEL, with ENDPOINT one of [endpoints] in models.toml.",
+            way_out="Name it as [ENDPOINT/]MODEL, with ENDPOINT one of [endpoints] in models.toml; "
+            f"a name that has a slash itself, as {config.default}/{named}.",
         )
     found = access(at, keys)
     return Chosen(endpoint, at, model, found.base_url, found.key, found.why_not, found.way_out)

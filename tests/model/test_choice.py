@@ -39,13 +39,22 @@ CONFIG = ModelsConfig(
         ("", "far", "small"),
         ("other", "home", "other"),
         ("far/other", "far", "other"),
-        ("org/model", "home", "org/model"),
+        ("home/org/model", "home", "org/model"),
         ("far/org/model:7b", "far", "org/model:7b"),
     ],
 )
-def test_a_name_is_split_only_where_an_endpoint_stands_before_the_slash(asked: str, endpoint: str, model: str):
+def test_what_stands_before_the_first_slash_is_an_endpoint(asked: str, endpoint: str, model: str):
     chosen = choose(CONFIG, "writer", {"writer": asked} if asked else {}, {})
     assert (chosen.endpoint, chosen.model) == (endpoint, model)
+
+
+@pytest.mark.parametrize("asked", ["farr/other", "org/model", "far/", "/other"])
+def test_a_name_that_begins_with_no_endpoint_is_sent_nowhere(asked: str):
+    """A misspelt endpoint would send the whole prompt to the default one."""
+    with pytest.raises(ToolError, match="home, far") as failed:
+        choose(CONFIG, "writer", {"writer": asked}, {})
+    assert failed.value.failure.kind == "invalid"
+    assert f"home/{asked}" in failed.value.failure.way_out
 
 
 def test_a_role_without_a_model_is_said_with_a_way_out():
