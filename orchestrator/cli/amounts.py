@@ -9,7 +9,7 @@ from typing import cast, get_args
 import click
 
 from contracts.model import Role
-from contracts.spending import Allowance
+from contracts.spending import MOST_USD, Allowance
 
 _TOKENS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kM]?)")
 _FACTORS = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -41,6 +41,8 @@ class Usd(click.ParamType[Decimal]):
             amount = Decimal("NaN")
         if not amount.is_finite() or amount < 0:
             self.fail(f"{value!r} is no amount of money; write 2 or 0.50.", param, ctx)
+        if amount > MOST_USD:
+            self.fail(f"{value!r} is more than any run may spend: {MOST_USD:,} at most.", param, ctx)
         return amount
 
 
