@@ -124,6 +124,9 @@ class ModelsConfig(Model):
     roles: dict[Role, str] = Field(default={}, description="`[ENDPOINT/]MODEL` per role.")
     models: dict[str, ModelConfig] = Field(default={})
     prices: dict[str, Price] = Field(default={}, description="By model, over those of `configs/prices.toml`.")
+    secrets: Literal["mask", "refuse"] = Field(
+        default="mask", description="What is done where a secret would leave for a model."
+    )
 
 
 class BudgetsConfig(Model):

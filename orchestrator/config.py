@@ -101,6 +101,7 @@ def load_models(configs: Path = CONFIGS) -> ModelsConfig:
             "roles": {**shipped.roles, **own.roles},
             "models": {**own.models, **{name: one for name, one in shipped.models.items() if name not in own.models}},
             "prices": {**shipped.prices, **own.prices},
+            "secrets": own.secrets if "secrets" in own.model_fields_set else shipped.secrets,
         }
     )
     for name, endpoint in merged.endpoints.items():

@@ -44,6 +44,8 @@ PROGRESS_S = 0.5
 MAX_WHY = 200
 """Characters of a reason in such a word."""
 
+REFUSED = 'Take them out of what it is shown, or have them masked: secrets = "mask" in models.toml.'
+
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -88,6 +90,8 @@ class ModelServer:
         params = params if most is None else params.model_copy(update={"max_tokens": most})
         violation({}, params.reply_schema)  # what is no schema is found out before it costs anything
         request = await to_thread.run_sync(_request, params, mask)
+        if mask.met and self._models.secrets == "refuse":
+            raise ToolError("denied", f"not asked: it would be shown secrets ({', '.join(mask.met)})", way_out=REFUSED)
         assert self._purse is not None  # `_started` saw a ledger
         terms = self._terms(params, started, chosen, self._purse, mask, call)
         lost = await self._purse.lose(params.run, call.caller, terms.estimate(request), call.attempt - 1)

@@ -10,8 +10,10 @@ import pytest
 from contracts.model import Turn
 from servers.minds.config import secrets_of
 from servers.minds.secrets import Mask
+from servers.model import ModelServer
+from servers.specialist import ToolError
 from tests.model.examples import BLOCK, SECRETS
-from tests.model.rig import GOOD, KEY, SCHEMA, models, rig
+from tests.model.rig import GOOD, KEY, SCHEMA, AskedCall, models, params, rig, room
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -80,6 +82,17 @@ def test_this_projects_own_code_is_untouched():
     for file in sorted(Path(__file__).resolve().parents[2].glob("servers/*.py")):
         text = file.read_text(encoding="utf-8")
         assert mask.text(text) == text
+
+
+async def test_where_secrets_are_refused_a_question_with_one_is_not_asked():
+    async with rig([{"reply": GOOD}]) as at:
+        config = models(at.endpoint.url).model_copy(update={"secrets": "refuse"})
+        server = ModelServer(room({"SCRIPTED_KEY": KEY}, at.ledger), models=config)
+        with pytest.raises(ToolError, match="AWS Access Key") as failed:
+            await server.complete(params(system=f"Mind {SECRETS['AWS Access Key']}."), AskedCall())
+        assert (failed.value.failure.kind, at.endpoint.requests) == ("denied", [])
+        assert 'secrets = "mask"' in failed.value.failure.way_out
+        assert (await server.complete(params(), AskedCall())).outcome == "ok"
 
 
 async def test_everything_that_leaves_is_masked_and_the_result_says_so():
