@@ -25,7 +25,7 @@ MAX_BYTES = 16 << 20
 """Of one answer, as it comes over the network; 64,000 tokens in events of their own are about 10 MB."""
 
 CONNECT_S = 10.0
-"""Until there is a connection, TLS included; at most half of what the whole request may take."""
+"""Until there is a connection, TLS included."""
 
 OnHeard = Callable[[Heard], Awaitable[None]]
 
@@ -50,7 +50,7 @@ class Endpoint:
                     await self._listen(client, request, heard, on_heard)
         except (TimeoutError, anthropic.APITimeoutError, httpx2.TimeoutException) as error:
             if isinstance(error.__cause__, httpx2.ConnectTimeout):
-                raise unreached(f"none within {_connect_s(limit):g} s", self._chosen, "timeout") from None
+                raise unreached(f"none within {CONNECT_S:g} s", self._chosen, "timeout") from None
             # The connection may have been made; whoever is that slow may have worked all the while.
             heard.taken_up = True
             raise Trouble(f"it did not finish within {limit:g} s", kind="timeout") from None
@@ -79,7 +79,7 @@ class Endpoint:
             api_key=self._chosen.key,
             base_url=self._chosen.base_url,
             max_retries=0,
-            timeout=httpx2.Timeout(limit, connect=_connect_s(limit)),
+            timeout=httpx2.Timeout(limit, connect=CONNECT_S),
             open_telemetry=False,
             default_headers={"accept-encoding": "identity"},
             http_client=anthropic.DefaultAsyncHttpxClient(
@@ -124,10 +124,6 @@ class Endpoint:
             async for event in stream:
                 heard.take(event)
                 await on_heard(heard)
-
-
-def _connect_s(limit_s: float) -> float:
-    return min(limit_s / 2, CONNECT_S)
 
 
 def _sent(request: Request) -> dict[str, object]:

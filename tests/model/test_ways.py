@@ -63,6 +63,7 @@ async def test_an_endpoint_that_ignores_the_tool_too_is_asked_in_words():
         result = await at.complete()
     assert at.ways == ["schema", "tool", "prompt"]
     assert (result.outcome, result.reply, result.way) == ("ok", GOOD, "prompt")
+    assert [(each.way, each.text) for each in result.attempts] == [("schema", PROSE["text"]), ("tool", PROSE["text"])]
     assert '"minimum": 1' in at.endpoint.requests[2].text
 
 
