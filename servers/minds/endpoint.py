@@ -13,9 +13,8 @@ from typing import cast
 import anthropic
 import anyio
 import httpx2
-from anthropic.types import MessageParam
+from anthropic.types import MessageParam, TextBlockParam
 
-from contracts.model import Turn
 from servers.minds.config import Chosen
 from servers.minds.heard import Heard, TooMuch
 from servers.minds.reply import Request, words
@@ -90,19 +89,12 @@ class Endpoint:
     async def _listen(
         self, client: anthropic.AsyncAnthropic, request: Request, heard: Heard, on_heard: OnHeard
     ) -> None:
-        turns, way = request.turns, request.way
-        if way == "prompt":
-            asked = words(request.reply_name, request.schema)
-            turns = (*turns[:-1], Turn(role="user", text=turns[-1].text + asked))
-        messages = cast("list[MessageParam]", [{"role": turn.role, "content": turn.text} for turn in turns])
-        temperature = self._chosen.config.temperature
+        way, temperature = request.way, self._chosen.config.temperature
         stream = await client.messages.create(
             model=self._chosen.model,
             max_tokens=request.max_tokens,
-            messages=messages,
-            system=[{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}]
-            if request.system
-            else anthropic.omit,
+            messages=_messages(request),
+            system=[_cached(request.system)] if request.system else anthropic.omit,
             output_config={"format": {"type": "json_schema", "schema": _sent(request)}}
             if way == "schema"
             else anthropic.omit,
@@ -124,6 +116,24 @@ class Endpoint:
             async for event in stream:
                 heard.take(event)
                 await on_heard(heard)
+
+
+def _messages(request: Request) -> list[MessageParam]:
+    """The turns, cached up to the end of the last: a correction, or a further round, begins with all of them.
+
+    An endpoint that caches less than some number of tokens (1,024 to 4,096, by model) takes no notice of the mark. What
+    asks in words for the reply comes behind it, as it moves on to the end of the next request.
+    """
+    *before, last = request.turns
+    blocks = [_cached(last.text)]
+    if request.way == "prompt":
+        blocks.append({"type": "text", "text": words(request.reply_name, request.schema)})
+    said = [{"role": turn.role, "content": turn.text} for turn in before]
+    return cast("list[MessageParam]", [*said, {"role": last.role, "content": blocks}])
+
+
+def _cached(text: str) -> TextBlockParam:
+    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
 
 
 def _sent(request: Request) -> dict[str, object]:

@@ -165,12 +165,13 @@ async def test_a_reply_that_breaks_its_schema_is_asked_for_again_with_what_was_w
     async with rig([WRONG, ANSWER]) as at:
         result = await at.complete()
     assert (result.outcome, result.reply, result.retries, result.spent.requests) == ("ok", GOOD, 1, 2)
-    again = at.endpoint.requests[1].body["messages"]
-    assert [turn["role"] for turn in again] == ["user", "assistant", "user"]
-    assert "many" in again[1]["content"]
-    assert "$.answer" in again[2]["content"]
+    again = at.endpoint.requests[1].turns
+    assert [role for role, _ in again] == ["user", "assistant", "user"]
+    (_, said), (_, told) = again[1:]
+    assert "many" in said
+    assert "$.answer" in told
     (attempt,) = result.attempts
-    assert (attempt.way, attempt.text, attempt.told) == ("schema", again[1]["content"], again[2]["content"])
+    assert (attempt.way, attempt.text, attempt.told) == ("schema", said, told)
     assert "$.answer" in attempt.why_not
 
 
