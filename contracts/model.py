@@ -57,13 +57,23 @@ ReplyOutcome = Literal["ok", "invalid", "truncated", "refused", "unavailable"]
 declined. unavailable: the endpoint failed for good after something had been spent."""
 
 
+class Attempt(Model):
+    """A request that was paid for, and whose reply was not taken; another one followed."""
+
+    way: Way
+    text: str = Field(description="What came, as far as it came; 100,000 characters at most.")
+    why_not: str
+    told: str = Field(default="", description="What the model was told then, beside its reply; empty: nothing new.")
+
+
 class CompleteResult(Paid):
     """The reply, or why there is none; either way what it cost."""
 
     run: RunId
     outcome: ReplyOutcome
     reply: dict[str, JsonValue] | None = None
-    text: str = Field(default="", description="The reply as it came, if it was no valid JSON.")
+    text: str = Field(default="", description="What came of the last request, as far as it came, if it is no `reply`.")
+    attempts: tuple[Attempt, ...] = Field(default=(), description="The requests before the last one, in order.")
     failure: Failure | None = Field(default=None, description="For every outcome but ok.")
     endpoint: Name
     model: str = Field(description="As the endpoint names it.")

@@ -187,6 +187,7 @@ class ModelServer:
             outcome=answer.outcome,
             reply=answer.reply,
             text=answer.text,
+            attempts=tuple(asking.attempts),
             failure=answer.failure,
             endpoint=chosen.endpoint,
             model=chosen.model,

@@ -77,6 +77,10 @@ def _reply(each: Asked) -> Sequence[RenderableType]:
     if each.result is None:
         return [Text("no reply is stored yet", "yellow")]
     got, parts = each.result, list[RenderableType]()
+    for attempt in got.attempts:
+        parts.append(Text(f"paid for, by {attempt.way}, and not taken: {safe(attempt.why_not)}", "yellow"))
+        parts += _said("reply, as it came", attempt.text)
+        parts += _said("user", attempt.told)
     if got.reply is not None:
         parts += _said("reply", _ANY.dump_json(got.reply, indent=2).decode())
     if got.text:

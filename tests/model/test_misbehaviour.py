@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -68,6 +69,7 @@ async def test_429_is_waited_for_as_long_as_it_asks():
     async with rig([{"status": 429, "headers": {"retry-after": "7"}}, ANSWER]) as at:
         result = await at.complete()
     assert (result.outcome, result.retries, result.spent.requests) == ("ok", 1, 1)
+    assert result.attempts == (), "nothing came, and nothing was paid for"
     assert 7 <= at.slept[0] <= 8
 
 
@@ -99,6 +101,7 @@ async def test_a_stream_that_breaks_off_is_asked_for_again_and_paid_for():
     assert result.spent.requests == 2
     assert result.spent.usage.input_tokens == 200, "the broken one said what it read"
     assert result.spent.usage.output_tokens == 20 + 6, "two pieces of twelve characters came, four to a token"
+    assert [(each.text, each.told) for each in result.attempts] == [(json.dumps(GOOD)[:24], "")]
 
 
 async def test_streams_that_always_break_end_with_what_they_cost():
@@ -108,6 +111,8 @@ async def test_streams_that_always_break_end_with_what_they_cost():
     assert result.failure is not None
     assert (result.failure.kind, result.failure.retry) == ("unavailable", True)
     assert (len(at.endpoint.requests), result.spent.requests, result.spent.usage.input_tokens) == (3, 3, 300)
+    came = json.dumps(GOOD)[:24]
+    assert (result.text, [each.text for each in result.attempts]) == (came, [came, came]), "all that was paid for"
 
 
 async def test_an_error_in_the_middle_of_a_stream_counts_as_busy():
@@ -160,10 +165,14 @@ async def test_a_reply_that_breaks_its_schema_is_asked_for_again_with_what_was_w
     async with rig([WRONG, ANSWER]) as at:
         result = await at.complete()
     assert (result.outcome, result.reply, result.retries, result.spent.requests) == ("ok", GOOD, 1, 2)
-    again = at.endpoint.requests[1].body["messages"]
-    assert [turn["role"] for turn in again] == ["user", "assistant", "user"]
-    assert "many" in again[1]["content"]
-    assert "$.answer" in again[2]["content"]
+    again = at.endpoint.requests[1].turns
+    assert [role for role, _ in again] == ["user", "assistant", "user"]
+    (_, said), (_, told) = again[1:]
+    assert "many" in said
+    assert "$.answer" in told
+    (attempt,) = result.attempts
+    assert (attempt.way, attempt.text, attempt.told) == ("schema", said, told)
+    assert "$.answer" in attempt.why_not
 
 
 async def test_a_reply_that_breaks_its_schema_twice_is_invalid():
@@ -185,9 +194,15 @@ async def test_a_denied_key_is_not_tried_again_and_not_told(status: int):
 
 
 async def test_an_endpoint_that_repeats_the_key_in_its_reply_does_not_get_it_stored():
-    async with rig([{"reply": {"answer": 1, "why": KEY}}, {"text": f"{{{KEY}", "stop": "max_tokens"}]) as at:
+    wrong = {"reply": {"answer": KEY}}
+    script = [{"reply": {"answer": 1, "why": KEY}}, {"text": f"{{{KEY}", "stop": "max_tokens"}, wrong, ANSWER]
+    async with rig(script) as at:
         assert no_key(await at.complete())
         assert no_key(await at.complete())
+        repaired = await at.complete()
+    assert no_key(repaired)
+    assert "[masked: endpoint key]" in repaired.attempts[0].text
+    assert "[masked: endpoint key]" in repaired.attempts[0].told
 
 
 async def test_a_model_that_is_not_there_is_said_with_a_way_out():
@@ -218,11 +233,12 @@ async def test_an_endpoint_that_is_not_there_is_named_with_a_way_out_and_without
     assert [message for *_, message in call.told if "asked again in" in message], "it does not wait in silence"
 
 
-async def test_a_server_that_takes_no_tls_is_tried_twice_and_costs_nothing():
-    async with silent() as port, rig([], base_url=f"https://127.0.0.1:{port}", timeout_s=0.5) as at:
+async def test_a_server_that_takes_no_tls_is_tried_twice_and_costs_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("servers.minds.endpoint.CONNECT_S", 0.2)
+    async with silent() as port, rig([], base_url=f"https://127.0.0.1:{port}") as at:
         failed = await fails(at)
     assert (failed.failure.kind, len(at.slept)) == ("unavailable", 1)
-    assert "there was no connection (none within 0.25 s)" in failed.failure.message
+    assert "there was no connection (none within 0.2 s)" in failed.failure.message
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_said_at_once_and_can_be_trusted(

@@ -58,6 +58,17 @@ async def test_the_patch_is_computed_against_the_file_that_was_shown() -> None:
     assert "no tests were named" in written.note
 
 
+async def test_what_tells_versions_apart_stands_at_the_end_of_their_prompts() -> None:
+    """All before it is the same to the letter, which is what a cache reads once."""
+    crew = shop(GOOD, GOOD)
+    await wrote(crew, candidates=2)
+    first, second = (asked.turns[0].text for asked in crew.asked)
+    same, _, differs = first.rpartition("This is version 1 of 2")
+    assert second.startswith(same)
+    assert "width + height" in same
+    assert "\n" not in differs.strip()
+
+
 async def test_the_prompt_shows_what_was_asked_and_the_files_as_data() -> None:
     """Ticket, instruction, the file, files to read and similar code, each in a fence that its content cannot end."""
     crew = shop(GOOD)
