@@ -10,14 +10,28 @@ from collections.abc import AsyncIterator
 
 from bus.bus import Bus, Stored
 from bus.errors import InvalidMessage
+from bus.grants import is_host
 from bus.roster import LiveRoster
+from contracts.gate import Via
 from contracts.ledger import RUNS_STREAM
 from contracts.run import Event
 
 ORCHESTRATOR = "orchestrator"
 PERSON = "person"
-DECIDERS = frozenset({ORCHESTRATOR, PERSON})
-"""Identities whose gate decisions count; only the orchestrator's run events do."""
+
+
+def may_decide(identity: str, via: Via) -> bool:
+    """Whether a gate decision that `identity` sealed counts; only the orchestrator's run events do.
+
+    The broker lets no other identity write one, and a host only where its gateway asked for that when it joined.
+    """
+    match via:
+        case "policy":
+            return identity == ORCHESTRATOR
+        case "host":
+            return is_host(identity)
+        case "terminal" | "command" | "web":
+            return identity in (ORCHESTRATOR, PERSON)
 
 
 class Seals:

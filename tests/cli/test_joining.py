@@ -195,6 +195,21 @@ async def test_what_the_crew_file_grants_a_name_holds_for_whoever_joins_under_it
         assert "greeter" in await names(fresh)
 
 
+@pytest.mark.parametrize("name", ["host_cursor", "person", "orchestrator", "podium"])
+async def test_a_name_that_stands_for_somebody_else_is_refused(kept: Podium, agent: Path, name: str) -> None:
+    """Whoever decides at gates, or is a host, is known by name: no server takes it."""
+    with pytest.raises(HouseFailed, match="no server may have that name"):
+        async with houses.joined(kept.state, Joining(name=name, server=ServerConfig(agent=str(agent)))):
+            pass
+
+
+async def test_a_host_may_keep_nothing_of_its_grant(kept: Podium) -> None:
+    """Nothing is not all of it: the broker carries no call for such a host."""
+    async with speaking(kept, Joining(name="still", calls=())) as caller:
+        with pytest.raises(StoreRefused):
+            await caller.call("repository", "list", ListParams(run="r-aaaa"), ListResult, call_id=new_call_id())
+
+
 async def test_a_name_that_is_taken_is_refused(kept: Podium, agent: Path) -> None:
     """Nobody joins under the name of a member."""
     with pytest.raises(HouseFailed, match="there is a server model in the crew already"):
