@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from contracts.base import Model
-from contracts.config import GatesConfig, ModelsConfig, ProjectConfig
+from contracts.config import CrewConfig, GatesConfig, HostConfig, ModelsConfig, ProjectConfig, host_config
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
 from contracts.spending import Allowance
 from contracts.workflow import Extension, Workflow
@@ -131,6 +131,18 @@ def crew_file() -> Path:
     The file PODIUM_CREW names, else `podium/crew.toml` in the user's folder for configuration. Never a repository's.
     """
     return _persons_own("crew.toml", "PODIUM_CREW")
+
+
+def load_host(name: str, configs: Path = CONFIGS) -> HostConfig:
+    """What the crew files, the shipped one and the person's own, say of MCP host `name`.
+
+    Raises:
+        ConfigError: one of them is broken.
+    """
+    crew, own = read(configs / "crew.toml", CrewConfig), crew_file()
+    if own.exists():
+        crew = read(own, CrewConfig).over(crew)
+    return host_config(crew.hosts, name)
 
 
 def _persons_own(name: str, variable: str) -> Path:

@@ -88,6 +88,13 @@ async def looks(bus: Bus, run: str) -> AsyncGenerator[RunState]:
             hint = anyio.Event()
 
 
+async def started(bus: Bus) -> tuple[Event, ...]:
+    """The beginning of every run, newest first; nothing else is read."""
+    seals = Seals(bus)
+    found = [event async for _, event in events(bus, seals, what="started") if event is not None]
+    return tuple(reversed(found))
+
+
 async def list_runs(bus: Bus) -> Listing:
     """Every run's state."""
     found: dict[str, list[Event]] = {}

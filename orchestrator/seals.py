@@ -48,9 +48,14 @@ class Seals:
             return ""
 
 
-async def events(bus: Bus, seals: Seals, run: str = "*", *, after: int = 0) -> AsyncIterator[tuple[int, Event | None]]:
-    """What is stored of `run` (all runs: `*`), oldest first: sequence number and event, None for a foreign message."""
-    async for kept in bus.history(RUNS_STREAM, f"run.{run}.>", after=after):
+async def events(
+    bus: Bus, seals: Seals, run: str = "*", *, what: str = ">", after: int = 0
+) -> AsyncIterator[tuple[int, Event | None]]:
+    """What is stored of `run` (all runs: `*`), oldest first: sequence number and event, None for a foreign message.
+
+    `what` is the one kind of event that is wanted, as its subject names it.
+    """
+    async for kept in bus.history(RUNS_STREAM, f"run.{run}.{what}", after=after):
         ours = await seals.sealed_by(kept) == ORCHESTRATOR
         event = Event.model_validate_json(kept.body) if ours else None
         fits = event is not None and kept.subject == f"run.{event.run}.{event.what.event}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import anyio
@@ -151,6 +151,20 @@ async def test_a_host_keeps_to_what_it_asked_for(kept: Podium) -> None:
     async with speaking(kept, Joining(name="narrow", calls=("repository.outline",))) as caller:
         with pytest.raises(StoreRefused):
             await caller.call("repository", "list", ListParams(run="r-aaaa"), ListResult, call_id=new_call_id())
+
+
+@pytest.mark.parametrize("decides", [True, False])
+async def test_a_host_writes_decisions_only_where_its_people_answer_gates(kept: Podium, decides: bool) -> None:
+    """The broker refuses them from any other gateway, one that is read-only among them; and run events from all."""
+    found = await houses.status(kept.state)
+    assert found is not None
+    name = f"gates-{decides}".lower()
+    async with houses.joined(kept.state, Joining(name=name, decides=decides)):
+        async with connect(kept.state, found.url, f"host_{name}") as bus:
+            with nullcontext() if decides else pytest.raises(StoreRefused):
+                await bus.store(f"gate.r-{name}.plan.decision", b"{}")
+            with pytest.raises(StoreRefused):
+                await bus.store(f"run.r-{name}.handed-over", b"{}")
 
 
 async def test_a_host_is_not_granted_the_server_that_holds_the_keys(kept: Podium) -> None:
