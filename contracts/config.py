@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, Self, cast
@@ -56,6 +57,14 @@ class HostConfig(Model):
     """`[hosts.NAME]`: what an MCP host may call."""
 
     calls: tuple[str, ...] = Field(default=(), description=f"`server.tool`, `server.*`, or `{EVERY_SERVER}`.")
+    decides: bool = Field(
+        default=False,
+        description="This host's own word counts at gates: its model may approve, and no person need be asked.",
+    )
+
+
+GATEWAY = "podium"
+"""Stands for the gateway itself where servers are named: to it belong the tools that conduct runs."""
 
 
 class CrewConfig(Model):
@@ -73,16 +82,20 @@ class CrewConfig(Model):
         )
 
 
-class Joining(Model):
-    """Who asks to be admitted to a crew for as long as it stays: a server, or a host that calls.
+def host_config(hosts: Mapping[str, HostConfig], name: str) -> HostConfig:
+    """What is configured for host `name`: its own entry, else the one of every host, else nothing."""
+    return hosts.get(name) or hosts.get("*") or HostConfig()
 
-    Of a host, `calls` are what it wants to keep of its grant; none means all of it.
-    """
+
+class Joining(Model):
+    """Who asks to be admitted to a crew for as long as it stays: a server, or a host that calls."""
 
     name: Name
     server: ServerConfig | None = Field(default=None, description="None: a host.")
-    calls: tuple[str, ...] = ()
-    decides: bool = Field(default=False, description="A host that answers gates.")
+    calls: tuple[str, ...] | None = Field(
+        default=None, description="What a host wants to keep of its grant; None: all of it."
+    )
+    decides: bool = Field(default=False, description="A host through which people answer gates.")
 
 
 class TestConfig(Model):

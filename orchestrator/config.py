@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from contracts.base import Model
-from contracts.config import GatesConfig, ModelsConfig, ProjectConfig
+from contracts.config import CrewConfig, GatesConfig, HostConfig, ModelsConfig, ProjectConfig, host_config
 from contracts.endpoint import shown
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
 from contracts.spending import Allowance
@@ -130,6 +130,25 @@ def crew_file() -> Path:
     The file PODIUM_CREW names, else `podium/crew.toml` in the user's folder for configuration. Never a repository's.
     """
     return _persons_own("crew.toml", "PODIUM_CREW")
+
+
+def load_crew(configs: Path = CONFIGS) -> CrewConfig:
+    """What the shipped crew file and the person's own say together.
+
+    Raises:
+        ConfigError: one of them is broken.
+    """
+    shipped, own = read(configs / "crew.toml", CrewConfig), crew_file()
+    return read(own, CrewConfig).over(shipped) if own.exists() else shipped
+
+
+def load_host(name: str, configs: Path = CONFIGS) -> HostConfig:
+    """What the crew files say of MCP host `name`.
+
+    Raises:
+        ConfigError: one of them is broken.
+    """
+    return host_config(load_crew(configs).hosts, name)
 
 
 def own_models() -> Path | None:

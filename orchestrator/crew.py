@@ -1,4 +1,4 @@
-"""The crew files as people edit them: what they grant, and a grant put in or taken out."""
+"""A grant put into, or taken out of, the person's own crew file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.config import CrewConfig, HostConfig, ServerConfig
+from contracts.config import HostConfig, ServerConfig, host_config
 from contracts.manifest import Scope
-from orchestrator.config import CONFIGS, crew_file, read
+from orchestrator.config import crew_file, load_crew
 from orchestrator.errors import ConfigError
 from orchestrator.hosts.files import Update, update
 from orchestrator.hosts.formats import with_entry
@@ -21,16 +21,6 @@ HOST_PREFIX = "host:"
 
 _CALL = re.compile(r"[a-z][a-z0-9_-]*\.(\*|[^\s*]+)")
 _scope = TypeAdapter[str](Scope)
-
-
-def granted() -> CrewConfig:
-    """What the shipped crew file and the person's own say together.
-
-    Raises:
-        ConfigError: one of them is broken.
-    """
-    shipped, own = read(CONFIGS / "crew.toml", CrewConfig), crew_file()
-    return read(own, CrewConfig).over(shipped) if own.exists() else shipped
 
 
 def sorted_out(what: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -57,14 +47,14 @@ def sorted_out(what: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(scopes), tuple(calls)
 
 
-def changed(name: str, what: Iterable[str], *, revoke: bool) -> ServerConfig:
-    """The entry that stands for `name` once `what` is granted to it, or taken from it; a host's has calls only.
+def changed(name: str, what: Iterable[str], *, revoke: bool) -> ServerConfig | HostConfig:
+    """The entry that stands for `name` once `what` is granted to it, or taken from it.
 
     Raises:
         ConfigError: `what` is not understood, or a host is given a scope.
     """
     scopes, calls = sorted_out(what)
-    config = granted()
+    config = load_crew()
 
     def settled(before: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
         kept = tuple(each for each in before if each not in words)
@@ -73,13 +63,13 @@ def changed(name: str, what: Iterable[str], *, revoke: bool) -> ServerConfig:
     if name.startswith(HOST_PREFIX):
         if scopes:
             raise ConfigError(str(crew_file()), scopes[0], "a scope is for servers", "A host is granted tools only.")
-        host = config.hosts.get(name.removeprefix(HOST_PREFIX)) or config.hosts.get("*") or HostConfig()
-        return ServerConfig(calls=settled(host.calls, calls))
+        host = host_config(config.hosts, name.removeprefix(HOST_PREFIX))
+        return host.model_copy(update={"calls": settled(host.calls, calls)})
     server = config.servers.get(name) or ServerConfig()
     return server.model_copy(update={"scopes": settled(server.scopes, scopes), "calls": settled(server.calls, calls)})
 
 
-def write(name: str, entry: ServerConfig, now: datetime) -> Update:
+def write(name: str, entry: ServerConfig | HostConfig, now: datetime) -> Update:
     """Put `entry` into the person's own crew file, which is kept as it was beside it; all else there stays.
 
     Raises:

@@ -22,7 +22,7 @@ from rich.text import Text
 from contracts.gate import VERDICTS, GateDecision, GateRequest, PatchSet
 from orchestrator.drafts import Draft, body, decided, first_draft
 from orchestrator.errors import Waiting
-from orchestrator.papers import paper
+from orchestrator.papers import heading, paper
 from orchestrator.policies import answer
 from orchestrator.text import safe
 
@@ -30,15 +30,6 @@ ReadLine = Callable[[str], Awaitable[str]]
 """Show a prompt, return the line that was typed without its end; EOFError when there is no more."""
 Edit = Callable[[str, str], Awaitable[str]]
 """Let a person edit a text; the second argument is the file name's ending."""
-
-TITLES = {
-    "plan": ("Gate 1: the plan", "Nothing has been changed yet."),
-    "patches": ("Gate 2: the patches", "None is applied yet, not even in the run's own worktree."),
-    "handoff": ("Gate 3: the handover", "Approving puts the branch into your repository; the checkout stays as it is."),
-    "escalation": ("A question", "No rule can answer it."),
-}
-APPLIED = "It is committed and tested in the run's own worktree; your checkout and your branches are as they were."
-"""What is so at a patches gate where the change had to be there to be tested."""
 
 
 class TerminalDesk:
@@ -67,9 +58,7 @@ class TerminalDesk:
         if problem:
             self._out.print(Text(f"That was not taken: {problem}", "red"))
         else:
-            title, meaning = TITLES[request.kind]
-            if isinstance(request.subject, PatchSet) and request.subject.commits:
-                meaning = APPLIED
+            title, meaning = heading(request)
             self._out.print(Rule(Text(title), align="left", style="yellow"))
             self._out.print(Text(meaning, "yellow"))
             self._out.print(paper(request))
@@ -138,7 +127,7 @@ class TerminalDesk:
                 again = f"Not taken: {draft.reason}. Edit again to go on with your text."
                 self._say(again if draft.reason else "Nothing was changed.")
                 return None
-            decision = decided(request, text, self._by)
+            decision = decided(request, text, self._by, "terminal")
             if isinstance(decision, GateDecision):
                 self._drafts.pop(request.gate, None)
                 self._sent = text

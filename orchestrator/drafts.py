@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from contracts.gate import GateDecision, GateRequest, PatchSet
+from contracts.gate import GateDecision, GateRequest, PatchSet, Via
 from contracts.workflow import Plan
 from orchestrator.policies import answer, problem
 from orchestrator.text import safe
@@ -64,7 +64,7 @@ def body(page: str) -> str:
     return "".join(lines)
 
 
-def decided(request: GateRequest, text: str, by: str) -> GateDecision | str:
+def decided(request: GateRequest, text: str, by: str, via: Via, reason: str = "") -> GateDecision | str:
     """The decision to go on with `text`, or why it cannot be taken. In time or not is for the ledger to say."""
     try:
         text.encode()
@@ -78,5 +78,5 @@ def decided(request: GateRequest, text: str, by: str) -> GateDecision | str:
     if plan == request.subject:
         return "it says the same as before"
     diff = None if plan else text
-    decision = answer(request, "modify", by=by, via="terminal", plan=plan, diff=diff)
+    decision = answer(request, "modify", by=by, via=via, reason=reason, plan=plan, diff=diff)
     return problem(request, decision, request.opened_at) or decision

@@ -17,9 +17,25 @@ from contracts.test_runner import Evidence
 from contracts.workflow import Plan
 from orchestrator.text import count, duration, line, safe
 
+_HEADINGS = {
+    "plan": ("Gate 1: the plan", "Nothing has been changed yet."),
+    "patches": ("Gate 2: the patches", "None is applied yet, not even in the run's own worktree."),
+    "handoff": ("Gate 3: the handover", "Approving puts the branch into your repository; the checkout stays as it is."),
+    "escalation": ("A question", "No rule can answer it."),
+}
+_APPLIED = "It is committed and tested in the run's own worktree; your checkout and your branches are as they were."
+"""What is so at a patches gate where the change had to be there to be tested."""
+
 LINE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 WHOLE = 4000
 """Characters of a line that says nothing when it is cut, as a link does."""
+
+
+def heading(request: GateRequest) -> tuple[str, str]:
+    """What a gate is called, and what a person is to know before answering."""
+    title, meaning = _HEADINGS[request.kind]
+    applied = isinstance(request.subject, PatchSet) and request.subject.commits
+    return title, _APPLIED if applied else meaning
 
 
 def paper(request: GateRequest) -> RenderableType:

@@ -35,7 +35,7 @@ from orchestrator import config
 from orchestrator.audit import Exchange, exchanges
 from orchestrator.errors import OrchestratorError
 from orchestrator.runs import events_of
-from orchestrator.seals import DECIDERS, ORCHESTRATOR, Seals, events
+from orchestrator.seals import ORCHESTRATOR, Seals, events, may_decide
 
 _OF_THE_ANSWER = frozenset(
     f"Nats-{name}"
@@ -226,9 +226,11 @@ async def opened(recording: Recording) -> Contents:
                 case ["gate", of, gate, "request"] if of == run and by == ORCHESTRATOR:
                     requests[gate] = GateRequest.model_validate_json(kept.body)
                     continue
-                case ["gate", of, gate, "decision"] if of == run and by in DECIDERS:
-                    decisions[gate] = GateDecision.model_validate_json(kept.body)
-                    continue
+                case ["gate", of, gate, "decision"] if of == run:
+                    decision = GateDecision.model_validate_json(kept.body)
+                    if may_decide(by, decision.via):
+                        decisions[gate] = decision
+                        continue
                 case _:
                     pass
         foreign.append(kept)

@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import cast
 
 from bus import grants as bus_grants
-from bus.grants import RUNS_CALLER
-from contracts.config import EVERY_SERVER, CrewConfig, Grant, HostConfig, Joining, ServerConfig
+from bus.grants import RUNS_CALLER, host_identity, is_host
+from contracts.config import (
+    EVERY_SERVER,
+    GATEWAY,
+    CrewConfig,
+    Grant,
+    HostConfig,
+    Joining,
+    ServerConfig,
+    host_config,
+)
 from contracts.pin import Pin
 from servers.agent_file import load_agent
 from servers.approval import read_pin
@@ -32,6 +41,9 @@ CREW_FILE = Path(__file__).resolve().parent.parent / "configs" / "crew.toml"
 """The crew that ships with Podium."""
 
 OPERATOR, ORCHESTRATOR, PERSON, AUDITOR = "operator", RUNS_CALLER, "person", "auditor"
+
+RESERVED = frozenset({OPERATOR, ORCHESTRATOR, PERSON, AUDITOR, GATEWAY})
+"""Names that no server may take: what they stand for on the ledger would be in doubt."""
 
 
 class CrewError(Exception):
@@ -155,13 +167,15 @@ class Crew:
         )
 
     def _calls_of(self, host: Joining) -> tuple[str, ...]:
-        config = self.hosts.get(host.name) or self.hosts.get("*") or HostConfig()
+        config = host_config(self.hosts, host.name)
         keyless = tuple(f"{member.name}.*" for member in self.members if "net:model" not in member.scopes)
         granted = tuple(dict.fromkeys(call for each in config.calls for call in _expanded(each, keyless)))
+        if host.calls is None:
+            return granted
         beyond = [call for call in host.calls if not {call, f"{call.partition('.')[0]}.*"} & set(granted)]
         if beyond:
             raise CrewError(f"host {host.name} was not granted {', '.join(beyond)}")
-        return host.calls or granted
+        return host.calls
 
 
 def _expanded(call: str, keyless: tuple[str, ...]) -> tuple[str, ...]:
@@ -171,11 +185,8 @@ def _expanded(call: str, keyless: tuple[str, ...]) -> tuple[str, ...]:
 def _check_name(server: str) -> None:
     if "__" in server:
         raise CrewError(f"{server}: hosts see SERVER__TOOL, so a server's name has no two underscores side by side")
-
-
-def host_identity(name: str) -> str:
-    """Under which identity a host's calls are made."""
-    return f"host_{name}"
+    if server in RESERVED or is_host(server):
+        raise CrewError(f"{server}: no server may have that name, for others are known by it")
 
 
 def read_crew(shipped: Path, own: Path | None = None) -> Crew:

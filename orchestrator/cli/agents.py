@@ -9,12 +9,13 @@ from rich.text import Text
 
 from bus.registry import cards
 from contracts.base import utc_now
+from contracts.config import ServerConfig
 from contracts.manifest import Card
 from orchestrator import crew
 from orchestrator import house as houses
 from orchestrator.cli.shared import document, json_option, ledger, out, start, who
 from orchestrator.cli.trouble import trouble
-from orchestrator.config import crew_file
+from orchestrator.config import crew_file, load_crew
 from orchestrator.errors import ConfigError
 from orchestrator.hosts.errors import EditError
 from orchestrator.pins import write_pin
@@ -66,8 +67,8 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         document(found)
         return
-    callers = [who for who, grant in crew.granted().servers.items() if _may_call(name, grant.calls)]
-    hosts = [f"host:{who}" for who, grant in crew.granted().hosts.items() if _may_call(name, grant.calls)]
+    callers = [who for who, grant in load_crew().servers.items() if _may_call(name, grant.calls)]
+    hosts = [f"host:{who}" for who, grant in load_crew().hosts.items() if _may_call(name, grant.calls)]
     for card in found:
         out().print(_card(card))
     table = Table.grid(padding=(0, 2, 0, 2))
@@ -166,13 +167,12 @@ def _change(name: str, what: tuple[str, ...], as_json: bool, *, revoke: bool) ->
     except EditError as error:
         raise ConfigError(str(crew_file()), "", str(error), "Change it there by hand.") from error
     start(houses.reload, houses.state_dir())
+    scopes = entry.scopes if isinstance(entry, ServerConfig) else ()
     if as_json:
         backup = str(done.backup) if done.backup else None
-        document(
-            {"name": name, "scopes": entry.scopes, "calls": entry.calls, "file": str(crew_file()), "backup": backup}
-        )
+        document({"name": name, "scopes": scopes, "calls": entry.calls, "file": str(crew_file()), "backup": backup})
         return
-    click.echo(f"{name} holds: {', '.join((*entry.scopes, *entry.calls)) or 'nothing'}")
+    click.echo(f"{name} holds: {', '.join((*scopes, *entry.calls)) or 'nothing'}")
     click.echo(f"{crew_file()}" + (f", as it was before: {done.backup}" if done.backup else ""), err=True)
 
 

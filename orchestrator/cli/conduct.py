@@ -16,6 +16,7 @@ from bus.connect import connect
 from bus.registry import cards
 from contracts.config import ProjectConfig
 from contracts.failure import Failure
+from contracts.ledger import RUNS_STREAM
 from contracts.manifest import Card
 from contracts.run import Event, RunStartedEvent
 from orchestrator import config, planner
@@ -97,6 +98,8 @@ async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
     asks_models = wishes.engine != "search"
     async with conductor(watching, wish.project, wishes.unsandboxed, wishes.quiet, asks_models) as (conducting, crew):
         check_sandbox(crew, wishes)
+        if await conducting.bus.last(RUNS_STREAM, f"run.{wish.task.run}.started") is not None:
+            raise trouble(f"There is a run {wish.task.run} already.", "Start it under another name, or none.", code=2)
         return await conducting.start(wish.task, wish.workflow, wish.policy)
 
 

@@ -15,11 +15,15 @@ from bus.background import background
 from bus.caller import open_caller
 from bus.connect import connect
 from bus.errors import BusError
+from bus.grants import host_identity
 from bus.registry import cards
-from contracts.config import Joining
+from contracts.config import GATEWAY, Joining
 from orchestrator.cli.mcp_install import install
-from orchestrator.cli.shared import AUDITOR, start
+from orchestrator.cli.shared import AUDITOR, start, who
 from orchestrator.cli.trouble import trouble
+from orchestrator.config import load_host
+from orchestrator.gateway.conducting import Processes
+from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
 from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
@@ -30,11 +34,11 @@ _LOOK_EVERY_S = 1.0
 
 @click.group(invoke_without_command=True)
 @click.option("--host", default="host", show_default=True, metavar="NAME", help="Under which name the host is granted.")
-@click.option("--only", metavar="SERVER,…", help="Offer these servers' tools only.")
+@click.option("--only", metavar="SERVER,…", help="Offer these servers' tools only; `podium` for runs.")
 @click.option("--read-only", is_flag=True, help="Offer only tools that change nothing.")
 @click.pass_context
 def mcp(ctx: click.Context, host: str, only: str | None, read_only: bool) -> None:
-    """Offer the crew's tools to an MCP host, over standard input and output.
+    """Offer the crew's tools, and runs of its workflows, to an MCP host, over standard input and output.
 
     A host starts this by itself once `podium mcp install HOST` has told it to. Its calls are made under an identity
     of its own, with what the crew file grants it ([hosts.NAME]), and are kept in the ledger.
@@ -55,7 +59,8 @@ async def _serve_stdio(host: str, terms: Terms) -> None:
     async with gateway(host, terms) as found:
         server = found.server("podium", version("podium"))
         async with stdio_server() as (reading, writing):
-            told = server.create_initialization_options(NotificationOptions(tools_changed=True))
+            changing = NotificationOptions(tools_changed=True, resources_changed=True)
+            told = server.create_initialization_options(changing)
             await server.run(reading, writing, told)
 
 
@@ -66,16 +71,19 @@ async def gateway(host: str, terms: Terms) -> AsyncGenerator[Gateway]:
     async with house(state) as found:
         async with connect(state, found.url, AUDITOR) as bus:
             crew = await cards(bus)
-        if unknown := sorted(terms.only - {card.manifest.name for card in crew}):
-            there = ", ".join(sorted({card.manifest.name for card in crew}))
+        names = {GATEWAY, *(card.manifest.name for card in crew)}
+        if unknown := sorted(terms.only - names):
+            there = ", ".join(sorted(names))
             raise trouble(f"There is no server {', '.join(unknown)} in the crew.", f"There are: {there}.", code=2)
-        joining = Joining(name=host, calls=terms.calls(crew), decides=not terms.read_only)
+        joining = Joining(name=host, calls=terms.calls(crew), decides=terms.decides)
         async with (
             joined(state, joining),
-            connect(state, found.url, f"host_{host}") as bus,
+            connect(state, found.url, host_identity(host)) as bus,
             open_caller(bus) as caller,
         ):
-            found = Gateway(bus, Upstream(bus, caller), terms)
+            upstream = Upstream(bus, caller)
+            voice = Voice(host, who(), decides=terms.decides, own_word=load_host(host).decides)
+            found = Gateway(bus, upstream, terms, Flows(bus, upstream, Processes(state, host), voice))
 
             async def look() -> None:
                 while True:
@@ -83,5 +91,5 @@ async def gateway(host: str, terms: Terms) -> AsyncGenerator[Gateway]:
                         await found.refresh()
                     await anyio.sleep(_LOOK_EVERY_S)
 
-            async with background(look):
+            async with background(look, found.tell_of_runs):
                 yield found

@@ -72,6 +72,9 @@ _COMMON = (
     click.option("--candidates", type=click.IntRange(1, 10), help="Versions to ask a model for at once."),
     click.option("--consent-weak", is_flag=True, help="Run this repository's code in a weak sandbox if it must be."),
     click.option("--unsandboxed", is_flag=True, help="Run its code with NO sandbox where none works. Recorded."),
+    # Not for people: a gateway names the run that it promised its host, and the host.
+    click.option("--run", metavar="RUN", hidden=True),
+    click.option("--via", default="", metavar="HOST", hidden=True),
     json_option,
 )
 
@@ -219,12 +222,13 @@ def _go(
     tests: tuple[str, ...] = (),
     engine: str = "model",
     budget_seconds: float | None = None,
+    run: str | None = None,
     **asked: Any,
 ) -> None:
     from orchestrator.cli.conduct import conduct, start_run
     from orchestrator.cli.criteria import criteria_in
     from orchestrator.cli.tell import tell_outcome
-    from orchestrator.cli.wishes import Wishes, request_of
+    from orchestrator.cli.wishes import Wishes, new_run, request_of
 
     wishes = Wishes(
         workflow=workflow,
@@ -235,6 +239,7 @@ def _go(
         criteria=criteria_in(asked.pop("criteria")),
         unsandboxed=unsandboxed,
         quiet=as_json,
+        run=run or new_run(),
         **asked,
     )
     outcome = conduct(partial(start_run, wishes))

@@ -23,6 +23,11 @@ from orchestrator.cli.trouble import trouble
 MAX_TICKET_CHARS = 100_000
 
 
+def new_run() -> str:
+    """A name for a run that nobody has."""
+    return f"r-{secrets.token_hex(4)}"
+
+
 @dataclass(frozen=True)
 class Wishes:
     """What a person asked for on the command line."""
@@ -47,7 +52,9 @@ class Wishes:
     consent_weak: bool = False
     unsandboxed: bool = False
     quiet: bool = False
-    run: str = field(default_factory=lambda: f"r-{secrets.token_hex(4)}")
+    run: str = field(default_factory=new_run)
+    via: str = ""
+    """The MCP host it was asked for in."""
 
     def budgets(self, before: Budgets) -> Budgets:
         """A workflow's ceilings with those that were named."""
@@ -90,7 +97,7 @@ def settled(wishes: Wishes) -> Settled:
             "avoid": (*project.avoid, *wishes.avoid),
             "engine": wishes.engine,
             "models": dict(wishes.models),
-            "by": who(),
+            "by": f"{who()} via {wishes.via}" if wishes.via else who(),
         }
     )
     return Settled(project, task, workflow, config.policy(workflow, project, wishes.auto))

@@ -16,29 +16,39 @@ from bus.bus import Bus
 from bus.granted import grants_of
 from bus.registry import cards
 from bus.wire import JsonObject, failure_result
+from contracts.config import GATEWAY
 from contracts.failure import Failure
 from orchestrator.gateway.changes import Changes
 from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, pass_on, set_level
-from orchestrator.gateway.live import answered_live
+from orchestrator.gateway.flows import START, Flows
+from orchestrator.gateway.live import Attempt, answered_live
 from orchestrator.gateway.offer import Terms, exposed, granted, parted
+from orchestrator.gateway.own_tools import Round
+from orchestrator.gateway.prompts import Prompts
+from orchestrator.gateway.resources import Resources
 from orchestrator.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
 INSTRUCTIONS = (
     "Podium's crew of specialists. A tool is named SERVER__TOOL. Every call is made under this host's own identity, "
-    "within what it was granted, and is kept in the ledger."
+    "within what it was granted, and is kept in the ledger. Where there is run_workflow, a whole task is given to the "
+    "crew with it; follow the run with wait_run. A person decides at its gates, never you."
 )
 
 
 class Gateway:
     """What one host is offered, and the handlers that answer it."""
 
-    def __init__(self, bus: Bus, upstream: Upstream, terms: Terms) -> None:
+    def __init__(self, bus: Bus, upstream: Upstream, terms: Terms, flows: Flows | None = None) -> None:
+        """`flows` are the gateway's own tools; without them, no runs are offered."""
+        own = flows.tools() if flows else ()
+        self._own = {tool.spec.name: tool for tool in own if terms.takes(GATEWAY, tool.definition())}
         self._bus = bus
         self._upstream = upstream
         self._terms = terms
         self._changes = Changes()
+        self._resources = Resources(bus, self._changes) if self._own else None
         self._listed: dict[str, JsonObject] = {}
         self._seen: frozenset[tuple[str, str]] = frozenset()
 
@@ -57,7 +67,16 @@ class Gateway:
         server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
         server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
         server.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
+        if self._resources is not None:
+            self._resources.add_to(server)
+        if START in self._own:
+            Prompts().add_to(server)
         return server
+
+    async def tell_of_runs(self) -> None:
+        """Tell hosts that listen of runs that begin and move on, for as long as that is wanted."""
+        if self._resources is not None:
+            await self._resources.tell()
 
     async def refresh(self) -> None:
         """See who is in the crew now; whoever listens is told when that changed what is offered.
@@ -92,9 +111,12 @@ class Gateway:
 
     async def _list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
         await self.refresh()
-        return {"resultType": "complete", "tools": list(self._listed.values())}
+        own = [tool.definition() for tool in self._own.values()]
+        return {"resultType": "complete", "tools": [*own, *self._listed.values()]}
 
     async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
+        if (own := self._own.get(params.name)) is not None:
+            return await _answered(ctx, dict(ctx.params or {}), lambda asked: own.call(Round.of(ctx, asked)))
         if params.name not in self._listed:
             await self.refresh()
         server, tool = parted(params.name)
@@ -108,10 +130,10 @@ class Gateway:
         async def attempt(params: JsonObject) -> JsonObject:
             return await self._upstream.call(server, params, heard)
 
-        return await attempt(asked) if is_modern(ctx) else await answered_live(ctx, asked, attempt)
+        return await _answered(ctx, asked, attempt)
 
     async def _refused(self, server: str, asked: JsonObject, name: str) -> JsonObject:
-        await self._upstream.refuse(server, asked)
+        await self._upstream.refuse(server or GATEWAY, asked)
         failure = Failure(
             kind="denied",
             message=f"there is no tool {name} for this host",
@@ -125,3 +147,8 @@ class Gateway:
 
     async def _initialized(self, ctx: Context, params: types.NotificationParams) -> None:
         self._changes.remember(ctx.session)
+
+
+async def _answered(ctx: Context, asked: JsonObject, attempt: Attempt) -> JsonObject:
+    """The answer to a host, which is asked live what is wanted to know in mid-call where it knows no other way."""
+    return await attempt(asked) if is_modern(ctx) else await answered_live(ctx, asked, attempt)

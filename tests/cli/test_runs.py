@@ -167,3 +167,16 @@ def test_a_suite_that_does_not_collect_is_said(kept: Podium, project: Project) -
 
     assert done.code == 1
     assert "nothing_of_this_name" in done.document["state"]["reason"]
+
+
+def test_a_run_that_is_named_before_it_starts_keeps_the_name_for_itself(kept: Podium, project: Project) -> None:
+    """A gateway promises its host a run by name: it begins under it, says who asked through what, and begins once."""
+    begun = kept.fix(project, "--run", "r-mine1", "--via", "desk")
+    assert begun.code == 3, begun.err
+    task = begun.document["state"]["task"]
+    assert (task["run"], task["by"].endswith(" via desk")) == ("r-mine1", True)
+
+    again = kept.fix(project, "--run", "r-mine1")
+    assert (again.code, "There is a run r-mine1 already" in again.err) == (2, True)
+    assert kept.fix(project, "--run", "no/name").code == 1
+    assert kept("abort", "r-mine1").code == 0

@@ -10,6 +10,7 @@ from contracts.config import BudgetsConfig, ProjectConfig
 from contracts.workflow import Budgets, Workflow
 from orchestrator import config
 from orchestrator.config import (
+    load_host,
     load_project,
     load_workflow,
     policy,
@@ -222,3 +223,17 @@ def test_a_budget_that_would_hold_nobody_is_an_error_that_says_who_can_have_one(
     assert caught.value.way_out == (
         "There are: code_writer, doc_writer, orchestrator, repository, static_analyzer, test_runner, test_writer."
     )
+
+
+def test_a_hosts_own_word_counts_where_the_persons_own_crew_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default no host's does; an entry is for that host, and an own one counts over the shipped one."""
+    own = tmp_path / "crew.toml"
+    monkeypatch.setenv("PODIUM_CREW", str(own))
+    assert (load_host("cursor").decides, load_host("cursor").calls) == (False, ("*",))
+    own.write_text("[hosts.cursor]\ndecides = true\n", encoding="utf-8")
+    assert [load_host(name).decides for name in ("cursor", "code")] == [True, False]
+    own.write_text("[hosts.cursor]\ndecide = true\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="nothing of this name exists"):
+        load_host("cursor")

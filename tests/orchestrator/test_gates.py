@@ -11,7 +11,7 @@ import pytest
 from contracts.base import utc_now
 from contracts.code_writer import ProposeParams
 from contracts.failure import Failure
-from contracts.gate import GateDecision, GateRequest, PatchSet, RefusedEdit
+from contracts.gate import GateDecision, GateRequest, PatchSet, RefusedEdit, Via
 from contracts.gate_policy import AUTO, HUMAN, Policy
 from contracts.workflow import Plan
 from contracts.workspace import CommitParams
@@ -288,6 +288,18 @@ async def test_only_the_orchestrator_can_decide_by_policy(stage: Stage) -> None:
     forged = answer(request, "approve", by="policy", via="policy")
     await stage.broker.connect("person").store(f"gate.{RUN}.plan.decision", forged.canonical())
     assert (await stage.conductor().resume(RUN)).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("sender", "via", "counts"),
+    [("host_desk", "host", True), ("host_desk", "command", False), ("person", "host", False), ("hosts", "host", False)],
+)
+async def test_a_hosts_decision_counts_as_a_hosts_only(stage: Stage, sender: str, via: Via, counts: bool) -> None:
+    """What was answered in an MCP host is sealed by that host; neither can be had without the other."""
+    request = await waiting(stage, PLAN)
+    decision = answer(request, "approve", by="ann via desk", via=via)
+    await decide(stage.broker.connect(sender), request, decision)
+    assert (await stage.conductor().resume(RUN)).exit_code == (0 if counts else 3)
 
 
 async def test_bytes_that_are_no_decision_close_the_gate(stage: Stage) -> None:
