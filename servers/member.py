@@ -37,25 +37,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a house keeps what its members work with."""
+    """Where what members work with is kept."""
 
     state: Path
-    url: str
+    """Keys and ledger."""
+    url: str = ""
+    """The broker's; empty for a member that serves without one."""
     unsandboxed: bool = False
+    folder: Path | None = None
+    """Where runs' folders and throw-away copies lie; None: with keys and ledger."""
 
     @property
     def work(self) -> Path:
         """Runs' folders."""
-        return self.state / "work"
+        return (self.folder or self.state) / "work"
 
     def scratch(self, name: str) -> Path:
         """One member's folder for throw-away copies, see `servers.throwaway`."""
-        return self.state / "scratch" / name
+        return (self.folder or self.state) / "scratch" / name
 
     @property
-    def port(self) -> int:
-        """The broker's port; NATS' own where the URL names none."""
-        return urlsplit(self.url).port or 4222
+    def ports(self) -> tuple[int, ...]:
+        """The broker's port, if there is a broker; NATS' own where the URL names none."""
+        return (urlsplit(self.url).port or 4222,) if self.url else ()
 
 
 def become(
@@ -73,8 +77,8 @@ def become(
     )
     scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
-    keeper = _keeper(scratch, place) if "sandbox:run" in member.scopes else None
-    held_by = confine(_rules(member, place, scratch, keys))
+    keeper = keeper_for(member, place, scratch)
+    held_by = confine(rules_for(member, place, scratch, keys))
     try:
         anyio.run(
             partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
@@ -87,7 +91,10 @@ def become(
     return 0
 
 
-def _keeper(scratch: Path, place: Place) -> Keeper:
+def keeper_for(member: Member, place: Place, scratch: Path) -> Keeper | None:
+    """Its sandbox's keeper, started while this process is still free to; None where it may not run programs."""
+    if "sandbox:run" not in member.scopes:
+        return None
     home = Path.home()
     private = (identities(place.state), place.state / "broker", *(home / name for name in _SECRETS))
     policy = Policy(
@@ -103,7 +110,8 @@ def _keeper(scratch: Path, place: Place) -> Keeper:
 _SECRETS = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".config/gcloud", ".config/gh")
 
 
-def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str]) -> Confinement:
+def rules_for(member: Member, place: Place, scratch: Path, keys: Mapping[str, str]) -> Confinement:
+    """What its own process keeps."""
     read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
     if "work:read" in member.scopes:
         read.append(place.work)
@@ -118,7 +126,7 @@ def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str])
     return Confinement(
         read=tuple(read),
         write=tuple(write),
-        connect_ports=(place.port, *endpoint_ports(keys, os.environ), *granted_ports(member.scopes)),
+        connect_ports=(*place.ports, *endpoint_ports(keys, os.environ), *granted_ports(member.scopes)),
         resolve=any(scope.startswith("net:") for scope in member.scopes),
         exec=any(scope.startswith("work:") for scope in member.scopes),  # git
     )
@@ -139,13 +147,13 @@ async def _serve(
             connect_nats(place.url, identity, credentials=os.environ.get(CREDENTIALS_ENV))
         )
         caller = await opened.enter_async_context(open_caller(bus))
-        sandbox, level = await opened.enter_async_context(_sandbox(keeper))
+        sandbox, level = await opened.enter_async_context(kept(keeper))
         ledger = BusLedger(bus) if "net:model" in member.scopes else None
         room = Room(place.work, scratch, BusCrew(caller), sandbox, ledger, keys)
         tasks = await opened.enter_async_context(anyio.create_task_group())
         tasks.start_soon(_end_with, bus)
         if keeper is not None:
-            tasks.start_soon(_end_without, keeper)
+            tasks.start_soon(end_without, keeper)
         await serve(
             bus,
             member.build(room),
@@ -164,7 +172,7 @@ async def _end_with(bus: NatsBus) -> None:
     raise BusUnavailable("the connection is over")
 
 
-async def _end_without(keeper: Keeper) -> None:
+async def end_without(keeper: Keeper) -> None:
     """A member without its keeper can do nothing.
 
     It ends at once, before it answers with a failure: the house starts both again, and its calls are delivered again.
@@ -182,7 +190,12 @@ class _NoSandbox:
 
 
 @asynccontextmanager
-async def _sandbox(keeper: Keeper | None) -> AsyncGenerator[tuple[Sandbox, str]]:
+async def kept(keeper: Keeper | None) -> AsyncGenerator[tuple[Sandbox, str]]:
+    """The sandbox that `keeper` serves, and its level; for None one that runs nothing, and no level.
+
+    Raises:
+        SandboxUnavailable: no sandbox works here.
+    """
     if keeper is None:
         yield _NoSandbox(), ""
         return

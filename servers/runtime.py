@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import anyio
@@ -18,6 +18,7 @@ from bus.errors import BusError, CallFailed
 from bus.mcp_sdk import SdkAnswer
 from bus.registry import announced
 from bus.serving import Allows, Incoming, Serving
+from bus.wire import JsonObject
 from contracts.base import Model, utc_now
 from contracts.failure import Failure
 from contracts.manifest import Card, Scope, tools_digest
@@ -57,9 +58,19 @@ class BusCrew:
             raise ToolError("unavailable", f"{tool} could not be called: {wrong}", retry=wrong.retry) from wrong
 
 
-def mcp_server(specialist: Specialist) -> Server[Any]:
-    """The specialist as an SDK server, with exactly the schemas of its contracts."""
-    tools = {one.spec.name: one for one in tools_of(specialist)}
+Perform = Callable[[Tool, JsonObject, BusCall], Awaitable[Outcome]]
+"""Answers a call of a tool; see `servers.answering.perform`."""
+
+
+def mcp_server(
+    specialist: Specialist,
+    *,
+    offered: Iterable[Tool] | None = None,
+    answer: Perform = perform,
+    instructions: str | None = None,
+) -> Server[Any]:
+    """The specialist as an SDK server, with exactly the schemas of its contracts, or of the tools `offered` instead."""
+    tools = {one.spec.name: one for one in (tools_of(specialist) if offered is None else offered)}
     listed = types.ListToolsResult(tools=[_listed(one) for _, one in sorted(tools.items())])
 
     async def on_list_tools(
@@ -74,7 +85,7 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
         if chosen is None:
             missing = Failure(kind="not_found", message=f"there is no tool {params.name!r}")
             return Outcome.of_failure(missing).sdk_result()
-        return (await perform(chosen, params.arguments or {}, _call_of(ctx))).sdk_result()
+        return (await answer(chosen, params.arguments or {}, _call_of(ctx))).sdk_result()
 
     manifest = specialist.manifest
     return Server(
@@ -82,6 +93,7 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
         version=manifest.version,
         title=manifest.title,
         description=manifest.description,
+        instructions=instructions,
         on_list_tools=on_list_tools,
         on_call_tool=on_call_tool,
     )
