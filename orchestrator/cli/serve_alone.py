@@ -1,0 +1,41 @@
+"""`podium serve NAME --stdio`: this process becomes the one that serves the specialist, see `servers/alone`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from contracts.run_settings import RunSettings
+from orchestrator import config, intake
+from orchestrator.cli.trouble import trouble
+from orchestrator.house import state_dir
+
+_PODIUM = Path(__file__).resolve().parents[2]
+
+
+def serve_alone(name: str, repo: Path) -> NoReturn:
+    """Serve `name` alone, on the checkout that holds `repo`, over standard input and output.
+
+    Raises:
+        Trouble: there is no such checkout.
+        ConfigError: its podium.toml is broken.
+    """
+    command = [sys.executable, "-m", "servers.alone", name, *_about(repo)]
+    # `-m` looks in the working directory first: that must be ours, never the repository a person stands in.
+    os.chdir(_PODIUM)
+    os.execve(sys.executable, command, {key: value for key, value in os.environ.items() if key != "PYTHONPATH"})
+
+
+def _about(repo: Path) -> list[str]:
+    try:
+        root = intake.find_checkout(repo)
+        python, ignored = intake.find_python(root), intake.ignore_file(root)
+    except intake.IntakeError as error:
+        raise trouble(error.message, error.way_out) from error
+    test = config.load_project(root).test
+    settings = RunSettings(python=str(python) if python else None, test_command=test.command, junit=test.junit)
+    about = ["--checkout", str(root), "--settings", settings.model_dump_json()]
+    about += ["--ignore-file", str(ignored)] if ignored else []
+    return [*about, "--state", str(state_dir()), "--own-crew", str(config.crew_file())]

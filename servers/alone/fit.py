@@ -1,0 +1,48 @@
+"""Which members can do their work alone."""
+
+from __future__ import annotations
+
+from contracts.failure import Failure
+from servers.crew import CLASSES, Crew, Member
+
+_ALONE = frozenset({"work:read", "sandbox:run"})
+"""What a member may need that a checkout and a sandbox are enough for."""
+
+
+class CannotBeAlone(Exception):
+    """There is no such member, or it needs more than a checkout; `failure` says what to do instead."""
+
+    def __init__(self, message: str, way_out: str) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind="invalid", message=message, way_out=way_out)
+
+
+def fit_member(crew: Crew, name: str) -> Member:
+    """The member `name`, with the rights that the crew files grant it.
+
+    Raises:
+        CannotBeAlone: it is none of Podium's own, or one that works with others, with a run or with a budget.
+        CrewError: the crew files do not grant it what it needs.
+    """
+    member = crew.by_name.get(name)
+    if member is None or not member.own:
+        own = ", ".join(sorted(own for own in CLASSES if not _why_not(crew.by_name[own])))
+        raise CannotBeAlone(f"{name} is no specialist of Podium's own.", f"These can be served alone: {own}.")
+    if why := _why_not(member):
+        raise CannotBeAlone(f"{name} cannot be served alone: {why}.", _instead(name))
+    return member
+
+
+def _why_not(member: Member) -> str:
+    needs = member.load().manifest
+    if needs.calls:
+        return f"it calls {', '.join(dict.fromkeys(call.partition('.')[0] for call in needs.calls))}"
+    if "net:model" in needs.scopes:
+        return "it holds a key, and spends within the budget of a run"
+    if "work:write" in needs.scopes:
+        return "it writes the worktree of a run, and what it wrote here nobody would ever get"
+    return "" if _ALONE.issuperset(needs.scopes) else f"it needs {', '.join(needs.scopes)}"
+
+
+def _instead(name: str) -> str:
+    return f"`podium mcp --only {name}` offers it as a member of the crew."
