@@ -58,15 +58,19 @@ class BusCrew:
             raise ToolError("unavailable", f"{tool} could not be called: {wrong}", retry=wrong.retry) from wrong
 
 
-Perform = Callable[[Tool, JsonObject, BusCall], Awaitable[Outcome]]
-"""Answers a call of a tool; see `servers.answering.perform`."""
+AnswerTool = Callable[[Tool, JsonObject, BusCall], Awaitable[types.CallToolResult]]
+
+
+async def performed(chosen: Tool, arguments: JsonObject, call: BusCall) -> types.CallToolResult:
+    """The result of `servers.answering.perform`, for the SDK."""
+    return (await perform(chosen, arguments, call)).sdk_result()
 
 
 def mcp_server(
     specialist: Specialist,
     *,
     offered: Iterable[Tool] | None = None,
-    answer: Perform = perform,
+    answer: AnswerTool = performed,
     instructions: str | None = None,
 ) -> Server[Any]:
     """The specialist as an SDK server, with exactly the schemas of its contracts, or of the tools `offered` instead."""
@@ -85,7 +89,7 @@ def mcp_server(
         if chosen is None:
             missing = Failure(kind="not_found", message=f"there is no tool {params.name!r}")
             return Outcome.of_failure(missing).sdk_result()
-        return (await answer(chosen, params.arguments or {}, _call_of(ctx))).sdk_result()
+        return await answer(chosen, params.arguments or {}, _call_of(ctx))
 
     manifest = specialist.manifest
     return Server(

@@ -15,7 +15,7 @@ from mcp.server.subscriptions import ListenHandler, ToolsListChanged
 from bus.bus import Bus
 from bus.granted import grants_of
 from bus.registry import cards
-from bus.wire import JsonObject, failure_result
+from bus.wire import JsonObject, failure_apart, failure_result
 from contracts.failure import Failure
 from orchestrator.gateway.changes import Changes
 from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, pass_on, set_level
@@ -54,7 +54,7 @@ class Gateway:
         )
         # Added one by one, as what the crew answers stays the JSON it is.
         server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
-        server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        server.add_request_handler("tools/call", types.CallToolRequestParams, self._answer_call)
         server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
         server.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
         return server
@@ -93,6 +93,9 @@ class Gateway:
     async def _list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
         await self.refresh()
         return {"resultType": "complete", "tools": list(self._listed.values())}
+
+    async def _answer_call(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
+        return failure_apart(await self._call_tool(ctx, params))
 
     async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         if params.name not in self._listed:

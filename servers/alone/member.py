@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import mcp_types as types
 from mcp.server.stdio import stdio_server
 
 from bus.wire import JsonObject
@@ -71,12 +72,13 @@ async def _serve(
         tasks.cancel_scope.cancel()
 
 
-async def _answer(snapshots: Snapshots, chosen: Tool, arguments: JsonObject, call: BusCall) -> Outcome:
+async def _answer(snapshots: Snapshots, chosen: Tool, arguments: JsonObject, call: BusCall) -> types.CallToolResult:
     try:
         async with snapshots.now() as snapshot:
-            return await perform(chosen, filled_in(arguments, _RUN, snapshot.run), call)
+            outcome = await perform(chosen, filled_in(arguments, _RUN, snapshot.run), call)
     except ToolError as wrong:
-        return Outcome.of_failure(wrong.failure)
+        outcome = Outcome.of_failure(wrong.failure)
+    return outcome.host_result()
 
 
 def instructions(checkout: Path, commit: str, sandbox: str) -> str:
