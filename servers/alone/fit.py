@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contracts.failure import Failure
-from servers.crew import CLASSES, Crew, Member
+from contracts.manifest import Manifest
+from servers.crew import CLASSES, Crew, Member, load_own
 
 _ALONE = frozenset({"work:read", "sandbox:run"})
 """What a member may need that a checkout and a sandbox are enough for."""
@@ -26,15 +27,16 @@ def fit_member(crew: Crew, name: str) -> Member:
     """
     member = crew.by_name.get(name)
     if member is None or not member.own:
-        own = ", ".join(sorted(own for own in CLASSES if not _why_not(crew.by_name[own])))
+        own = ", ".join(sorted(own for own in CLASSES if not why_not_alone(load_own(own).manifest)))
         raise CannotBeAlone(f"{name} is no specialist of Podium's own.", f"These can be served alone: {own}.")
-    if why := _why_not(member):
-        raise CannotBeAlone(f"{name} cannot be served alone: {why}.", _instead(name))
+    if why := why_not_alone(member.load().manifest):
+        instead = f"`podium mcp --only {name}` offers it as a member of the crew, to a host that was granted it."
+        raise CannotBeAlone(f"{name} cannot be served alone: {why}.", instead)
     return member
 
 
-def _why_not(member: Member) -> str:
-    needs = member.load().manifest
+def why_not_alone(needs: Manifest) -> str:
+    """What it needs that a checkout and a sandbox do not give; empty: nothing."""
     if needs.calls:
         return f"it calls {', '.join(dict.fromkeys(call.partition('.')[0] for call in needs.calls))}"
     if "net:model" in needs.scopes:
@@ -42,7 +44,3 @@ def _why_not(member: Member) -> str:
     if "work:write" in needs.scopes:
         return "it writes the worktree of a run, and what it wrote here nobody would ever get"
     return "" if _ALONE.issuperset(needs.scopes) else f"it needs {', '.join(needs.scopes)}"
-
-
-def _instead(name: str) -> str:
-    return f"`podium mcp --only {name}` offers it as a member of the crew."
