@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from pydantic import BaseModel, Field, ValidationError
 
 from bus.errors import CallFailed, InvalidMessage
-from contracts.base import Model
+from contracts.base import Model, sha256
 from contracts.failure import Failure
 
 PROTOCOL_VERSION = "2026-07-28"
@@ -66,6 +66,12 @@ def call_request(call_id: str, tool: str, params: Model, about: Correlation) -> 
     return (
         f'{{"jsonrpc":"2.0","id":"{call_id}","method":"tools/call","params":{head},"arguments":{arguments}}}}}'
     ).encode()
+
+
+def arguments_sha256(request: bytes) -> str:
+    """Digest of a call's parameters, of the very bytes that `call_request` has put there."""
+    _, _, arguments = request.partition(b',"arguments":')
+    return sha256(arguments.removesuffix(b"}}"))
 
 
 def parse(subject: str, body: bytes) -> JsonObject:

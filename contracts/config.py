@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from contracts.base import Model, Name, RelPath
 from contracts.gate_policy import GatePolicy
 from contracts.manifest import Scope
 from contracts.model import Form, Role, Way
 from contracts.spending import Allowance
+
+
+def _pairs(value: object) -> object:
+    return tuple(cast(dict[str, str], value).items()) if isinstance(value, dict) else value
+
+
+Environment = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
+"""Environment variables: a table where people write it."""
 
 
 class Grant(Model):
@@ -23,10 +31,14 @@ class Grant(Model):
 
 
 class ServerConfig(Grant):
-    """`[servers.NAME]`: what a server may do, and how it is started where it is not one of Podium's own."""
+    """`[servers.NAME]`: what a server may do, and how it is started where it is not one of Podium's own.
+
+    Without a way to start it, the grant is for whoever joins under that name (`podium serve`).
+    """
 
     agent: str = Field(default="", description="An agent of one's own: a Python file, see docs/adding-an-agent.md.")
     command: tuple[str, ...] = Field(default=(), description="Any MCP server on stdio: program and arguments.")
+    env: Environment = Field(default=(), description="Environment variables of `command`, beside the usual few.")
     url: str = Field(default="", description="Any MCP server over Streamable HTTP.")
 
     @model_validator(mode="after")
@@ -54,6 +66,12 @@ class CrewConfig(Model):
         default={}, description="`*` stands for every host that is not named."
     )
 
+    def over(self, other: Self) -> Self:
+        """Both; of what stands in both, this one's entry."""
+        return self.model_copy(
+            update={"servers": {**other.servers, **self.servers}, "hosts": {**other.hosts, **self.hosts}}
+        )
+
 
 class Joining(Model):
     """Who asks to be admitted to a crew for as long as it stays: a server, or a host that calls.
@@ -75,6 +93,12 @@ class TestConfig(Model):
     python: str | None = Field(default=None, description="Interpreter that has the project's dependencies.")
     command: tuple[str, ...] = Field(default=(), description="Instead of pytest; it must write JUnit XML.")
     junit: str | None = Field(default=None, description="Where `command` writes its JUnit XML, inside the tree.")
+
+    @model_validator(mode="after")
+    def _a_command_reports(self) -> Self:
+        if self.command and not self.junit:
+            raise ValueError('command needs junit, the path of the XML file it writes: junit = "report.xml"')
+        return self
 
 
 class GatesConfig(Model):
@@ -120,13 +144,25 @@ class ModelConfig(Model):
     )
 
 
-class Price(Model):
+class Rates(Model):
     """US dollars per million tokens."""
 
     input: Decimal = Field(ge=0)
     output: Decimal = Field(ge=0)
     cache_read: Decimal = Field(ge=0)
     cache_write: Decimal = Field(ge=0)
+
+
+class LongPrompt(Rates):
+    """What every token of a request costs, its output too, whose prompt is longer than `over_tokens`."""
+
+    over_tokens: int = Field(ge=1, description="Tokens of the prompt, those from and into the cache among them.")
+
+
+class Price(Rates):
+    """What a model costs."""
+
+    long_prompt: LongPrompt | None = Field(default=None, description="None: a long prompt costs the same.")
 
 
 class PriceTable(Model):

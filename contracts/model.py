@@ -71,7 +71,7 @@ class CompleteResult(Paid):
     stop_reason: str = Field(default="", description="As the endpoint says it.")
     sampling: dict[str, JsonValue] = Field(default={}, description="What was pinned; empty where the API allows none.")
     priced_at: str = Field(default="", description="Date of the price table; empty for a model that is not in it.")
-    retries: int = Field(default=0, description="Requests beyond the first, for whatever reason.")
+    retries: int = Field(default=0, description="Requests beyond the first, for whatever reason; lost ones, too.")
     duration_s: float
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -15,8 +15,10 @@ from contracts.base import Model
 from contracts.config import GatesConfig, ModelsConfig, ProjectConfig
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
 from contracts.spending import Allowance
-from contracts.workflow import Workflow
+from contracts.workflow import Extension, Workflow
+from orchestrator.ceilings import ALWAYS
 from orchestrator.errors import ConfigError
+from orchestrator.metrics import agent_of
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """What ships with Podium."""
@@ -41,16 +43,38 @@ def load_project(repo: Path) -> ProjectConfig:
 
 
 def load_workflow(name: str, configs: Path = CONFIGS) -> Workflow:
-    """A workflow by name.
+    """A workflow by name, with what it takes over from the one it extends.
 
     Raises:
-        ConfigError: there is none of that name, or it is broken.
+        ConfigError: there is none of that name, or it or one that it extends is broken.
     """
     known = workflows(configs)
     if name not in known:
         raise ConfigError(str(configs / "workflows"), name, "no such workflow", f"There are: {', '.join(known)}.")
+    return _extended(name, configs, ())
+
+
+def _extended(name: str, configs: Path, below: tuple[str, ...]) -> Workflow:
+    """The workflow that `below` extend, one the next."""
     file = configs / "workflows" / f"{name}.toml"
-    workflow = read(file, Workflow)
+    said = parsed(file)
+    given = {key: said.pop(key) for key in Extension.model_fields if key in said}
+    if given:
+        extension = valid(file, given, Extension)
+        base, known = extension.extends, workflows(configs)
+        if base in (*below, name):
+            way = " extends ".join((*below, name, base))
+            raise ConfigError(str(file), "extends", f"a circle: {way}", "Let one of them stand by itself.")
+        if base not in known:
+            raise ConfigError(str(file), "extends", f"no such workflow: {base}", f"There are: {', '.join(known)}.")
+        over = _extended(base, configs, (*below, name))
+        instead = {step.id: step for step in extension.instead}
+        for key, named in (("without", set(extension.without)), ("instead", set(instead))):
+            if unknown := sorted(named - {step.id for step in over.steps}):
+                raise ConfigError(str(file), key, f"{base} has no step {', '.join(unknown)}", "Correct or remove it.")
+        steps = tuple(instead.get(step.id, step) for step in over.steps if step.id not in extension.without)
+        said = {**over.model_copy(update={"steps": steps}).model_dump(), **said}
+    workflow = valid(file, said, Workflow)
     if workflow.name != name:
         raise ConfigError(str(file), "name", f"found {workflow.name!r}, expected {name!r}", "Name it after its file.")
     return workflow
@@ -121,7 +145,7 @@ def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
     """`workflow` with the project's budgets.
 
     Raises:
-        ConfigError: they name an agent that no workflow has.
+        ConfigError: they name an agent that no workflow has, or one that no limit holds.
     """
     budgets = project.budgets
     given = {name: found for name in type(budgets).model_fields if (found := getattr(budgets, name)) is not None}
@@ -129,10 +153,7 @@ def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
     if budgets.model is not None:
         given["model"] = _over(workflow.budgets.model, budgets.model)
     if budgets.agents is not None:
-        known = {
-            "orchestrator",
-            *(tool.partition(".")[0] for name in workflows() for tool in _tools(load_workflow(name))),
-        }
+        known = _agents()
         if unknown := sorted(set(budgets.agents) - known):
             where = f"budgets.agents.{unknown[0]}"
             raise ConfigError(PROJECT_FILE, where, "there is no such agent", f"There are: {', '.join(sorted(known))}.")
@@ -141,8 +162,10 @@ def tuned(workflow: Workflow, project: ProjectConfig) -> Workflow:
     return workflow.model_copy(update={"fix_rounds": rounds, "budgets": workflow.budgets.model_copy(update=given)})
 
 
-def _tools(workflow: Workflow) -> Iterator[str]:
-    return (tool for step in workflow.steps for tool in step.uses)
+def _agents() -> set[str]:
+    """Who can have a budget: whoever is asked in some workflow, as far as a limit can hold them."""
+    asked = {tool.partition(".")[0] for name in workflows() for step in load_workflow(name).steps for tool in step.uses}
+    return {agent_of(server) for server in asked} - ALWAYS
 
 
 def _over(before: Allowance | None, given: Allowance) -> Allowance:
@@ -181,18 +204,37 @@ def read(file: Path, model: type[M]) -> M:
     Raises:
         ConfigError: it cannot be read, is no TOML, or says something `model` does not know.
     """
+    return valid(file, parsed(file), model)
+
+
+def parsed(file: Path) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        ConfigError: it cannot be read, or is no TOML.
+    """
     try:
         with file.open("rb") as opened:
             raw = opened.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise ConfigError(str(file), "", f"larger than {MAX_BYTES} bytes", "It holds a few settings only.")
-        return model.model_validate(tomllib.loads(raw.decode()))
+        return tomllib.loads(raw.decode())
     except OSError as error:
         raise ConfigError(str(file), "", f"cannot be read: {error.strerror}", "Check its path and mode.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(file), "", f"is not UTF-8: {error.reason}", "Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(file), "", f"is not TOML: {error}", "See https://toml.io for the format.") from error
+
+
+def valid(file: Path, said: Mapping[str, Any], model: type[M]) -> M:
+    """What `file` says, as `model`.
+
+    Raises:
+        ConfigError: it says something `model` does not know.
+    """
+    try:
+        return model.model_validate(said)
     except ValidationError as error:
         raise _explained(file, error) from error
 

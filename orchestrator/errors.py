@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ValidationError
+
 from contracts.gate import GateRequest
 
 
@@ -79,7 +81,8 @@ class CrewIncomplete(OrchestratorError):
     def __init__(self, workflow: str, missing: tuple[str, ...]) -> None:
         super().__init__(
             f"workflow {workflow} needs {', '.join(missing)}, which nobody in the crew offers; "
-            "`podium agents` shows who is there, `podium doctor` why somebody is not"
+            "`podium agents` shows who is there, `podium doctor` why somebody is not; an agent of your own joins with "
+            "`podium serve`"
         )
         self.workflow = workflow
         self.missing = missing
@@ -116,6 +119,15 @@ class CouldNot(Stop):
         super().__init__(f"{reason} {way_out}".rstrip())
         self.reason = reason
         self.way_out = way_out
+
+
+def unsayable(error: ValidationError) -> CouldNot:
+    """A call that its own contract does not take. Every resume would make it again, so it ends the run."""
+    said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    return CouldNot(
+        f"A call could not be made: {error.title} is not valid: {said}.",
+        "That is a defect in Podium; please report it. Nothing in your checkout was touched.",
+    )
 
 
 class OverBudget(CouldNot):

@@ -7,14 +7,18 @@ Nothing is written to the user's checkout, index, refs or configuration, and no 
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from contracts.git_env import branch_name, fetch_copy, git_command, init_copy
+from contracts.run_settings import PytestConfig
+from orchestrator.pytest_config import pytest_config
 
 BASE_REF = "refs/podium/base"
 
@@ -46,6 +50,8 @@ class Intake:
     """Whether the user's own repository lacks older history."""
     python: Path | None
     """The project's interpreter, where one is found; a virtual environment's link, not what it points to."""
+    pytest: PytestConfig
+    """What configures pytest at `base`."""
 
 
 def intake(repo: Path, run: str, work: Path, base: str = "HEAD") -> Intake:
@@ -64,6 +70,7 @@ def intake(repo: Path, run: str, work: Path, base: str = "HEAD") -> Intake:
         submodules=_submodules(root, commit),
         shallow=run_git(root, "rev-parse", "--is-shallow-repository").strip() == b"true",
         python=find_python(root),
+        pytest=pytest_config(partial(_text, root, commit)),
     )
     _copy(root, commit, work / run)
     return made
@@ -174,6 +181,18 @@ def _dirty(root: Path) -> tuple[str, ...]:
 def _submodules(root: Path, commit: str) -> tuple[str, ...]:
     listed = run_git(root, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")
     return tuple(os.fsdecode(entry.split(b"\t", 1)[1]) for entry in listed if entry.startswith(b"160000 "))
+
+
+def _text(root: Path, commit: str, name: str, links: int = 5) -> str | None:
+    """A file of a commit's tree, or what it links to there, over so many links; None where there is none."""
+    mode, _, rest = run_git(root, "ls-tree", "--full-tree", commit, "--", name).partition(b" ")
+    if not rest.startswith(b"blob"):
+        return None
+    content = run_git(root, "cat-file", "blob", f"{commit}:{name}")
+    if mode != b"120000":
+        return content.decode(errors="replace")
+    to = posixpath.normpath(posixpath.join(posixpath.dirname(name), os.fsdecode(content)))
+    return _text(root, commit, to, links - 1) if links and not to.startswith(("/", "..")) else None
 
 
 def _copy(root: Path, commit: str, folder: Path) -> None:

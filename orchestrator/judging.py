@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from contracts.base import sha256
@@ -23,6 +24,7 @@ DETAIL_CHARS = 2500
 """Of each failing test's report; its end says most."""
 CHANGE_CHARS = 24_000
 MAX_FINDINGS = 30
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,24 @@ class Checked:
     @property
     def failures(self) -> tuple[TestCase, ...]:
         """The tests that keep it from being better."""
-        named = {*self.comparison.regressed, *self.comparison.still_failing}
-        return tuple(case for case in self.suite.cases if case.outcome in RED and case.id in named)
+        return failures(self.suite, self.comparison)
 
     @property
     def signature(self) -> str:
         """The same for the same failure."""
-        said = [f"{case.id} {case.message}" for case in self.failures] or [self.comparison.reason]
-        return sha256("\n".join([self.comparison.verdict, *sorted(said)]).encode())
+        return signature(self.suite, self.comparison)
+
+
+def failures(suite: RunResult, comparison: Comparison) -> tuple[TestCase, ...]:
+    """The tests that keep a change from being better."""
+    named = {*comparison.regressed, *comparison.still_failing}
+    return tuple(case for case in suite.cases if case.outcome in RED and case.id in named)
+
+
+def signature(suite: RunResult, comparison: Comparison) -> str:
+    """The same for the same failure, wherever its objects lay in memory."""
+    said = [f"{case.id} {case.message}" for case in failures(suite, comparison)] or [comparison.reason]
+    return sha256(_ADDRESS.sub("0x", "\n".join([comparison.verdict, *sorted(said)])).encode())
 
 
 async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: str) -> Judgement:
@@ -89,7 +101,7 @@ async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: 
 
 
 def _failure(case: TestCase) -> str:
-    return f"{case.id}: {case.message}\n{fenced(case.detail[-DETAIL_CHARS:])}"
+    return fenced(f"{case.id}: {case.message}\n{case.detail[-DETAIL_CHARS:]}")
 
 
 def _tail(suite: RunResult) -> str:

@@ -17,6 +17,8 @@ from contracts.workflow import Plan
 from orchestrator.text import count, duration, line, safe
 
 LINE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+WHOLE = 4000
+"""Characters of a line that says nothing when it is cut, as a link does."""
 
 
 def paper(request: GateRequest) -> RenderableType:
@@ -61,7 +63,7 @@ def draw_plan(plan: Plan) -> RenderableType:
     rounds = count(plan.fix_rounds, "further round")
     tests = f"tests at most {duration(plan.budgets.test_timeout_s)}"
     parts.append(Text(f"{_engine(plan)}{rounds}, {tests}{_ceilings(plan)}", "dim"))
-    parts += [Text(f"· {line(fact)}", "dim") for fact in plan.facts]
+    parts += [Text(f"· {line(fact, WHOLE)}", "dim") for fact in plan.facts]
     return Group(*parts)
 
 
@@ -91,6 +93,8 @@ def draw_patches(patches: PatchSet) -> RenderableType:
     best, *rivals = patches.proposals
     parts: list[RenderableType] = [Text(line(best.summary), "bold"), indent(diff_text(best.patch.diff))]
     parts += list(reasons(best))
+    if patches.engine == "model":
+        parts.append(Text("A model wrote it.", "yellow"))
     if rivals:
         parts.append(Text(f"\nRunners-up ({count(len(rivals), 'other plausible patch')}):", "bold"))
         for number, rival in enumerate(rivals, 1):
@@ -100,6 +104,9 @@ def draw_patches(patches: PatchSet) -> RenderableType:
         parts.append(Text(f"\n{tried(patches.tried)}", "dim"))
     if patches.note:
         parts.append(Text(safe(patches.note), "dim"))
+    if patches.edit:
+        parts += [Text(f"\nThe edited diff does not apply: {safe(patches.edit.reason)}", "red")]
+        parts += [indent(diff_text(patches.edit.diff))]
     return Group(*parts)
 
 
@@ -125,6 +132,7 @@ def draw_bundle(bundle: Bundle) -> RenderableType:
         by = f" by {line(', '.join(each.met_by))}" if each.met_by else ""
         style = "green" if each.status == "met" else "yellow"
         parts.append(Text(f"{each.criterion.id} {each.status}{by}: {line(each.criterion.text)}", style))
+    parts += [Text(f"See {line(link, WHOLE)}", "dim") for link in bundle.links]
     parts += [Text(f"risk: {safe(risk)}", "yellow") for risk in bundle.risks]
     return Group(*parts)
 

@@ -6,16 +6,26 @@ from collections.abc import Sequence
 
 from contracts.model import DescribeParams, DescribeResult
 from contracts.planning import PlannedWork
-from contracts.prompt import fenced
-from contracts.repository import MapParams, MapResult, SimilarParams, SimilarResult
-from contracts.workflow import Plan
+from contracts.prompt import fenced, name
+from contracts.repository import (
+    MAX_WORDS_CHARS,
+    ListParams,
+    ListResult,
+    MapParams,
+    MapResult,
+    SimilarParams,
+    SimilarResult,
+)
+from contracts.workflow import Plan, Workflow
 from orchestrator import minds, words
 from orchestrator.engine import Engine, Step
 from orchestrator.errors import CouldNot
 from orchestrator.job import Job, Seen
 from orchestrator.planner import agents
-from orchestrator.workplan import work_problem
+from orchestrator.workplan import tree_problem, work_problem
 
+MAX_FILES = 20_000
+"""Whose names are looked at; in a larger repository, writers find out what is a folder."""
 MAP_TOKENS = 6000
 MAP_SHARE = 5
 """The map takes at most one part in so many of what the model reads at once, and similar code as much again."""
@@ -29,6 +39,11 @@ _PURPOSES = {
     "feature": "Something new is wanted. Plan tests that say so first: they fail now and pass afterwards.",
     "existing": "Only tests are wanted, for what the code does today: they pass as soon as they are written.",
 }
+
+
+def written_down(workflow: Workflow) -> PlannedWork | None:
+    """The work that a workflow's file names; None where a model has to plan it."""
+    return PlannedWork(goal=workflow.description, work=workflow.work) if workflow.work else None
 
 
 async def understand(run: Engine, job: Job, seen: Seen) -> PlannedWork:
@@ -49,16 +64,18 @@ async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
     about = await step.call("model.describe", DescribeParams(run=run, role="planner"), DescribeResult)
     if not about.ready:
         raise CouldNot(f"This workflow needs a model, and there is none: {about.why_not}", "See docs/models.md.")
-    wanted = "\n".join([task.request, *(each.text for each in task.criteria)])
+    wanted = "\n".join([task.request, *(each.text for each in task.criteria)])[:MAX_WORDS_CHARS]
     share = min(MAP_TOKENS, about.context_tokens // MAP_SHARE)
     mapped = await step.call("repository.map", MapParams(run=run, words=wanted, tokens=share), MapResult)
+    listed = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)
+    files = {each.path for each in listed.files}
     alike = await step.call("repository.similar", SimilarParams(run=run, like=wanted, limit=SIMILAR), SimilarResult)
     may = agents(job.workflow.steps)
     values = {
         "workflow": f"{job.workflow.title}. {job.workflow.description}".strip(),
         "request": fenced("\n".join([task.request, *(f"See {link}" for link in task.links)])),
         "criteria": fenced("\n".join(f"{each.id}: {each.text}" for each in task.criteria) or "None were given."),
-        "avoid": ", ".join(task.avoid) or "nothing was named",
+        "avoid": ", ".join(map(name, task.avoid)) or "nothing was named",
         "agents": ", ".join(sorted(may)),
         "purpose": _PURPOSES[job.workflow.purpose],
         "tests": words.counts(seen.suite.counts),
@@ -67,7 +84,7 @@ async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
     }
 
     def problem(found: PlannedWork) -> str:
-        wrong = work_problem(found.work, may, task.avoid)
+        wrong = work_problem(found.work, may, task.avoid) or tree_problem(found.work, files)
         if not wrong and "test_writer" in may and not any(each.agent == "test_writer" for each in found.work):
             return "no item writes tests; without one nothing can show that the work is done"
         return wrong
@@ -82,7 +99,7 @@ def _similar(alike: SimilarResult, chars: int) -> str:
         text = each.text[: min(SIMILAR_CHARS, chars)]
         chars -= len(text)
         if text:
-            shown.append(f"{each.path}, {each.name}:\n{fenced(text)}")
+            shown.append(f"{name(each.path)}, {name(each.name)}:\n\n{fenced(text)}")
     return "\n\n".join(shown)
 
 

@@ -124,23 +124,23 @@ class Recording:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a recording says, as far as it was sealed by whom its subjects name."""
+    """What a recording says, as far as its messages have a place in the run."""
 
     events: tuple[Event, ...]
     exchanges: tuple[Exchange, ...]
     requests: Mapping[str, GateRequest]
     """By gate."""
     decisions: Mapping[str, GateDecision]
-    foreign: int
-    """Messages that were left out: nobody entitled had sealed them."""
+    foreign: tuple[Stored, ...]
+    """Messages that were left out: not sealed by whom their subjects name, of another run, or there already."""
 
     @property
     def answers(self) -> Mapping[str, Stored]:
         """The sealed answers to the orchestrator's calls, by call id."""
         return {
-            each.call.subject.rpartition(".")[2]: each.result
+            each.subject.call_id: each.result
             for each in self.exchanges
-            if each.result is not None and each.call.subject.split(".")[3] == ORCHESTRATOR
+            if each.result is not None and each.subject.caller == ORCHESTRATOR
         }
 
 
@@ -211,23 +211,29 @@ async def opened(recording: Recording) -> Contents:
     """
     bus, run = recording.bus(), recording.run
     run_events = await events_of(bus, run)
-    found, foreign = await exchanges(bus, recording.servers)
+    found, nowhere = await exchanges(bus, recording.servers)
     seals = Seals(bus)
+    foreign = [*nowhere, *(kept for each in found if not each.sealed for kept in (each.call, each.result) if kept)]
+    strangers = {seq async for seq, event in events(bus, seals, run) if event is None}
     requests: dict[str, GateRequest] = {}
     decisions: dict[str, GateDecision] = {}
-    async for kept in bus.history(RUNS_STREAM, f"gate.{run}.>"):
-        by, gate = await seals.sealed_by(kept), kept.subject.split(".")[2]
+    async for kept in bus.history(RUNS_STREAM):
+        by = await seals.sealed_by(kept)
         with suppress(ValidationError):
-            if kept.subject.endswith(".request") and by == ORCHESTRATOR:
-                requests[gate] = GateRequest.model_validate_json(kept.body)
-                continue
-            if kept.subject.endswith(".decision") and by in DECIDERS:
-                decisions[gate] = GateDecision.model_validate_json(kept.body)
-                continue
-        foreign += 1
-    foreign += sum([event is None async for _, event in events(bus, seals, run)])
+            match kept.subject.split("."):
+                case ["run", of, _] if of == run and kept.seq not in strangers:
+                    continue
+                case ["gate", of, gate, "request"] if of == run and by == ORCHESTRATOR:
+                    requests[gate] = GateRequest.model_validate_json(kept.body)
+                    continue
+                case ["gate", of, gate, "decision"] if of == run and by in DECIDERS:
+                    decisions[gate] = GateDecision.model_validate_json(kept.body)
+                    continue
+                case _:
+                    pass
+        foreign.append(kept)
     sealed = tuple(each for each in found if each.sealed)
-    return Contents(run_events, sealed, requests, decisions, foreign + len(found) - len(sealed))
+    return Contents(run_events, sealed, requests, decisions, tuple(foreign))
 
 
 def load(file: Path) -> Recording:

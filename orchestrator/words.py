@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from contracts.bundle import Comparison
@@ -9,8 +10,10 @@ from contracts.code_writer import ProposeResult
 from contracts.sandbox import Ended, Limits
 from contracts.test_runner import Counts, RunResult
 from contracts.workflow import Plan
+from contracts.workspace import MAX_BODY_CHARS
 from orchestrator.compare import outcomes, red
-from orchestrator.errors import CouldNot
+from orchestrator.errors import CouldNot, Refused
+from orchestrator.text import count
 
 _CONFIGURE = "`podium.toml` says how tests run: `[test] python = …`, or `command` and `junit`."
 
@@ -90,7 +93,7 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
         (tried.invalid, "did not compile"),
         (tried.degenerate, "passed but were nonsense"),
     )
-    how = ", ".join(f"{count} {what}" for count, what in parts if count)
+    how = ", ".join(f"{many} {what}" for many, what in parts if many)
     ended = {
         "enough": "with enough found",
         "exhausted": "with nothing left to try",
@@ -110,6 +113,16 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
     return reason, f"{more}Say more about what is wrong, or choose another model: --model writer=…"
 
 
+def no_further_round(rounds: int, reason: str, by: str | None) -> CouldNot | Refused:
+    """How a run ends whose last round brought nothing that is kept; `by` is who turned it down, if a person did."""
+    if by is not None:
+        return Refused("reject", reason, by)
+    return CouldNot(
+        f"{count(rounds, 'round')}, and no change was accepted. Last: {reason}",
+        "Say more in the request, edit the plan at its gate, or allow more rounds (`[budgets] fix_rounds`).",
+    )
+
+
 def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
     """`comparison`, made unclear if what got worse passes when it runs again."""
     if repeated.outcome != "passed":
@@ -121,16 +134,22 @@ def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
 def counts(found: Counts) -> str:
     """`3 passed, 1 failed`."""
     named = ((name, getattr(found, name)) for name in Counts.model_fields)
-    return ", ".join(f"{count} {name}" for name, count in named if count) or "no tests"
+    return ", ".join(f"{many} {name}" for name, many in named if many) or "no tests"
+
+
+def wanted(plan: Plan) -> str:
+    """The request with the acceptance criteria, for somebody who writes by both."""
+    return "\n".join(filter(None, [plan.request, *(f"- {each.text}" for each in plan.criteria)]))
 
 
 def subject(text: str) -> str:
-    """A commit's first line."""
-    line = " ".join(text.split())
+    """A commit's first line, of whatever somebody said."""
+    line = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split()) or "Change what was asked for"
     return line if len(line) <= 72 else f"{line[:71]}…"
 
 
 def body(plan: Plan) -> str:
     """A commit's text: what was asked for and what shows it."""
     shown_by = "Failing before:\n" + "\n".join(plan.failing) if plan.failing else ""
-    return "\n\n".join(filter(None, [plan.request, shown_by]))
+    text = "\n\n".join(filter(None, [plan.request, shown_by]))
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text)[:MAX_BODY_CHARS]

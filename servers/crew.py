@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from bus.grants import RUNS_CALLER, Grant
-from contracts.config import EVERY_SERVER, CrewConfig, HostConfig, Joining, ServerConfig
+from bus import grants as bus_grants
+from bus.grants import RUNS_CALLER
+from contracts.config import EVERY_SERVER, CrewConfig, Grant, HostConfig, Joining, ServerConfig
+from contracts.pin import Pin
 from servers.agent_file import load_agent
+from servers.approval import read_pin
 from servers.specialist import Room, Specialist
 
 CLASSES = {
@@ -46,14 +49,21 @@ class Member(ServerConfig):
     """One server of the crew and its grant."""
 
     name: str
+    pin: Pin | None = None
+    """The definitions of its tools that were approved, where it is not one of Podium's own."""
 
     @property
     def own(self) -> bool:
         """Whether it is one of Podium's own, imported once and shared."""
-        return not (self.agent or self.command or self.url)
+        return not (self.agent or self.foreign)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is any MCP server, which a bridge puts on the bus."""
+        return bool(self.command or self.url)
 
     def load(self) -> type[Specialist]:
-        """Its class. An agent of a person's own is imported here, so call this where it is confined.
+        """Its class, where it has one. An agent of a person's own is imported here: call this where it is confined.
 
         Raises:
             CrewError: it cannot be loaded, or asks for more than it is granted.
@@ -88,7 +98,11 @@ class Crew:
 
     members: tuple[Member, ...]
     hosts: Mapping[str, HostConfig] = field(default_factory=dict[str, HostConfig])
+    promised: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
+    """What servers are granted that are started by somebody else and join under that name."""
     present: tuple[Joining, ...] = ()
+    own_file: Path | None = None
+    """A person's own crew file, beside which the pins of their servers lie."""
 
     @property
     def by_name(self) -> dict[str, Member]:
@@ -109,10 +123,15 @@ class Crew:
         if any(member.name == joining.name for member in self.members):
             raise CrewError(f"there is a server {joining.name} in the crew already")
         _check_name(joining.name)
-        fresh = Member(name=joining.name, **joining.server.model_dump())
+        fresh = self._with_promise(_member(joining.name, joining.server, self.own_file))
         if fresh.own:
             raise CrewError(f"{joining.name}: neither an agent's file nor a command nor a URL to start it by")
         return replace(self, members=(*self.members, fresh))
+
+    def _with_promise(self, member: Member) -> Member:
+        promise = self.promised.get(member.name, Grant())
+        scopes, calls = (*member.scopes, *promise.scopes), (*member.calls, *promise.calls)
+        return member.model_copy(update={"scopes": tuple(dict.fromkeys(scopes)), "calls": tuple(dict.fromkeys(calls))})
 
     def without(self, joining: Joining) -> Crew:
         """After it has left."""
@@ -120,21 +139,23 @@ class Crew:
             return replace(self, present=tuple(each for each in self.present if each != joining))
         return replace(self, members=tuple(each for each in self.members if each.name != joining.name))
 
-    def grants(self) -> tuple[Grant, ...]:
+    def grants(self) -> tuple[bus_grants.Grant, ...]:
         """What every identity may do on the bus."""
         names = tuple(member.name for member in self.members)
         everything = tuple(f"{name}.*" for name in names)
         return (
-            Grant(OPERATOR, operates=True),
-            Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
-            Grant(PERSON, decides_gates=True),
-            Grant(AUDITOR, reads_ledger=names),
+            bus_grants.Grant(OPERATOR, operates=True),
+            bus_grants.Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
+            bus_grants.Grant(PERSON, decides_gates=True),
+            bus_grants.Grant(AUDITOR, reads_ledger=names),
             *(
-                Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
+                bus_grants.Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
                 for member in self.members
             ),
             *(
-                Grant(host_identity(host.name), calls=self._calls_of(host), hosts=True, decides_gates=host.decides)
+                bus_grants.Grant(
+                    host_identity(host.name), calls=self._calls_of(host), hosts=True, decides_gates=host.decides
+                )
                 for host in self.present
             ),
         )
@@ -167,22 +188,32 @@ def read_crew(shipped: Path, own: Path | None = None) -> Crew:
     """The crew that the shipped file and a person's own name; where both have an entry, their own counts.
 
     Raises:
-        CrewError: one cannot be read, or names a server that nobody knows how to start.
+        CrewError: one cannot be read, or has one of Podium's own servers started by something else.
     """
-    servers: dict[str, Member] = {}
-    hosts: dict[str, HostConfig] = {}
-    for path in [shipped, *([own] if own and own.exists() else [])]:
-        try:
-            config = CrewConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as wrong:
-            raise CrewError(f"{path}: {wrong}") from wrong
-        for name, one in config.servers.items():
-            _check_name(name)
-            servers[name] = member = Member(name=name, **one.model_dump())
-            if member.own != (name in CLASSES):
-                why = (
-                    "is Podium's own and is started by nothing else" if name in CLASSES else "is no server of Podium's"
-                )
-                raise CrewError(f"{path}: {name} {why}; Podium's own are {', '.join(sorted(CLASSES))}")
-        hosts |= config.hosts
-    return Crew(tuple(servers.values()), hosts)
+    config = _read(shipped)
+    if own and own.exists():
+        config = _read(own).over(config)
+    servers: list[Member] = []
+    promised: dict[str, Grant] = {}
+    for name, one in config.servers.items():
+        _check_name(name)
+        member = _member(name, one, own)
+        if name in CLASSES and not member.own:
+            raise CrewError(f"{name} is Podium's own and is started by nothing else")
+        if member.own and name not in CLASSES:
+            promised[name] = Grant(scopes=one.scopes, calls=one.calls)
+        else:
+            servers.append(member)
+    return Crew(tuple(servers), config.hosts, promised, own_file=own)
+
+
+def _read(path: Path) -> CrewConfig:
+    try:
+        return CrewConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as wrong:
+        raise CrewError(f"{path}: {wrong}") from wrong
+
+
+def _member(name: str, config: ServerConfig, own_file: Path | None) -> Member:
+    fresh = Member(name=name, **config.model_dump())
+    return fresh if fresh.own or own_file is None else fresh.model_copy(update={"pin": read_pin(own_file, name)})

@@ -17,6 +17,7 @@ import anyio
 from anyio import to_thread
 from pydantic import JsonValue
 
+from bus.provision import MAX_DELIVER
 from contracts.config import ModelsConfig, PriceTable
 from contracts.failure import Failure
 from contracts.manifest import Manifest
@@ -33,6 +34,9 @@ from servers.minds.secrets import Mask
 from servers.specialist import Call, Room, ToolError, tool
 
 log = logging.getLogger(__name__)
+
+GIVE_UP_AT = MAX_DELIVER - 1
+"""The delivery at which nothing is asked any more: at the next one the bus answers, and knows nothing of costs."""
 
 PROGRESS_S = 0.5
 """Between two words on how far a reply is."""
@@ -81,17 +85,14 @@ class ModelServer:
         params = params if most is None else params.model_copy(update={"max_tokens": most})
         violation({}, params.reply_schema)  # what is no schema is found out before it costs anything
         request = await to_thread.run_sync(_request, params, mask)
-        asking = Asking(await to_thread.run_sync(_open, chosen), self._terms(params, started, chosen, mask, call))
-        try:
-            answer = await asking.answer(request, self._ways(chosen))
-            self._way_known[chosen.endpoint, chosen.model] = answer.way
-        except Exception as wrong:
-            if not asking.spent.requests:
-                raise
-            # What was paid for has to stand in the ledger, whatever it came to.
-            log.exception("an answer of %s was lost", chosen.model)
-            failure = Failure(kind="internal", message=f"a defect in model: {wrong!r}")
-            answer = Answer("unavailable", chosen.config.structured[0], failure=failure)
+        assert self._purse is not None  # `_started` saw a ledger
+        terms = self._terms(params, started, chosen, self._purse, mask, call)
+        lost = await self._purse.lose(params.run, call.caller, terms.estimate(request), call.attempt - 1)
+        asking = Asking(await to_thread.run_sync(_open, chosen), terms, spent=lost, requests=lost.requests)
+        if call.attempt >= GIVE_UP_AT:
+            answer = Answer("unavailable", chosen.config.structured[0], failure=_given_up(call.attempt - 1))
+        else:
+            answer = await self._answer(asking, request, chosen)
         if answer.outcome == "unavailable" and answer.failure is not None and not asking.spent.requests:
             failed = answer.failure
             raise ToolError(failed.kind, failed.message, retry=failed.retry, way_out=failed.way_out)
@@ -122,21 +123,35 @@ class ModelServer:
             raise ToolError("invalid", f"the ledger knows no run {run}", way_out="Models are asked for runs only.")
         return started
 
+    async def _answer(self, asking: Asking, request: Request, chosen: Chosen) -> Answer:
+        """What asking comes to; once something was spent, whatever goes wrong is an answer with its cost, too."""
+        try:
+            answer = await asking.answer(request, self._ways(chosen))
+        except Exception as wrong:
+            if not asking.spent.requests:
+                raise
+            log.exception("an answer of %s was lost", chosen.model)
+            failure = Failure(kind="internal", message=f"a defect in model: {wrong!r}")
+            return Answer("unavailable", chosen.config.structured[0], failure=failure)
+        self._way_known[chosen.endpoint, chosen.model] = answer.way
+        return answer
+
     def _ways(self, chosen: Chosen) -> tuple[Way, ...]:
         ways = chosen.config.structured
         known = self._way_known.get((chosen.endpoint, chosen.model))
         return ways[ways.index(known) :] if known in ways else ways
 
-    def _terms(self, params: CompleteParams, started: RunStartedEvent, chosen: Chosen, mask: Mask, call: Call) -> Terms:
+    def _terms(
+        self, params: CompleteParams, started: RunStartedEvent, chosen: Chosen, purse: Purse, mask: Mask, call: Call
+    ) -> Terms:
         price, _ = price_of(chosen.model, self._models.prices, self._prices)
-        assert self._purse is not None  # `_started` saw a ledger
-        purse = self._purse
 
         def hold(estimate: Estimate) -> AbstractAsyncContextManager[Held]:
             return purse.holding(params.run, call.caller, started.workflow.budgets, estimate)
 
-        def estimate(input_tokens: int, output_tokens: int) -> Estimate:
-            return Estimate(input_tokens, output_tokens, worst_cost(input_tokens, output_tokens, price))
+        def estimate(request: Request) -> Estimate:
+            most, max_tokens = request.most_tokens, request.max_tokens
+            return Estimate(most, max_tokens, worst_cost(most, max_tokens, price))
 
         def settle(usage: Usage) -> Spending:
             return Spending(requests=1, usage=usage, cost_usd=cost(usage, price))
@@ -174,6 +189,11 @@ class ModelServer:
             duration_s=duration_s,
             spent=asking.spent.model_copy(update={"masked": tuple(sorted(mask.met))}),
         )
+
+
+def _given_up(times: int) -> Failure:
+    message = f"given up: the model server ended {times} times while it worked on this call"
+    return Failure(kind="internal", message=message, way_out="See its log, and begin another run.")
 
 
 def _open(chosen: Chosen) -> Asks:

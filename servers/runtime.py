@@ -16,13 +16,16 @@ from bus.bus import Bus
 from bus.caller import Caller
 from bus.errors import BusError, CallFailed
 from bus.mcp_sdk import SdkAnswer
+from bus.nested import Account
 from bus.registry import announced
-from bus.serving import Allows, Incoming, Serving
-from bus.wire import JsonObject
+from bus.serving import Allows, Answer, Incoming, Serving
+from bus.subjects import CallSubject
+from bus.wire import Correlation, JsonObject, call_request, result_of
 from contracts.base import Model, utc_now
 from contracts.failure import Failure
 from contracts.manifest import Card, Scope, tools_digest
 from servers.answering import BusCall, DirectAnswer, Outcome, perform
+from servers.approval import Approval
 from servers.specialist import Call, Specialist, Tool, ToolError, tools_of
 
 R = TypeVar("R", bound=Model)
@@ -38,17 +41,12 @@ class BusCrew:
         """See `Crew.call`."""
         assert isinstance(parent, BusCall), "calls on the bus are made on behalf of calls on the bus"
         server, _, name = tool.partition(".")
+        subject = CallSubject(server, name, self._caller.identity, parent.asks(tool, params))
+        about = Correlation(parent.run, parent.step, parent.id)
         try:
-            return await self._caller.call(
-                server,
-                name,
-                params,
-                result,
-                call_id=parent.nested_id(tool, params),
-                run=parent.run,
-                step=parent.step,
-                parent=parent.id,
-            )
+            answer = await self._caller.exchange(subject, call_request(subject.call_id, name, params, about))
+            parent.was_told(subject.call_id, answer)
+            return result_of(server, name, answer, result)
         except CallFailed as failed:
             told = failed.failure
             raise ToolError(
@@ -63,7 +61,7 @@ AnswerTool = Callable[[Tool, JsonObject, BusCall], Awaitable[types.CallToolResul
 
 async def performed(chosen: Tool, arguments: JsonObject, call: BusCall) -> types.CallToolResult:
     """The result of `servers.answering.perform`, for the SDK."""
-    return (await perform(chosen, arguments, call)).sdk_result()
+    return (await perform(chosen, arguments, call)).sdk_result(call.account)
 
 
 def mcp_server(
@@ -88,7 +86,7 @@ def mcp_server(
         chosen = tools.get(params.name)
         if chosen is None:
             missing = Failure(kind="not_found", message=f"there is no tool {params.name!r}")
-            return Outcome.of_failure(missing).sdk_result()
+            return Outcome.of_failure(missing).sdk_result(Account())
         return await answer(chosen, params.arguments or {}, _call_of(ctx))
 
     manifest = specialist.manifest
@@ -140,22 +138,31 @@ async def serve(
     confinement: str,
     sandbox: str,
     ready: Callable[[], None],
+    approval: Approval | None = None,
 ) -> None:
-    """Serve on the bus until cancelled; `ready` is called once the server is in the registry."""
+    """Serve on the bus until cancelled; `ready` is called once the server is in the registry.
+
+    Without an `approval`, none is needed.
+    """
     server, tools = mcp_server(specialist), tools_of(specialist)
     answered = 0
     async with anyio.create_task_group() as tasks, server.lifespan(server) as state:
-        direct = DirectAnswer({one.spec.name: one for one in tools}, specialist.manifest, SdkAnswer(server, state))
+        specs = tuple(one.spec for one in tools)
+        answer: Answer = DirectAnswer(
+            {one.spec.name: one for one in tools}, specialist.manifest, SdkAnswer(server, state)
+        )
+        if approval is not None:
+            approval.look(specs)
+            answer = approval.guarding(answer)
 
         async def counted(incoming: Incoming) -> bytes:
             nonlocal answered
             answered += 1
-            return await direct(incoming)
+            return await answer(incoming)
 
         await tasks.start(Serving(bus, counted, allows).run)
-        specs = tuple(one.spec for one in tools)
         card = Card(
-            manifest=specialist.manifest,
+            manifest=specialist.manifest.model_copy(update={"name": bus.identity}),
             tools=specs,
             tools_sha256=tools_digest(specs),
             granted_scopes=granted_scopes,
@@ -165,6 +172,7 @@ async def serve(
             started_at=utc_now(),
             confinement=confinement,
             sandbox=sandbox,
+            refuses=approval.refuses if approval else "",
         )
         async with announced(bus, card, calls_answered=lambda: answered):
             ready()

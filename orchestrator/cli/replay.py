@@ -42,13 +42,13 @@ def replay(
     """Run a run again from the ledger: nobody is asked, nothing is written, nothing is paid.
 
     Every answer, value and decision comes from the ledger, or from a FILE of `podium audit export`. If this version of
-    Podium does something else than is recorded, the step and both digests are named.
+    Podium does something else than is recorded, the step and both digests are named; so they are where a message,
+    agents' own calls among them, is missing, was changed, or has no place in the run.
 
     With --from, a new run is started. What agents answered before STEP is taken over where they would be asked the
     same; gates are asked again, and from STEP on everything is done anew.
 
-    Exit codes: 0 identical, 1 diverged (or it holds messages that nobody entitled has
-    sealed); with --from those of `podium run`.
+    Exit codes: 0 identical, 1 diverged; with --from those of `podium run`.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def replay(
         document(found)
     else:
         out().print(draw(found), soft_wrap=True)
-    context.exit(0 if found.verdict == "identical" and not found.foreign else 1)
+    context.exit(0 if found.verdict == "identical" else 1)
 
 
 async def _replay(name: str) -> Replay:
@@ -103,6 +103,6 @@ def draw(found: Replay) -> Group:
                 parts.append(Text(f"  {'':<9} sha256 {digest}", "dim"))
     parts += [Text(f"  {what}"), Text(f"  {cost}")]
     if found.foreign:
-        were = f"{count(found.foreign, 'message')} left out: not sealed by whom the subject names"
+        were = f"{count(found.foreign, 'message')} left out: not sealed by whom the subject names, or of no call"
         parts.append(Text(f"  {were}", "red"))
     return Group(*parts)

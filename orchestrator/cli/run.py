@@ -42,7 +42,11 @@ _COMMON = (
         help="The git checkout; anywhere inside it.",
     ),
     click.option("--ticket", type=click.File(encoding="utf-8"), help="File with the request; `-` reads it from stdin."),
-    click.option("--criteria", type=click.File(encoding="utf-8"), help="File of acceptance criteria, one a line."),
+    click.option(
+        "--criteria",
+        type=click.File(encoding="utf-8"),
+        help="File of acceptance criteria, a list or lines; each is answered in the bundle.",
+    ),
     click.option(
         "--link",
         "links",
@@ -106,6 +110,7 @@ def fix_bug(context: click.Context, tests: tuple[str, ...], engine: str, **asked
     WORDS say what is wrong; `-` reads them from stdin. With --test, patches are searched for, without a model, or
     written by one. Without, a model plans the work and writes a failing test first. You are asked at three gates: the
     plan, the patches, the handover. What is found is plausible by the tests; whether it is right is yours to say.
+    An acceptance criterion is met by tests that were written for it, or that it names.
 
     Exit codes: 0 handed over, 1 could not, 3 a gate waits (not a terminal), 4 aborted or rejected, 5 over budget.
 
@@ -174,6 +179,23 @@ def write_tests(context: click.Context, **asked: Any) -> None:
     _go(context, "write-tests", **asked)
 
 
+@run.command("write-docs")
+@_common
+@click.pass_context
+def write_docs(context: click.Context, **asked: Any) -> None:
+    """Have an agent of your own, doc_writer, write a page about what the modules offer; without a model.
+
+    It has to be in the crew: docs/adding-an-agent.md says how it gets there. The page goes through the same gates,
+    commit, tests and handover as any change.
+
+    \b
+    Examples:
+      podium run write-docs "list what there is"
+      podium run write-docs --repo ~/shop "list what there is" --auto all
+    """
+    _go(context, "write-docs", **asked)
+
+
 def _go(
     context: click.Context,
     workflow: str,
@@ -187,8 +209,9 @@ def _go(
     **asked: Any,
 ) -> None:
     from orchestrator.cli.conduct import conduct, start_run
+    from orchestrator.cli.criteria import criteria_in
     from orchestrator.cli.tell import tell_outcome
-    from orchestrator.cli.wishes import Wishes, criteria_in, request_of
+    from orchestrator.cli.wishes import Wishes, request_of
 
     wishes = Wishes(
         workflow=workflow,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,13 +16,18 @@ from orchestrator.house import state_dir
 _PODIUM = Path(__file__).resolve().parents[2]
 
 
-def serve_alone(name: str, repo: Path) -> NoReturn:
-    """Serve `name` alone, on the checkout that holds `repo`, over standard input and output.
+def serve_alone(what: Sequence[str], repo: Path, others: Mapping[str, object]) -> NoReturn:
+    """Serve the one specialist that `what` names alone, on the checkout that holds `repo`; `others` are other options.
 
     Raises:
-        Trouble: there is no such checkout.
+        Trouble: there is no such checkout, or something else was asked for too.
         ConfigError: its podium.toml is broken.
     """
+    if given := ", ".join(option for option, value in others.items() if value):
+        raise trouble(f"{given} has no meaning with --stdio.", "What it may do stands in the crew file.", code=2)
+    if len(what) != 1:
+        raise trouble("With --stdio one specialist is served.", "Name it: `podium serve NAME --stdio`.", code=2)
+    (name,) = what
     command = [sys.executable, "-m", "servers.alone", name, *_about(repo)]
     # `-m` looks in the working directory first: that must be ours, never the repository a person stands in.
     os.chdir(_PODIUM)

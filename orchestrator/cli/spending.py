@@ -16,7 +16,8 @@ def money(cost: Decimal | None) -> str:
 
 
 def spent(spending: Spending) -> str:
-    """`3 requests, 5,120 tokens, $0.0042`."""
+    """`3 requests, 5,120 tokens, $0.0042`; `cost unknown` for a model without a price."""
     if not spending.requests:
         return "nothing"
-    return f"{count(spending.requests, 'request')}, {spending.usage.total:,} tokens, {money(spending.cost_usd)}"
+    cost = "cost unknown" if spending.cost_usd is None else money(spending.cost_usd)
+    return f"{count(spending.requests, 'request')}, {spending.usage.total:,} tokens, {cost}"

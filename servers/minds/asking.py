@@ -26,9 +26,6 @@ LONGEST_WAIT_S = 30.0
 LONGEST_ASKED_WAIT_S = 120.0
 """An endpoint that asks to wait for longer is not waited for."""
 
-SPARE_TOKENS = 500
-"""What an endpoint adds of its own, such as words on tools."""
-
 _CHARS_PER_TOKEN = 16
 """More characters per token than any text has; past that an endpoint does not keep to `max_tokens`."""
 _SPARE_CHARS = 16_000
@@ -56,8 +53,7 @@ class Terms:
     max_retries: int
     hold: Callable[[Estimate], AbstractAsyncContextManager[Held]]
     """Holds what a request could cost; raises `ToolError` (budget) when that is too much."""
-    estimate: Callable[[int, int], Estimate]
-    """From tokens of input and of output at most."""
+    estimate: Callable[[Request], Estimate]
     settle: Callable[[Usage], Spending]
     clean: Callable[[str], str]
     """Masks keys in what came: some servers say what they were sent."""
@@ -85,6 +81,7 @@ class Asking:
     endpoint: Asks
     terms: Terms
     spent: Spending = NOTHING
+    """What the call has cost; at first, what it lost before it was delivered again."""
     requests: int = 0
     """Sent, whether an endpoint took them up or not."""
     _retries: int = 0
@@ -140,10 +137,8 @@ class Asking:
             await self.terms.sleep(wait)
 
     async def _once(self, request: Request) -> None:
-        size = request.size
-        estimate = self.terms.estimate(request.most_tokens + SPARE_TOKENS, request.max_tokens)
-        async with self.terms.hold(estimate) as held:
-            self._heard = Heard(size, most_chars=request.max_tokens * _CHARS_PER_TOKEN + _SPARE_CHARS)
+        async with self.terms.hold(self.terms.estimate(request)) as held:
+            self._heard = Heard(request.size, most_chars=request.max_tokens * _CHARS_PER_TOKEN + _SPARE_CHARS)
             self.requests += 1
             try:
                 await self.endpoint.ask(request, self._heard, self.terms.on_heard)

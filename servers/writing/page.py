@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from contracts.prompt import fenced
+from contracts.prompt import fenced, name
 from contracts.test_runner import TestCase
 from servers.outline import Definition, definitions
 from servers.writing.forms import LONG
@@ -23,11 +23,6 @@ TASTES = (
     "Prefer the clearest code, even if more lines change.",
     "Question the obvious cause or place, and look for another one.",
 )
-
-
-def name(path: str) -> str:
-    """A path or name of the project, so that it stays one line of code."""
-    return "`" + "".join(char if char.isprintable() and char != "`" else "?" for char in path) + "`"
 
 
 def version(number: int, total: int) -> str:

@@ -60,3 +60,19 @@ def test_a_state_directory_that_cannot_be_used_is_an_error(alone: Alone) -> None
     assert (done.code, done.out) == (1, "")
     assert "PODIUM_STATE_DIR" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["repository", "--stdio", "--grant", "work:write"], "--grant has no meaning with --stdio"),
+        (["--stdio"], "one specialist is served"),
+        (["repository", "test_runner", "--stdio"], "one specialist is served"),
+        (["agents/doc_writer.py", "--repo", "."], "--repo is for --stdio"),
+    ],
+)
+def test_a_command_line_that_asks_for_two_things_is_refused(alone: Alone, arguments: list[str], why: str) -> None:
+    """Rights are not given here, and what joins the crew has no checkout of its own."""
+    done = alone.podium("serve", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert why in done.err

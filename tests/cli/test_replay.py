@@ -43,6 +43,8 @@ def test_a_run_can_be_replayed_exported_counted_compared_and_forked(
     assert kept("rework", run, "--merged", f"podium/{run}", "--json").document["degree"] == "none"
     assert kept("rework", run, "--merged", "main", "--json").document["degree"] == "major"
     assert "has no commit" in kept("rework", run, "--merged", "nope").err
+    assert kept("stats", run, "--json").document["runs"][0]["rework"] == "major"
+    assert kept("replay", run, "--json").document["verdict"] == "identical"
 
     assert "no step nothing; it has ingest" in kept("replay", run, "--from", "nothing").err
     forked = kept("replay", run, "--from", "apply", "--auto", "all", "--json")

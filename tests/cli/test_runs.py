@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.cli.conftest import TEST, Podium
@@ -17,14 +18,20 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
     """
     project.write({"notes.txt": "not committed"})
     before = project.snapshot()
+    criteria, link = tmp_path / "criteria.md", "https://example.invalid/tickets/7"
+    criteria.write_text(f"- {TEST} passes\n- it is quick\n")
 
-    done = kept.fix(project, "--auto", "all", "the last one cannot be sold")
+    done = kept.fix(
+        project, "--auto", "all", "--criteria", str(criteria), "--link", link, "the last one cannot be sold"
+    )
 
     assert done.code == 0, done.err
     state, bundle = done.document["state"], done.document["bundle"]
     run = state["task"]["run"]
     assert bundle["before"]["counts"]["failed"] == 1
     assert (bundle["after"]["outcome"], bundle["after"]["counts"]["passed"]) == ("passed", 4)
+    assert [each["status"] for each in bundle["criteria"]] == ["met", "not verified"]
+    assert bundle["links"] == [link]
     assert project.snapshot() == before
     assert project.git("show", f"podium/{run}:stock.py") != project.git("show", "main:stock.py")
     assert project.git("rev-list", "--count", f"main..podium/{run}").strip() == "1"
@@ -44,6 +51,32 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
     copied = kept("bundle", "last", "-o", str(tmp_path / "review"), "--json").document
     assert copied["files"] == ["branch.bundle", "bundle.json", "changes.patch", "summary.md"]
     assert kept("bundle", "last", "-o", str(tmp_path / "review")).code == 2
+
+
+def test_an_edit_from_elsewhere_that_is_refused_stays_in_its_file(
+    kept: Podium, project: Project, tmp_path: Path
+) -> None:
+    """The error says what is wrong and where the text is; nothing is decided. Mended there, it is taken."""
+    run = kept.fix(project).document["state"]["task"]["run"]
+    plan = kept("show", run, "--json").document["gate"]["subject"]
+    file, empty = tmp_path / "mine.json", tmp_path / "empty.diff"
+    empty.touch()
+
+    file.write_text(json.dumps({**plan, "failing": []}))
+    refused = kept("approve", run, "--plan", str(file))
+    file.write_text("{")
+    broken = kept("approve", run, "--plan", str(file))
+    nothing = kept("approve", run, "--diff", str(empty))
+    file.write_text(json.dumps({**plan, "request": "sell the last one"}))
+    taken = kept("approve", run, "--plan", str(file))
+
+    assert [done.code for done in (refused, broken, nothing, taken)] == [1, 1, 1, 0]
+    assert "has no failing test left" in refused.err
+    assert f"What you wrote is in {file}" in refused.err
+    assert f"{file} is no plan" in broken.err
+    done = kept("resume", run, "--auto", "patches,handoff", "--json")
+    assert done.code == 0, done.err
+    assert done.document["state"]["gates"][0]["decision"]["plan"]["request"] == "sell the last one"
 
 
 def test_a_run_that_needs_a_person_waits_and_goes_on_when_one_has_answered(kept: Podium, project: Project) -> None:

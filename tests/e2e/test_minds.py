@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import TEST, Podium
 from tests.e2e.endpoint import KEY, Endpoint, endpoint, rules
-from tests.e2e.rig import fixing, going, run_of
+from tests.e2e.rig import crew_of, fixing, going, run_of
 from tests.git_project import Project
 
 RIGHT = {
@@ -30,6 +32,9 @@ HARD = {
     "    assert not Stock(1).sell(2)\n",
 }
 """What no small edit repairs."""
+
+MOST_TOKENS = 32_000
+"""What a model may write, by `configs/models.toml`."""
 
 
 @pytest.fixture
@@ -121,6 +126,27 @@ def test_a_run_killed_while_a_model_thinks_is_resumed_for_one_question_more(
         assert len(found.requests()) == 3
         replayed = fresh("replay", "last", "--json")
         assert (replayed.code, replayed.document["verdict"]) == (0, "identical")
+
+
+@pytest.mark.parametrize(("tokens", "code"), [("1M", 0), ("40k", 5)])
+def test_a_question_whose_model_server_was_killed_counts_as_the_most_it_could_cost(
+    fresh: Podium, project: Project, tmp_path: Path, tokens: str, code: int
+) -> None:
+    """It is asked again within the budget, and not beyond; both accounts of the ledger say the same."""
+    with endpoint(tmp_path, rules(change=[{"reply": RIGHT, "hang_after": 3}, {"reply": RIGHT}])) as found:
+        with going(fresh, *by_model(project, "--budget-tokens", tokens), env=found.env) as run:
+            found.wait_until_asked()
+            os.kill(crew_of(fresh)["model"], signal.SIGKILL)
+            done = run.end()
+        assert done.code == code, done.err
+        assert len(found.requests()) == (2 if code == 0 else 1)
+    state = done.document["state"]
+    spent = state["metrics"]["spent"]
+    assert spent["requests"] == (2 if code == 0 else 1)
+    assert spent["usage"]["output_tokens"] >= MOST_TOKENS
+    assert code == 0 or "may spend 40,000 tokens in all; spent so far: $" in state["reason"]
+    (stats,) = fresh("stats", "last", "--json").document["runs"]
+    assert (stats["spent"], stats["disagreement"]) == (spent, "")
 
 
 def test_a_secret_in_the_project_does_not_leave(fresh: Podium, project: Project, willing: Endpoint) -> None:

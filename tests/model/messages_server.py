@@ -82,6 +82,7 @@ class MessagesServer:
             if number == step.fail_after:
                 said = _error("overloaded_error", step.error.replace("{key}", asked.key))
                 event = f"event: error\ndata: {said}\n\n".encode()
+            await anyio.sleep(step.drip_s)
             await stream.send(f"{len(event):x}\r\n".encode() + event + b"\r\n")
             if number == step.fail_after:
                 break

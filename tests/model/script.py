@@ -43,6 +43,8 @@ class Step(BaseModel):
     """The connection breaks off after so many events (`message_start` is the first)."""
     hang_after: int | None = None
     """Nothing more comes after so many events; the connection stays."""
+    drip_s: float = 0
+    """Seconds between two events."""
     fail_after: int | None = None
     """An `error` event (overloaded_error) comes after so many events."""
     chunk: int = 12

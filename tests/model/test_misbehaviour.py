@@ -116,8 +116,9 @@ async def test_a_reply_that_max_tokens_ends_is_not_asked_again():
     assert "1,000" in result.failure.message
 
 
-async def test_a_stream_that_drips_too_slowly_is_tried_twice_and_paid_for():
-    async with rig({"rules": [{"steps": [{"reply": GOOD, "hang_after": 3}], "again": True}]}, timeout_s=0.5) as at:
+@pytest.mark.parametrize("slow", [{"hang_after": 3}, {"drip_s": 0.1, "chunk": 1}])
+async def test_a_stream_that_stops_or_drips_too_slowly_is_tried_twice_and_paid_for(slow: dict[str, float]):
+    async with rig({"rules": [{"steps": [{"reply": GOOD, **slow}], "again": True}]}, timeout_s=0.5) as at:
         result = await at.complete()
     assert result.outcome == "unavailable"
     assert result.failure is not None

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 
 import pytest
 
 from contracts.model import Turn
 from servers.minds.secrets import Mask
+from tests.model.examples import BLOCK, SECRETS
 from tests.model.rig import GOOD, KEY, SCHEMA, rig
-
-BODY = "\n".join("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"[:64] for _ in range(5))
-BLOCK = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----"
-JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
-
-# Put together here, so that no scanner takes this file for a leak.
-SECRETS = {
-    "AWS Access Key": "AKIA" + "IOSFODNN7EXAMPLE",
-    "Anthropic API Key": "sk-ant-" + "api03-abcdefghijklmnop_QRST",
-    "API Key": "sk-" + "proj-a1b2c3d4e5f6g7h8i9j0a1b2c3d4e5f6",
-    "Basic Auth Credentials": "://" + "deploy:hunter2again@",
-    "GitHub Token": "ghp_" + "a" * 36,
-    "GitLab Token": "glpat-" + "a" * 20,
-    "JSON Web Token": JWT,
-    "NPM tokens": "//registry.example/:_authToken=" + "npm_abcdefghijkl",
-    "PyPI Token": "pypi-" + "AgEIcHlwaS5vcmc" + "a" * 80,
-    "Slack Token": "xoxb-" + "1234-5678-abcdef",
-    "Stripe Access Key": "sk_live_" + "a" * 24,
-    "Google API Key": "AIza" + "a" * 35,
-}
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -90,11 +70,3 @@ async def test_everything_that_leaves_is_masked_and_the_result_says_so():
     sent = str(at.endpoint.requests[0].body)
     assert not [secret for secret in (aws, github, KEY) if secret in sent]
     assert result.spent.masked == ("AWS Access Key", "GitHub Token", "endpoint key")
-
-
-def test_a_large_prompt_is_scanned_in_a_moment():
-    line = 'def f(x): return x["//a/b"] + g(x) - "https://example.com/a?b=c"  # aws sg. eyJ sk- gl -us :_authtoken=\n'
-    for text in (line * 1000, line.replace("\n", " ") * 1000):
-        before = time.process_time()
-        Mask(("k" * 40,)).text(text)
-        assert time.process_time() - before < 2

@@ -36,7 +36,7 @@ async def test_questions_are_shown_in_order_with_who_asked_and_what_it_cost(kept
     found = await prompts(kept)
     assert [(each.caller, each.step) for each in found.prompts] == [
         ("orchestrator", "understand/plan"),
-        (writing.server, "nested"),
+        (writing.server, "write-tests/1/say/write"),
     ]
     shown = drawn(found)
     for word in ("1 of 2", "understand/plan", "prompt plan (", "m at there, by tool, ok", "unknown", "something new"):

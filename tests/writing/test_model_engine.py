@@ -148,7 +148,7 @@ async def test_tests_and_what_is_to_be_avoided_are_never_changed(paths: tuple[st
 
 async def test_a_path_outside_of_the_tree_is_refused() -> None:
     """Wherever it comes from."""
-    with pytest.raises(ToolError, match="a path inside the tree"):
+    with pytest.raises(ToolError, match="no path inside the repository"):
         await proposed(crew(), paths=("../shop.py",))
 
 
