@@ -12,7 +12,7 @@ from contracts.base import Model, Name, RelPath
 from contracts.gate_policy import GatePolicy
 from contracts.manifest import Scope
 from contracts.model import Form, Role, Way
-from contracts.spending import Allowance
+from contracts.spending import MOST_USD, Allowance
 
 
 def _pairs(value: object) -> object:
@@ -147,10 +147,10 @@ class ModelConfig(Model):
 class Rates(Model):
     """US dollars per million tokens."""
 
-    input: Decimal = Field(ge=0)
-    output: Decimal = Field(ge=0)
-    cache_read: Decimal = Field(ge=0)
-    cache_write: Decimal = Field(ge=0)
+    input: Decimal = Field(ge=0, le=MOST_USD)
+    output: Decimal = Field(ge=0, le=MOST_USD)
+    cache_read: Decimal = Field(ge=0, le=MOST_USD)
+    cache_write: Decimal = Field(ge=0, le=MOST_USD)
 
 
 class LongPrompt(Rates):
@@ -181,6 +181,9 @@ class ModelsConfig(Model):
     roles: dict[Role, str] = Field(default={}, description="`[ENDPOINT/]MODEL` per role.")
     models: dict[str, ModelConfig] = Field(default={})
     prices: dict[str, Price] = Field(default={}, description="By model, over those of `configs/prices.toml`.")
+    secrets: Literal["mask", "refuse"] = Field(
+        default="mask", description="What is done where a secret would leave for a model."
+    )
 
 
 class BudgetsConfig(Model):

@@ -88,6 +88,7 @@ class DescribeResult(Model):
     endpoint: Name
     model: str
     ready: bool = Field(description="Whether its endpoint can be asked: a key is there, or none is needed.")
-    why_not: str = Field(default="", description="What is missing, and the way out.")
+    why_not: str = Field(default="", description="What is missing.")
+    way_out: str = Field(default="", description="What a person can do about that.")
     form: Form = Field(description="The form of change this model is best at, by configuration.")
     context_tokens: int = Field(default=100_000, description="What it reads and writes at once, by configuration.")

@@ -21,7 +21,7 @@ from orchestrator.checks import lint_tree, run_suite
 from orchestrator.engine import Engine
 from orchestrator.errors import Refused
 from orchestrator.job import Accepted, Seen
-from orchestrator.judging import Checked, judge
+from orchestrator.judging import Checked, judge, signed
 from orchestrator.offering import offered
 from orchestrator.parallel import all_of, both
 from orchestrator.planner import WRITES, writing_steps
@@ -77,14 +77,19 @@ class Build:
 
         Raises:
             Refused: a person said no.
-            CouldNot, OverBudget: the rounds or the budget are used up.
+            CouldNot, OverBudget: the same could not be written twice in a row, or rounds or budget are used up.
         """
         site, again, before, number = self._empty, Again({item.id: "" for item in self.plan.work}), "", 0
         while True:
             number += 1
             site, left = await self._write(site, again.todo, number)
             again = Again(left)
-            if not left:
+            if left:
+                failed = signed([f"{item}: {why}" for item, why in sorted(left.items())])
+                if failed == before:
+                    raise words.unwritten_again(again.reason)
+                before = failed
+            else:
                 checked = await self._check(site, number)
                 outcome = await self._judged(checked, site, number, before)
                 if isinstance(outcome, Accepted):
@@ -161,6 +166,7 @@ class Build:
                 path=item.path,
                 instruction=item.instruction,
                 reads=item.reads,
+                criteria=self.plan.criteria,
                 tests=tuple(test.id for test in site.all_tests),
                 feedback=told,
                 candidates=self.plan.budgets.candidates,

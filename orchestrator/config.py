@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from contracts.base import Model
 from contracts.config import GatesConfig, ModelsConfig, ProjectConfig
+from contracts.endpoint import shown
 from contracts.gate_policy import AUTO, HUMAN, GatePolicy, Policy
 from contracts.spending import Allowance
 from contracts.workflow import Extension, Workflow
@@ -88,14 +89,11 @@ def workflows(configs: Path = CONFIGS) -> tuple[str, ...]:
 def load_models(configs: Path = CONFIGS) -> ModelsConfig:
     """Where models are: what ships with Podium, and over it the person's own `models.toml`. Never a repository's.
 
-    That is the file PODIUM_MODELS names, else `podium/models.toml` in the user's folder for configuration.
-
     Raises:
         ConfigError: one of them is broken, or the one that is named is not there.
     """
-    shipped = read(configs / "models.toml", ModelsConfig)
-    file = _persons_own("models.toml", "PODIUM_MODELS")
-    if not os.environ.get("PODIUM_MODELS") and not file.exists():
+    shipped, file = read(configs / "models.toml", ModelsConfig), own_models()
+    if file is None:
         return shipped
     own = read(file, ModelsConfig)
     merged = own.model_copy(
@@ -105,6 +103,7 @@ def load_models(configs: Path = CONFIGS) -> ModelsConfig:
             "roles": {**shipped.roles, **own.roles},
             "models": {**own.models, **{name: one for name, one in shipped.models.items() if name not in own.models}},
             "prices": {**shipped.prices, **own.prices},
+            "secrets": own.secrets if "secrets" in own.model_fields_set else shipped.secrets,
         }
     )
     for name, endpoint in merged.endpoints.items():
@@ -121,8 +120,8 @@ def address_problem(address: str) -> str:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        return f"{address!r} is no address ({error})"
-    return "" if parts.scheme in ("http", "https") and host else f"{address!r} is no http address"
+        return f"{shown(address)!r} is no address ({error})"
+    return "" if parts.scheme in ("http", "https") and host else f"{shown(address)!r} is no http address"
 
 
 def crew_file() -> Path:
@@ -131,6 +130,15 @@ def crew_file() -> Path:
     The file PODIUM_CREW names, else `podium/crew.toml` in the user's folder for configuration. Never a repository's.
     """
     return _persons_own("crew.toml", "PODIUM_CREW")
+
+
+def own_models() -> Path | None:
+    """The person's own `models.toml`, if they have one: the file PODIUM_MODELS names, whether it is there or not.
+
+    Else `podium/models.toml` in the user's folder for configuration.
+    """
+    file = _persons_own("models.toml", "PODIUM_MODELS")
+    return file if os.environ.get("PODIUM_MODELS") or file.exists() else None
 
 
 def _persons_own(name: str, variable: str) -> Path:

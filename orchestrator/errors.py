@@ -23,6 +23,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from contracts.failure import told
 from contracts.gate import GateRequest
 
 
@@ -101,7 +102,7 @@ class ConfigError(OrchestratorError):
     """A file people change is wrong."""
 
     def __init__(self, file: str, key: str, reason: str, way_out: str) -> None:
-        super().__init__(f"{file}: {f'{key}: ' if key else ''}{reason}. {way_out}".rstrip())
+        super().__init__(told(f"{file}: {f'{key}: ' if key else ''}{reason}.", way_out))
         self.file = file
         self.key = key
         self.reason = reason
@@ -116,7 +117,7 @@ class CouldNot(Stop):
     """The goal cannot be reached; says why and what a person can do."""
 
     def __init__(self, reason: str, way_out: str = "") -> None:
-        super().__init__(f"{reason} {way_out}".rstrip())
+        super().__init__(told(reason, way_out))
         self.reason = reason
         self.way_out = way_out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.base import sha256
@@ -17,7 +18,7 @@ from contracts.workflow import Plan
 from orchestrator import minds
 from orchestrator.compare import RED, new_findings
 from orchestrator.engine import Engine
-from orchestrator.planning import described
+from orchestrator.planning import described, listed
 
 MAX_FAILURES = 6
 DETAIL_CHARS = 2500
@@ -66,7 +67,12 @@ def failures(suite: RunResult, comparison: Comparison) -> tuple[TestCase, ...]:
 def signature(suite: RunResult, comparison: Comparison) -> str:
     """The same for the same failure, wherever its objects lay in memory."""
     said = [f"{case.id} {case.message}" for case in failures(suite, comparison)] or [comparison.reason]
-    return sha256(_ADDRESS.sub("0x", "\n".join([comparison.verdict, *sorted(said)])).encode())
+    return signed([comparison.verdict, *sorted(said)])
+
+
+def signed(said: Sequence[str]) -> str:
+    """The same for the same words, wherever the objects they speak of lay in memory."""
+    return sha256(_ADDRESS.sub("0x", "\n".join(said)).encode())
 
 
 async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: str) -> Judgement:
@@ -81,6 +87,7 @@ async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: 
     async with run.step("judge", number) as step:
         values = {
             "request": fenced(plan.request),
+            "criteria": listed(plan.criteria),
             "work": fenced(described(plan)),
             "outcome": fenced(f"{checked.comparison.verdict}: {checked.comparison.reason}"),
             "failures": "\n\n".join(map(_failure, checked.failures[:MAX_FAILURES])) or _tail(checked.suite),

@@ -6,7 +6,7 @@
            → worse? take it back, next round; unclear, or the same again? [gate: escalation]
            → finalize → [gate: handoff] → branch delivered, bundle written
 
-    ingest → survey → understand → plan → [gate: plan] → write tests → write code → analyse → test
+    ingest → models → survey → understand → plan → [gate: plan] → write tests → write code → analyse → test
            → not better? judge: mend and again, or [gate: escalation]
            → [gate: patches] → finalize → [gate: handoff] → branch delivered, bundle written
 """
@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bus.errors import CallFailed
 from contracts.run import RunAbortedEvent, RunFailedEvent, RunHandedOverEvent
-from orchestrator import finish, steps
+from orchestrator import finish, minds, steps
 from orchestrator.building import Build
 from orchestrator.checks import lint_tree
 from orchestrator.engine import Engine
@@ -41,8 +41,12 @@ async def fix_bug(run: Engine, job: Job) -> RunHandedOverEvent:
 async def build(run: Engine, job: Job) -> RunHandedOverEvent:
     """Have what a request describes planned, written and tested, with a person's consent at each gate."""
     opened = await steps.ingest(run, job)
+    planned, planner = written_down(job.workflow), None
+    if planned is None:
+        planner = await minds.ready(run, job.task.run)  # before anything is run or paid
     seen = await steps.survey(run, job)
-    planned = written_down(job.workflow) or await understand(run, job, seen)
+    if planner is not None:
+        planned = await understand(run, job, seen, planner)
     plan = await steps.agree_on_plan(run, job, seen, planned)
     linted = await lint_tree(run, plan, "before")
     accepted = await Build(run, plan, seen, job.workflow.purpose, linted, opened.head).work()

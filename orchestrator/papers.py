@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -47,13 +48,16 @@ def draw_plan(plan: Plan) -> RenderableType:
     parts.append(steps)
     if plan.goal:
         parts.append(Text(f"\n{safe(plan.goal)}", "bold"))
+    parts += [Text(f"· {line(each.path)}: {line(each.why, WHOLE)}") for each in plan.relevant]
     for number, item in enumerate(plan.work, 1):
         after = f", after {', '.join(item.after)}" if item.after else ""
         who = f"  {item.agent}: {item.id}{line(after)}"
         parts.append(Text.assemble(f"{number}. ", (line(item.path), "bold"), (who, "cyan")))
-        parts += [indent(Text(safe(item.instruction)))]
+        parts += [Indented(Text(safe(item.instruction)))]
+        if item.reads:
+            parts.append(Indented(Text(f"reads: {line(', '.join(item.reads), WHOLE)}", "dim")))
         if item.check:
-            parts.append(indent(Text(f"done when: {line(item.check)}", "dim")))
+            parts.append(Indented(Text(f"done when: {line(item.check)}", "dim")))
     for criterion in plan.criteria:
         parts.append(Text(f"{criterion.id}: {safe(criterion.text)}"))
     for test in plan.failing:
@@ -91,7 +95,7 @@ def _ceilings(plan: Plan) -> str:
 def draw_patches(patches: PatchSet) -> RenderableType:
     """The best patch in full with its evidence, and the runners-up."""
     best, *rivals = patches.proposals
-    parts: list[RenderableType] = [Text(line(best.summary), "bold"), indent(diff_text(best.patch.diff))]
+    parts: list[RenderableType] = [Text(line(best.summary), "bold"), Indented(diff_text(best.patch.diff))]
     parts += list(reasons(best))
     if patches.engine == "model":
         parts.append(Text("A model wrote it.", "yellow"))
@@ -99,20 +103,22 @@ def draw_patches(patches: PatchSet) -> RenderableType:
         parts.append(Text(f"\nRunners-up ({count(len(rivals), 'other plausible patch')}):", "bold"))
         for number, rival in enumerate(rivals, 1):
             parts.append(Text.assemble((f"[{number}] ", "bold"), line(rival.summary), ("  " + said(rival), "dim")))
-            parts.append(indent(changed_lines(rival.patch.diff)))
+            parts.append(Indented(changed_lines(rival.patch.diff)))
     if patches.tried:
         parts.append(Text(f"\n{tried(patches.tried)}", "dim"))
     if patches.note:
         parts.append(Text(safe(patches.note), "dim"))
     if patches.edit:
         parts += [Text(f"\nThe edited diff does not apply: {safe(patches.edit.reason)}", "red")]
-        parts += [indent(diff_text(patches.edit.diff))]
+        parts += [Indented(diff_text(patches.edit.diff))]
     return Group(*parts)
 
 
 def draw_bundle(bundle: Bundle) -> RenderableType:
     """The result: summary, diff, tests before and after, findings, risks."""
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")
     table.add_row("tests before", suite(bundle.before))
     table.add_row("tests after", suite(bundle.after))
     table.add_row("linter", findings(bundle))
@@ -120,7 +126,7 @@ def draw_bundle(bundle: Bundle) -> RenderableType:
         "changed", f"+{bundle.added_lines} −{bundle.removed_lines} in {count(len(bundle.patch.files), 'file')}"
     )
     table.add_row("sandbox", bundle.sandbox)
-    parts: list[RenderableType] = [Text(safe(bundle.summary), "bold"), indent(diff_text(bundle.patch.diff)), table]
+    parts: list[RenderableType] = [Text(safe(bundle.summary), "bold"), Indented(diff_text(bundle.patch.diff)), table]
     parts.append(Text(safe(bundle.comparison.reason)))
     if bundle.proposal:
         parts += list(reasons(bundle.proposal))
@@ -141,7 +147,7 @@ def draw_escalation(escalation: Escalation) -> RenderableType:
     """What the loop could not judge."""
     return Group(
         Text(safe(escalation.question), "bold"),
-        indent(diff_text(escalation.diff)),
+        Indented(diff_text(escalation.diff)),
         *(Text(each) for each in compared(escalation.comparison)),
     )
 
@@ -224,6 +230,15 @@ def compared(comparison: Comparison) -> Iterator[str]:
     yield from (f"broken now: {line(test)}" for test in comparison.regressed[:10])
 
 
-def indent(what: RenderableType) -> Padding:
-    """Set off from the margin."""
-    return Padding(what, (0, 0, 0, 2), expand=False)
+@dataclass(frozen=True)
+class Indented:
+    """Set off from the margin; whole lines where the terminal is left to wrap them (`soft_wrap`)."""
+
+    what: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As rich asks for it."""
+        if options.no_wrap:
+            yield Text("\n").join(Text("  ") + each for each in self.what.split("\n", allow_blank=True))
+        else:
+            yield Padding(self.what, (0, 0, 0, 2), expand=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.model import DescribeParams, DescribeResult
+from contracts.model import DescribeResult
 from contracts.planning import PlannedWork
 from contracts.prompt import fenced, name
 from contracts.repository import (
@@ -16,10 +16,10 @@ from contracts.repository import (
     SimilarParams,
     SimilarResult,
 )
+from contracts.task import Criterion
 from contracts.workflow import Plan, Workflow
 from orchestrator import minds, words
 from orchestrator.engine import Engine, Step
-from orchestrator.errors import CouldNot
 from orchestrator.job import Job, Seen
 from orchestrator.planner import agents
 from orchestrator.workplan import tree_problem, work_problem
@@ -46,35 +46,32 @@ def written_down(workflow: Workflow) -> PlannedWork | None:
     return PlannedWork(goal=workflow.description, work=workflow.work) if workflow.work else None
 
 
-async def understand(run: Engine, job: Job, seen: Seen) -> PlannedWork:
+async def understand(run: Engine, job: Job, seen: Seen, planner: DescribeResult) -> PlannedWork:
     """Have a planner read the request and the repository, and say what is to be done.
 
     Raises:
         OverBudget: the run may not spend so much.
-        CouldNot: there is no model, or it gave no plan that can be carried out.
+        CouldNot: it gave no plan that can be carried out.
     """
     async with run.step("understand") as step:
-        planned = await _planned(step, job, seen)
+        planned = await _planned(step, job, seen, planner)
         step.summary = planned.goal
         return planned
 
 
-async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
+async def _planned(step: Step, job: Job, seen: Seen, planner: DescribeResult) -> PlannedWork:
     task, run = job.task, job.task.run
-    about = await step.call("model.describe", DescribeParams(run=run, role="planner"), DescribeResult)
-    if not about.ready:
-        raise CouldNot(f"This workflow needs a model, and there is none: {about.why_not}", "See docs/models.md.")
     wanted = "\n".join([task.request, *(each.text for each in task.criteria)])[:MAX_WORDS_CHARS]
-    share = min(MAP_TOKENS, about.context_tokens // MAP_SHARE)
+    share = min(MAP_TOKENS, planner.context_tokens // MAP_SHARE)
     mapped = await step.call("repository.map", MapParams(run=run, words=wanted, tokens=share), MapResult)
-    listed = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)
-    files = {each.path for each in listed.files}
+    tree = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)
+    files = {each.path for each in tree.files}
     alike = await step.call("repository.similar", SimilarParams(run=run, like=wanted, limit=SIMILAR), SimilarResult)
     may = agents(job.workflow.steps)
     values = {
         "workflow": f"{job.workflow.title}. {job.workflow.description}".strip(),
         "request": fenced("\n".join([task.request, *(f"See {link}" for link in task.links)])),
-        "criteria": fenced("\n".join(f"{each.id}: {each.text}" for each in task.criteria) or "None were given."),
+        "criteria": listed(task.criteria),
         "avoid": ", ".join(map(name, task.avoid)) or "nothing was named",
         "agents": ", ".join(sorted(may)),
         "purpose": _PURPOSES[job.workflow.purpose],
@@ -101,6 +98,11 @@ def _similar(alike: SimilarResult, chars: int) -> str:
         if text:
             shown.append(f"{name(each.path)}, {name(each.name)}:\n\n{fenced(text)}")
     return "\n\n".join(shown)
+
+
+def listed(criteria: Sequence[Criterion]) -> str:
+    """Acceptance criteria with their ids, in a fence."""
+    return fenced("\n".join(f"{each.id}: {each.text}" for each in criteria) or "None were given.")
 
 
 def described(plan: Plan, only: Sequence[str] = ()) -> str:

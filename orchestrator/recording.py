@@ -249,10 +249,11 @@ def load(file: Path) -> Recording:
         messages = tuple(Line.model_validate_json(line).stored() for line in rest if line)
     except (ValidationError, ValueError) as wrong:
         raise RecordingError(
-            f"{file} is no recording of a run ({str(wrong).splitlines()[0]}); `podium audit export` writes one"
+            f"the file {file} is no recording of a run ({str(wrong).splitlines()[0]}); `podium audit export` writes one"
         ) from wrong
     if len(messages) != header.messages:
-        raise RecordingError(f"{file} was cut: it holds {len(messages)} of {header.messages} messages; export it anew")
+        held = f"{len(messages)} of {header.messages} messages"
+        raise RecordingError(f"the file {file} was cut: it holds {held}; export it anew")
     return Recording(header.run, header.version, header.roster, messages)
 
 

@@ -76,7 +76,7 @@ async def propose(run: Engine, plan: Plan, head: str, number: int, feedback: tup
         found = await step.call("code_writer.propose", params, ProposeResult)
         usable = tuple(each for each in found.proposals if _usable(each.patch, plan, feedback))
         if not usable:
-            raise CouldNot(*words.nothing_found(found, number, plan.budgets.search_s))
+            raise CouldNot(*words.nothing_found(found, number, plan))
         step.summary = f"{len(usable)} plausible of {found.tried.candidates} tried by the {found.engine}"
         return PatchSet(
             run=plan.run,

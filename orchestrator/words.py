@@ -82,7 +82,7 @@ def check_baseline(suite: RunResult, failing: Sequence[str]) -> None:
         )
 
 
-def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[str, str]:
+def nothing_found(found: ProposeResult, number: int, plan: Plan) -> tuple[str, str]:
     """Why there is no proposal, and the way out."""
     tried = found.tried
     parts = (
@@ -97,7 +97,7 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
     ended = {
         "enough": "with enough found",
         "exhausted": "with nothing left to try",
-        "budget": f"at its budget of {budget_s:g} s",
+        "budget": f"at its budget of {plan.budgets.search_s:g} s",
     }[tried.ended]
     turned_down = " that was not turned down before" if number > 1 else ""
     who = "the search" if found.engine == "search" else "the model's work"
@@ -109,7 +109,8 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
     reason += f" Most suspicious: {suspects}." if suspects else ""
     more = "Raise `[budgets] search_s`. " if tried.ended == "budget" else ""
     if found.engine == "search":
-        return reason, f"{more}Small edits seem not to be enough here; a model may do more (`--engine model`)."
+        how = "once there is one to ask; see docs/models.md" if plan.engine == "auto" else "`--engine model`"
+        return reason, f"{more}Small edits seem not to be enough here; a model may do more ({how})."
     return reason, f"{more}Say more about what is wrong, or choose another model: --model writer=…"
 
 
@@ -120,6 +121,14 @@ def no_further_round(rounds: int, reason: str, by: str | None) -> CouldNot | Ref
     return CouldNot(
         f"{count(rounds, 'round')}, and no change was accepted. Last: {reason}",
         "Say more in the request, edit the plan at its gate, or allow more rounds (`[budgets] fix_rounds`).",
+    )
+
+
+def unwritten_again(reason: str) -> CouldNot:
+    """How a run ends in which writers failed as they had in the round before; nothing is there to decide on."""
+    return CouldNot(
+        f"The same could not be written twice in a row. {reason}",
+        "Say more in the request, edit the plan at its gate, or choose another model: --model writer=…",
     )
 
 

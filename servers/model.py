@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from bus.provision import MAX_DELIVER
 from contracts.config import ModelsConfig, PriceTable
+from contracts.endpoint import shown
 from contracts.failure import Failure
 from contracts.manifest import Manifest
 from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult, Turn, Way
@@ -40,6 +41,10 @@ GIVE_UP_AT = MAX_DELIVER - 1
 
 PROGRESS_S = 0.5
 """Between two words on how far a reply is."""
+MAX_WHY = 200
+"""Characters of a reason in such a word."""
+
+REFUSED = 'Take them out of what it is shown, or have them masked: secrets = "mask" in models.toml.'
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -80,11 +85,13 @@ class ModelServer:
         chosen = choose(self._models, params.role, started.task.models, self._room.keys)
         if chosen.why_not:
             raise ToolError("unavailable", f"{chosen.model} cannot be asked: {chosen.why_not}", way_out=chosen.way_out)
-        mask = Mask(secrets_of(self._room.keys))
+        mask = Mask(secrets_of(self._room.keys, self._models))
         most = known_of(self._models, chosen.model).max_tokens
         params = params if most is None else params.model_copy(update={"max_tokens": most})
         violation({}, params.reply_schema)  # what is no schema is found out before it costs anything
         request = await to_thread.run_sync(_request, params, mask)
+        if mask.met and self._models.secrets == "refuse":
+            raise ToolError("denied", f"not asked: it would be shown secrets ({', '.join(mask.met)})", way_out=REFUSED)
         assert self._purse is not None  # `_started` saw a ledger
         terms = self._terms(params, started, chosen, self._purse, mask, call)
         lost = await self._purse.lose(params.run, call.caller, terms.estimate(request), call.attempt - 1)
@@ -108,7 +115,8 @@ class ModelServer:
             endpoint=chosen.endpoint,
             model=chosen.model,
             ready=not chosen.why_not,
-            why_not=f"{chosen.why_not}. {chosen.way_out}" if chosen.why_not else "",
+            why_not=chosen.why_not,
+            way_out=chosen.way_out,
             form=known.form,
             context_tokens=known.context_tokens,
         )
@@ -157,13 +165,14 @@ class ModelServer:
             return Spending(requests=1, usage=usage, cost_usd=cost(usage, price))
 
         return Terms(
-            endpoint=chosen.endpoint,
+            endpoint=f"{chosen.endpoint} at {shown(chosen.base_url)}",
             max_retries=chosen.config.max_retries,
             hold=hold,
             estimate=estimate,
             settle=settle,
             clean=mask.own_keys,
             on_heard=_telling(call, chosen.model, params.max_tokens),
+            on_wait=_waiting(call, chosen.model, params.max_tokens),
             sleep=self._sleep,
             chance=self._chance,
         )
@@ -226,5 +235,14 @@ def _telling(call: Call, model: str, max_tokens: int) -> Callable[[Heard], Await
             last = now
             done = heard.output_estimate
             await call.progress(done, max_tokens, f"{model}: about {done:,} tokens")
+
+    return tell
+
+
+def _waiting(call: Call, model: str, max_tokens: int) -> Callable[[float, str], Awaitable[None]]:
+    """Tells the caller that a request is going to be repeated."""
+
+    async def tell(seconds: float, why: str) -> None:
+        await call.progress(0, max_tokens, f"{model}: {why[:MAX_WHY]}; asked again in {seconds:.0f} s")
 
     return tell

@@ -33,6 +33,8 @@ from orchestrator.papers import paper
 from orchestrator.policies import answer
 from orchestrator.runs import state_of
 
+_EDITS = {"plan": "--plan", "patches": "--diff"}
+"""Options with which a person gives something else than what a gate shows, by its kind."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -71,7 +73,7 @@ def approve(run: str, choice: int, diff: Path | None, plan: Path | None, seen: s
         decision = partial(said, verdict="modify", diff=_text(file))
     else:
         decision = partial(said, verdict="modify", plan=_plan(file))
-    _answered(start(_decide, run, decision, seen, file), "approved", as_json)
+    _answered(start(_decide, run, decision, seen, "--diff" if diff else "--plan", file), "approved", as_json)
 
 
 def _text(file: Path) -> str:
@@ -139,7 +141,7 @@ def _answered(request: GateRequest, how: str, as_json: bool) -> None:
 
 
 async def _decide(
-    name: str, decision: Callable[[GateRequest], GateDecision], seen: str = "", file: Path | None = None
+    name: str, decision: Callable[[GateRequest], GateDecision], seen: str = "", edit: str = "", file: Path | None = None
 ) -> GateRequest:
     state = state_dir()
     async with (
@@ -151,6 +153,8 @@ async def _decide(
         request = await gates.pending(ledger, run)
         if request is None:
             raise _nothing_to_decide(run)
+        if file and edit != _EDITS.get(request.kind):
+            raise _not_edited_here(request, edit)
         if seen and not request.subject_sha256.startswith(seen):
             raise trouble(
                 f"What waits now has the digest {request.subject_sha256}, not {seen}.",
@@ -162,6 +166,13 @@ async def _decide(
             kept = f"What you wrote is in {file} as it was; mend it there, and answer again." if file else ""
             raise trouble(f"Gate {error.gate} did not take that: {error.reason}.", kept) from error
         return request
+
+
+def _not_edited_here(request: GateRequest, edit: str) -> Trouble:
+    takes = _EDITS.get(request.kind)
+    way_out = f"Give {takes} FILE, or answer" if takes else "Answer"
+    said = f"{request.run} waits at gate {request.gate}, which takes no {edit}."
+    return trouble(said, f"{way_out} it as it is: `podium approve` or `podium reject`. Nothing was decided.")
 
 
 def _nothing_to_decide(run: RunState) -> Trouble:

@@ -14,7 +14,7 @@ from orchestrator.audit import exchanges
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import ledger
 from orchestrator.cli.spending import spent
-from orchestrator.papers import indent
+from orchestrator.papers import Indented
 from orchestrator.stats import MODEL
 from orchestrator.text import count, duration, line, safe
 
@@ -87,4 +87,4 @@ def _reply(each: Asked) -> Sequence[RenderableType]:
 
 
 def _said(who: str, text: str) -> Sequence[RenderableType]:
-    return [Text(f"{who}:", "bold"), indent(Text(safe(text)))] if text else []
+    return [Text(f"{who}:", "bold"), Indented(Text(safe(text)))] if text else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from orchestrator.cli.shared import json_option
 GATES = ("plan", "patches", "handoff")
 
 Command = Callable[..., None]
+Option = Callable[[Command], Command]
 
 
 def _check_gates(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -30,6 +31,15 @@ auto_option = click.option(
     callback=_check_gates,
     metavar="GATES",
     help="Gates to pass without asking: plan,patches,handoff or all.",
+)
+
+BUDGETS = (
+    click.option("--budget-usd", type=USD, help="What asking models may cost, in US dollars."),
+    click.option("--budget-tokens", type=TOKENS, help="Tokens models may read and write: 200000, 500k, 2M."),
+    click.option("--budget-calls", type=click.IntRange(0), help="How often a model may be asked."),
+    click.option(
+        "--budget-minutes", type=click.FloatRange(0, min_open=True), help="For the run, people's time not counted."
+    ),
 )
 
 _COMMON = (
@@ -58,12 +68,7 @@ _COMMON = (
     auto_option,
     click.option("--avoid", multiple=True, help="A path no patch may change; may be given several times."),
     click.option("--model", "models", type=MODELS, default={}, help="Models to use: planner=…,writer=…"),
-    click.option("--budget-usd", type=USD, help="What asking models may cost, in US dollars."),
-    click.option("--budget-tokens", type=TOKENS, help="Tokens models may read and write: 200000, 500k, 2M."),
-    click.option("--budget-calls", type=click.IntRange(0), help="How often a model may be asked."),
-    click.option(
-        "--budget-minutes", type=click.FloatRange(0, min_open=True), help="For the run, people's time not counted."
-    ),
+    *BUDGETS,
     click.option("--candidates", type=click.IntRange(1, 10), help="Versions to ask a model for at once."),
     click.option("--consent-weak", is_flag=True, help="Run this repository's code in a weak sandbox if it must be."),
     click.option("--unsandboxed", is_flag=True, help="Run its code with NO sandbox where none works. Recorded."),
@@ -71,11 +76,19 @@ _COMMON = (
 )
 
 
-def _common(command: Command) -> Command:
-    """The options that every workflow takes, in the order of `--help`."""
-    for option in reversed(_COMMON):
-        command = option(command)
-    return command
+def options(several: Sequence[Option]) -> Option:
+    """Several options as one decorator, in the order of `--help`."""
+
+    def give(command: Command) -> Command:
+        for option in reversed(several):
+            command = option(command)
+        return command
+
+    return give
+
+
+_common = options(_COMMON)
+"""What every workflow takes."""
 
 
 @click.group()

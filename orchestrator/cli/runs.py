@@ -15,6 +15,7 @@ from contracts.state import RunState
 from orchestrator import gates
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import document, json_option, ledger, out, run_argument, start
+from orchestrator.cli.spending import masked
 from orchestrator.papers import paper
 from orchestrator.runs import Listing, list_runs, state_of
 from orchestrator.text import duration, line, safe
@@ -82,7 +83,7 @@ def show(run: str, prompts: bool, as_json: bool) -> None:
     if as_json:
         document(shown)
     else:
-        out().print(draw(shown, out().width))
+        out().print(draw(shown, out().width), crop=False)
 
 
 async def _runs() -> Listing:
@@ -110,6 +111,7 @@ def draw_end(shown: Shown) -> Group:
     for label, text in (("because", state.reason), ("way out", state.way_out), ("by", state.by)):
         if text:
             parts.append(Text(f"{label}: {safe(text)}"))
+    parts += masked(state.metrics.spent)
     if state.branch:
         where = f"branch  {state.branch} at {state.head[:12]} in {safe(state.task.repo)}\nbundle  {state.bundle}"
         parts.append(Text(where, no_wrap=True, overflow="ignore"))

@@ -57,14 +57,14 @@ def serve(
     """Have an agent of your own, or any MCP server, in the crew for as long as this runs.
 
     It holds what --grant says and nothing else: files:read:PATH, files:write:PATH, net:connect:PORT; an agent's file
-    also SERVER.TOOL. Nobody's calls are answered until you have approved its tools.
+    also SERVER.TOOL. Calls are answered once you have approved its tools.
 
     With --stdio an MCP host gets one of Podium's own specialists, without broker, crew and ledger. It works on copies
     of a checkout, as it is at each call.
 
     \b
     Examples:
-      podium serve --name files --grant files:write:docs --approve -- mcp-server-filesystem docs
+      podium serve --name files --grant files:write:docs -- mcp-server-filesystem "$PWD/docs"
       podium serve --name remote --url https://example.com/mcp
       podium serve agents/doc_writer.py --grant work:read --approve
       podium serve test_runner --stdio --repo ~/shop

@@ -33,7 +33,7 @@ def watch(context: click.Context, run: str, as_json: bool) -> None:
     if as_json:
         document(state)
     else:
-        out().print(draw_end(Shown(state=state)))
+        out().print(draw_end(Shown(state=state)), crop=False)
     context.exit(Outcome(state).exit_code)
 
 

@@ -15,6 +15,7 @@ from contracts.gate_policy import Policy
 from contracts.task import Criterion, Task
 from contracts.workflow import Budgets, Workflow
 from orchestrator import config
+from orchestrator.cli.amounts import allowance
 from orchestrator.cli.shared import who
 from orchestrator.cli.texts import plain, read
 from orchestrator.cli.trouble import trouble
@@ -50,17 +51,10 @@ class Wishes:
 
     def budgets(self, before: Budgets) -> Budgets:
         """A workflow's ceilings with those that were named."""
-        minutes = self.budget_minutes
-        over = {
-            "usd": self.budget_usd,
-            "tokens": self.budget_tokens,
-            "calls": self.budget_calls,
-            "wall_s": None if minutes is None else minutes * 60,
-        }
-        model = before.model.model_copy(update={name: one for name, one in over.items() if one is not None})
+        limits = allowance(self.budget_usd, self.budget_tokens, self.budget_calls, self.budget_minutes)
         own = {"search_s": self.search_s, "candidates": self.candidates}
         named = {name: one for name, one in own.items() if one is not None}
-        return before.model_copy(update={"model": model, **named})
+        return before.model_copy(update={"model": before.model.replaced(limits), **named})
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Terms:
     """What one reply is asked under."""
 
     endpoint: str
+    """Its name and address, as people are told them."""
     max_retries: int
     hold: Callable[[Estimate], AbstractAsyncContextManager[Held]]
     """Holds what a request could cost; raises `ToolError` (budget) when that is too much."""
@@ -58,6 +59,8 @@ class Terms:
     clean: Callable[[str], str]
     """Masks keys in what came: some servers say what they were sent."""
     on_heard: Callable[[Heard], Awaitable[None]]
+    on_wait: Callable[[float, str], Awaitable[None]]
+    """Told before a request is repeated: seconds until then, and why."""
     sleep: Callable[[float], Awaitable[None]]
     chance: Callable[[], float]
 
@@ -134,6 +137,7 @@ class Asking:
                 wait = self._wait(trouble)
                 if wait is None:
                     raise
+                await self.terms.on_wait(wait, self.terms.clean(trouble.why))
             await self.terms.sleep(wait)
 
     async def _once(self, request: Request) -> None:
@@ -190,7 +194,8 @@ def _stopped(reason: str, max_tokens: int) -> tuple[ReplyOutcome, Failure] | Non
             return "refused", failure
         case "max_tokens" | "model_context_window_exceeded":
             message = f"the reply was not finished after {max_tokens:,} tokens ({reason})"
-            return "truncated", Failure(kind="limit", message=message, way_out="Ask for less at once.")
+            way_out = "Raise its max_tokens ([models] in models.toml), or give it a smaller ticket."
+            return "truncated", Failure(kind="limit", message=message, way_out=way_out)
         case _:
             return None
 

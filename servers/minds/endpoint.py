@@ -19,12 +19,13 @@ from contracts.model import Turn
 from servers.minds.config import Chosen
 from servers.minds.heard import Heard, TooMuch
 from servers.minds.reply import Request, words
-from servers.minds.trouble import Trouble, of_connection, of_status
+from servers.minds.trouble import Trouble, of_connection, of_status, unreached
 
 MAX_BYTES = 16 << 20
 """Of one answer, as it comes over the network; 64,000 tokens in events of their own are about 10 MB."""
 
-CONNECT_S = 15.0
+CONNECT_S = 10.0
+"""Until there is a connection, TLS included; at most half of what the whole request may take."""
 
 OnHeard = Callable[[Heard], Awaitable[None]]
 
@@ -49,7 +50,7 @@ class Endpoint:
                     await self._listen(client, request, heard, on_heard)
         except (TimeoutError, anthropic.APITimeoutError, httpx2.TimeoutException) as error:
             if isinstance(error.__cause__, httpx2.ConnectTimeout):
-                raise Trouble(f"there was no connection within {min(limit, CONNECT_S):g} s", kind="broken") from None
+                raise unreached(f"none within {_connect_s(limit):g} s", self._chosen, "timeout") from None
             # The connection may have been made; whoever is that slow may have worked all the while.
             heard.taken_up = True
             raise Trouble(f"it did not finish within {limit:g} s", kind="timeout") from None
@@ -58,7 +59,9 @@ class Endpoint:
         except anthropic.APIConnectionError as error:
             if isinstance(error.__cause__, TooMuch):
                 raise _too_much(error.__cause__) from None
-            heard.taken_up = not isinstance(error.__cause__, httpx2.ConnectError)
+            if isinstance(error.__cause__, httpx2.ConnectError):
+                raise unreached(str(error.__cause__), self._chosen) from None
+            heard.taken_up = True
             raise of_connection(error.__cause__ or error) from None
         except TooMuch as error:
             raise _too_much(error) from None
@@ -76,7 +79,7 @@ class Endpoint:
             api_key=self._chosen.key,
             base_url=self._chosen.base_url,
             max_retries=0,
-            timeout=httpx2.Timeout(limit, connect=min(limit, CONNECT_S)),
+            timeout=httpx2.Timeout(limit, connect=_connect_s(limit)),
             open_telemetry=False,
             default_headers={"accept-encoding": "identity"},
             http_client=anthropic.DefaultAsyncHttpxClient(
@@ -121,6 +124,10 @@ class Endpoint:
             async for event in stream:
                 heard.take(event)
                 await on_heard(heard)
+
+
+def _connect_s(limit_s: float) -> float:
+    return min(limit_s / 2, CONNECT_S)
 
 
 def _sent(request: Request) -> dict[str, object]:

@@ -11,20 +11,34 @@ from servers.minds.secret_kinds import Kind, kinds
 
 _OWN = "endpoint key"
 SHORTEST_KEY = 8
-LONG_KEY = 24
 """Characters; a shorter value is a word like `none`, and masking it would spoil the text."""
+PLACEHOLDERS = frozenset(
+    {
+        "anything",
+        "changeme",
+        "dummy-key",
+        "lm-studio",
+        "local-key",
+        "no-key-required",
+        "not-needed",
+        "not-required",
+        "placeholder",
+        "sk-no-key-required",
+        "undefined",
+    }
+)
+"""What servers that need no key are given as one; masking these would spoil the text, too."""
 
 
-def _looks_like_a_key(word: str) -> bool:
-    """Whether it can be told from a word of some text; local servers are given `none`, `placeholder` and the like."""
-    return len(word) >= LONG_KEY or (len(word) >= SHORTEST_KEY and any(char.isdigit() for char in word))
+def _is_a_key(word: str) -> bool:
+    return len(word) >= SHORTEST_KEY and word.lower() not in PLACEHOLDERS
 
 
 class Mask:
     """Replaces secrets by `[masked: KIND]`, and remembers of which kinds there were."""
 
     def __init__(self, own: Collection[str] = ()) -> None:
-        self._own = tuple(sorted((each for each in own if _looks_like_a_key(each)), key=len, reverse=True))
+        self._own = tuple(sorted(filter(_is_a_key, own), key=len, reverse=True))
         self._met: set[str] = set()
 
     @property

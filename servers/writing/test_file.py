@@ -102,11 +102,11 @@ async def _values(params: WriteTestsParams, desk: Desk, old: str | None) -> dict
     words = f"{params.instruction}\n{params.request}"
     known = {params.path, *params.reads}
     return {
-        "request": page.bullets([params.request]),
+        "request": page.ticket(params.request),
         "path": page.name(params.path),
         "instruction": params.instruction,
         "purpose": part(f"purpose_{params.purpose}").text,
-        "criteria": page.bullets([f"{each.id}: {each.text}" for each in params.criteria]),
+        "criteria": page.criteria(params.criteria),
         "file": page.file(old, words),
         "reads": page.code(await desk.reads(each for each in params.reads if each != params.path)),
         "similar": page.code(await desk.similar(words, "test_*.py", known)),

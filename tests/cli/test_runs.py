@@ -39,7 +39,7 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
 
     assert kept("runs", "--json").document[0]["task"]["run"] == run
     assert kept("show", "last", "--json").document["state"]["status"] == "handed_over"
-    assert kept("show", run[:6]).code == 0
+    assert f"bundle  {state['bundle']}\n" in kept("show", run[:6], env={"COLUMNS": "40"}).out
     assert kept("watch", "last").code == 0
     calls = kept("audit", "log", "--run", "last", "--json").document
     made = {each["call_id"] for each in calls if each["caller"] == "orchestrator"}
@@ -74,6 +74,8 @@ def test_an_edit_from_elsewhere_that_is_refused_stays_in_its_file(
     assert "has no failing test left" in refused.err
     assert f"What you wrote is in {file}" in refused.err
     assert f"{file} is no plan" in broken.err
+    assert "takes no --diff" in nothing.err
+    assert "→ Give --plan FILE" in nothing.err
     done = kept("resume", run, "--auto", "patches,handoff", "--json")
     assert done.code == 0, done.err
     assert done.document["state"]["gates"][0]["decision"]["plan"]["request"] == "sell the last one"

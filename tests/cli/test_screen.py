@@ -13,11 +13,12 @@ from rich.console import Console
 from contracts.diff import make
 from contracts.state import RunState, StepState
 from contracts.task import Task
+from contracts.workflow import RelevantFile
 from orchestrator.cli.narration import Narrator
 from orchestrator.papers import diff_text, paper
 from orchestrator.text import count, duration, line, safe
 from orchestrator.view import PlainView, picture, view_for
-from tests.cli.subjects import NOW, PLAN, request
+from tests.cli.subjects import NOW, PLAN, planned, request
 
 EVIL = "\x1b[2J\x1b]0;owned\x07 [bold]\u202egnorw[/bold]"
 
@@ -137,6 +138,22 @@ def test_a_diff_shows_what_it_would_hide() -> None:
     assert "\\x1b[2J" in shown
     assert "\\u202e" in shown
     assert "[bold]" in shown
+
+
+def test_a_plan_shows_the_files_that_matter_and_what_each_writer_gets_to_see() -> None:
+    """Who approves a plan sees what it rests on, and why."""
+    (item,) = planned().work
+    plan = planned().model_copy(
+        update={
+            "work": (item.model_copy(update={"reads": ("cart.py", "till.py")}),),
+            "relevant": (RelevantFile(path="cart.py", why="It counts the pieces."),),
+        }
+    )
+
+    shown = drawn(paper(request(plan)))
+
+    assert "cart.py: It counts the pieces." in shown
+    assert "reads: cart.py, till.py" in shown
 
 
 def test_a_paper_shows_no_escape_of_the_repository() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from pydantic import ValidationError
 
+from contracts.spending import Allowance
 from contracts.workflow import Budgets
 from orchestrator.cli.amounts import MODELS, TOKENS, USD
 from orchestrator.cli.commands import podium
@@ -34,6 +36,14 @@ def test_what_is_no_number_of_tokens_is_refused(typed: str) -> None:
 def test_what_is_no_money_is_refused(typed: str) -> None:
     with pytest.raises(click.BadParameter, match=r"0\.50"):
         USD.convert(typed, None, None)
+
+
+def test_more_money_than_any_run_may_spend_is_refused() -> None:
+    """Sums stay within what can be counted to the cent."""
+    with pytest.raises(click.BadParameter, match="1,000,000 at most"):
+        USD.convert("1e30", None, None)
+    with pytest.raises(ValidationError):
+        Allowance(usd=Decimal("1e30"))
 
 
 def test_money_is_exact() -> None:

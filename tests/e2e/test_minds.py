@@ -149,17 +149,41 @@ def test_a_question_whose_model_server_was_killed_counts_as_the_most_it_could_co
     assert (stats["spent"], stats["disagreement"]) == (spent, "")
 
 
-def test_a_secret_in_the_project_does_not_leave(fresh: Podium, project: Project, willing: Endpoint) -> None:
-    """It is masked on the way to the model, and the bundle says so."""
-    token = "ghp_" + "a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6"
+TOKEN = "ghp_" + "a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6"
+
+
+def with_a_token(project: Project) -> Project:
     text = (project.root / "stock.py").read_text()
-    project.commit({"stock.py": text.replace('"""What is on the shelf."""', f'TOKEN = "{token}"')})
-    done = fresh(*by_model(project), env=willing.env)
+    project.commit({"stock.py": text.replace('"""What is on the shelf."""', f'TOKEN = "{TOKEN}"')})
+    return project
+
+
+def test_a_secret_in_the_project_does_not_leave(fresh: Podium, project: Project, willing: Endpoint) -> None:
+    """It is masked on the way to the model; the report of a run that waits says so, and the bundle."""
+    command = [word for word in by_model(with_a_token(project)) if word != "--json"]
+    waits = fresh(*[word if word != "all" else "plan" for word in command], env=willing.env)
+    assert waits.code == 3, waits.err
+    said = "Secrets were masked in what models were shown: GitHub Token."
+    assert said in waits.out
+    assert said in fresh("show", "last").out
+    done = fresh("resume", "last", "--auto", "all", "--json", env=willing.env)
     assert done.code == 0, done.err
     asked = str(willing.requests())
-    assert token not in asked
+    assert TOKEN not in asked
     assert "[masked: " in asked
     assert any(risk.startswith("Secrets were found") for risk in done.document["bundle"]["risks"])
+
+
+def test_what_holds_a_secret_is_not_asked_where_the_person_wants_it_so(
+    fresh: Podium, project: Project, willing: Endpoint, tmp_path: Path
+) -> None:
+    """Nothing leaves, and the reason names what was found and where to change that."""
+    file = tmp_path / "models.toml"
+    file.write_text('secrets = "refuse"\n')
+    done = fresh(*by_model(with_a_token(project)), env={**willing.env, "PODIUM_MODELS": str(file)})
+    assert done.code == 1, done.err
+    assert "it would be shown secrets (GitHub Token)" in str(done.document["state"]["reason"])
+    assert willing.requests() == []
 
 
 def test_a_budget_below_the_next_call_refuses_it_before_it_is_made(

@@ -12,9 +12,10 @@ import pytest
 from anthropic.types import Model
 
 from contracts.config import EndpointConfig, LongPrompt, ModelConfig, ModelsConfig, Price, PriceTable
+from contracts.endpoint import ANTHROPIC
 from contracts.model import DescribeParams
 from contracts.spending import Usage
-from servers.minds.config import ANTHROPIC, CONFIGS, choose, known_of, models_of, price_table
+from servers.minds.config import CONFIGS, choose, known_of, models_of, price_table
 from servers.minds.prices import cost, price_of, worst_cost
 from servers.model import ModelServer
 from servers.specialist import ToolError
@@ -38,13 +39,22 @@ CONFIG = ModelsConfig(
         ("", "far", "small"),
         ("other", "home", "other"),
         ("far/other", "far", "other"),
-        ("org/model", "home", "org/model"),
+        ("home/org/model", "home", "org/model"),
         ("far/org/model:7b", "far", "org/model:7b"),
     ],
 )
-def test_a_name_is_split_only_where_an_endpoint_stands_before_the_slash(asked: str, endpoint: str, model: str):
+def test_what_stands_before_the_first_slash_is_an_endpoint(asked: str, endpoint: str, model: str):
     chosen = choose(CONFIG, "writer", {"writer": asked} if asked else {}, {})
     assert (chosen.endpoint, chosen.model) == (endpoint, model)
+
+
+@pytest.mark.parametrize("asked", ["farr/other", "org/model", "far/", "/other"])
+def test_a_name_that_begins_with_no_endpoint_is_sent_nowhere(asked: str):
+    """A misspelt endpoint would send the whole prompt to the default one."""
+    with pytest.raises(ToolError, match="home, far") as failed:
+        choose(CONFIG, "writer", {"writer": asked}, {})
+    assert failed.value.failure.kind == "invalid"
+    assert f"home/{asked}" in failed.value.failure.way_out
 
 
 def test_a_role_without_a_model_is_said_with_a_way_out():
@@ -90,7 +100,8 @@ async def test_describe_says_who_it_is_and_what_is_missing():
     server = ModelServer(room({}, ledger), models=CONFIG)
     found = await server.describe(DescribeParams(run=RUN, role="writer"), AskedCall())
     assert (found.endpoint, found.model, found.ready, found.form) == ("home", "large", False, "diff")
-    assert "ANTHROPIC_API_KEY" in found.why_not
+    assert found.why_not == "ANTHROPIC_API_KEY is not set"
+    assert found.way_out.startswith("Set ANTHROPIC_API_KEY")
     with pytest.raises(ToolError, match="ANTHROPIC_API_KEY is not set") as failed:
         await server.complete(params(), AskedCall())
     assert (failed.value.failure.kind, failed.value.failure.retry) == ("unavailable", False)

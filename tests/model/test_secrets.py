@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from contracts.model import Turn
+from servers.minds.config import secrets_of
 from servers.minds.secrets import Mask
+from servers.model import ModelServer
+from servers.specialist import ToolError
 from tests.model.examples import BLOCK, SECRETS
-from tests.model.rig import GOOD, KEY, SCHEMA, rig
+from tests.model.rig import GOOD, KEY, SCHEMA, AskedCall, models, params, rig, room
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -53,11 +56,43 @@ def test_ordinary_code_is_untouched(code: str):
     assert mask.met == ()
 
 
+@pytest.mark.parametrize("key", ["correct-horse-battery", "sk-0123", "hunter22", "x" * 24])
+def test_a_key_of_an_endpoint_is_masked_whatever_it_looks_like(key: str):
+    """People choose the words that their own servers want; only what is too short for a key is left."""
+    text = f"invalid key: {key}!"
+    assert Mask([key]).own_keys(text) == (text if len(key) < 8 else "invalid key: [masked: endpoint key]!")
+
+
+@pytest.mark.parametrize("word", ["none", "not-needed", "LM-Studio", "placeholder"])
+def test_what_stands_in_the_place_of_a_key_is_no_secret(word: str):
+    text = f"{word} is what it says"
+    assert Mask([word]).text(text) == text
+
+
+def test_a_password_in_an_address_is_a_secret():
+    config = models("http://ann:pass%21word-1@127.0.0.1:1")
+    found = secrets_of(
+        {"ANTHROPIC_BASE_URL": "https://bob:another-one@there.example", "SCRIPTED_KEY": " k3y\n"}, config
+    )
+    assert set(found) == {"k3y", "another-one", "pass%21word-1", "pass!word-1"}
+
+
 def test_this_projects_own_code_is_untouched():
     mask = Mask()
     for file in sorted(Path(__file__).resolve().parents[2].glob("servers/*.py")):
         text = file.read_text(encoding="utf-8")
         assert mask.text(text) == text
+
+
+async def test_where_secrets_are_refused_a_question_with_one_is_not_asked():
+    async with rig([{"reply": GOOD}]) as at:
+        config = models(at.endpoint.url).model_copy(update={"secrets": "refuse"})
+        server = ModelServer(room({"SCRIPTED_KEY": KEY}, at.ledger), models=config)
+        with pytest.raises(ToolError, match="AWS Access Key") as failed:
+            await server.complete(params(system=f"Mind {SECRETS['AWS Access Key']}."), AskedCall())
+        assert (failed.value.failure.kind, at.endpoint.requests) == ("denied", [])
+        assert 'secrets = "mask"' in failed.value.failure.way_out
+        assert (await server.complete(params(), AskedCall())).outcome == "ok"
 
 
 async def test_everything_that_leaves_is_masked_and_the_result_says_so():

@@ -10,7 +10,7 @@ from contracts.base import Model, sha256
 from contracts.code_writer import WriteParams, WriteResult
 from contracts.failure import Failure
 from contracts.gate_policy import Policy
-from contracts.model import CompleteParams, CompleteResult, DescribeResult
+from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult
 from contracts.patch import Patch
 from contracts.repository import FileEntry, ListResult, MapResult, SimilarCode, SimilarResult
 from contracts.spending import Spending, Usage
@@ -60,16 +60,21 @@ class BuildingCrew(ScriptedCrew):
     undone: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict[str, tuple[int, dict[str, str]]])
     """What was reverted, by its head."""
     similar: tuple[SimilarCode, ...] = ()
-    ready: bool = True
     summary: str = ""
     """What its writers say of what they write; empty: the path."""
+    unready: str = ""
+    """The role whose model has no key."""
+    notes: list[str] = field(default_factory=list[str])
+    """Why a writer did not manage, next; else always the same."""
     before: RunResult = field(default_factory=lambda: suite({OTHER: "passed"}))
     verdict: Callable[[dict[str, str]], RunResult] | None = None
     asked_of_model: list[CompleteParams] = field(default_factory=list[CompleteParams])
 
-    def model_describe(self, params: Model) -> Model:
+    def model_describe(self, params: DescribeParams) -> Model:
+        if params.role != self.unready:
+            return DescribeResult(endpoint="there", model="m", ready=True, form="blocks")
         return DescribeResult(
-            endpoint="there", model="m", ready=self.ready, why_not="" if self.ready else "no key.", form="blocks"
+            endpoint="there", model="m", ready=False, why_not="no key", way_out="Set one.", form="blocks"
         )
 
     def model_complete(self, params: CompleteParams) -> Model:
@@ -92,7 +97,7 @@ class BuildingCrew(ScriptedCrew):
     def _written(self, path: str) -> tuple[Patch | None, str]:
         text = self.texts[path].pop(0)
         if text is None:
-            return None, "the model did not manage"
+            return None, self.notes.pop(0) if self.notes else "the model did not manage"
         made = diff.make(path, self.tree.get(path), text)
         return Patch.of(made, (path,)), self.summary or f"Write {path}"
 

@@ -36,12 +36,12 @@ async def test_planned_work_is_written_tests_first_and_handed_over(stage: Stage)
     assert "A model wrote it, its tests included: read what they assert." in bundle.risks
 
 
-async def test_the_code_writer_is_told_which_tests_to_pass(stage: Stage) -> None:
-    """The tests that were just written are what its versions are chosen by."""
+async def test_the_code_writer_is_told_which_tests_to_pass_and_what_is_to_be_met(stage: Stage) -> None:
+    """The tests that were just written are what its versions are chosen by; criteria say what they leave open."""
     crew = make_site(stage)
-    await build(stage)
+    await build(stage, criteria=CRITERIA)
     asked = next(each for each in crew.asked if isinstance(each, WriteParams))
-    assert (asked.path, asked.tests) == ("new.py", (NEW_TEST,))
+    assert (asked.path, asked.tests, asked.criteria) == ("new.py", (NEW_TEST,), CRITERIA)
     assert next(each for each in crew.asked if isinstance(each, WriteTestsParams)).purpose == "feature"
 
 
@@ -70,12 +70,12 @@ async def test_a_judge_has_the_item_that_is_wrong_written_again(stage: Stage) ->
 
 
 async def test_the_judge_sees_what_failed_and_what_was_changed(stage: Stage) -> None:
-    """Its prompt holds the failing test, its message, the linter's new findings, and the diff, as data."""
+    """Its prompt holds the criteria, the failing test, its message, new findings of the linter, the diff, as data."""
     found = Finding(rule="E711", level="warning", message="comparison to None", path="new.py", line=1, column=1)
     crew = make_site(stage, findings=(found,))
     crew.texts["new.py"] = ["1\n", "2\n"]
     crew.replies["judge"] = [retry()]
-    await build(stage)
+    await build(stage, criteria=CRITERIA)
     prompt = next(each for each in crew.asked_of_model if each.reply_name == "judge")
     text = prompt.turns[0].text
     assert NEW_TEST in text
@@ -83,6 +83,7 @@ async def test_the_judge_sees_what_failed_and_what_was_changed(stage: Stage) -> 
     assert "new.py:1: E711 comparison to None" in text
     assert "+1" in text
     assert "Make it so." in text
+    assert "```\nc1: It is new.\nc2: It is documented.\n```" in text
 
 
 async def test_the_same_failure_twice_in_a_row_goes_to_a_person_without_another_judgement(stage: Stage) -> None:
@@ -120,14 +121,27 @@ async def test_after_the_last_round_a_person_decides(stage: Stage) -> None:
     assert [each.reply_name for each in crew.asked_of_model] == ["plan"]
 
 
-async def test_what_could_not_be_written_is_tried_again_with_the_reason_and_then_given_up(stage: Stage) -> None:
-    """A writer that never manages ends the run, with what it said; nothing is handed over."""
+@pytest.mark.parametrize(
+    ("notes", "rounds", "why"),
+    [
+        (["it was cut at 0x7f01", "it was cut at 0x7f02", "it was cut"], 2, "twice in a row"),
+        (["it was cut", "it was no code", "it was cut"], 3, "no change was accepted"),
+    ],
+    ids=["the same", "another"],
+)
+async def test_what_could_not_be_written_is_tried_again_with_the_reason_and_then_given_up(
+    stage: Stage, notes: list[str], rounds: int, why: str
+) -> None:
+    """A writer that never manages ends the run, with what it said: at once where it said the same twice in a row."""
     crew = make_site(stage)
     crew.texts["new.py"] = [None, None, None]
+    crew.notes = list(notes)
     outcome = await build(stage)
     assert outcome.exit_code == 1
-    assert "the model did not manage" in outcome.state.reason
-    assert len([each for each in crew.asked if isinstance(each, WriteParams)]) == 3
+    assert why in outcome.state.reason
+    assert notes[rounds - 1] in outcome.state.reason
+    asked = [each for each in crew.asked if isinstance(each, WriteParams)]
+    assert [len(each.feedback) for each in asked] == [0, 1, 1][:rounds]
     assert stage.checkout.delivered == []
 
 
@@ -184,13 +198,16 @@ async def test_a_planner_over_its_budget_ends_the_run_the_same_way(stage: Stage)
     assert (outcome.exit_code, outcome.state.over_budget) == (5, True)
 
 
-async def test_without_a_model_the_run_says_what_is_missing(stage: Stage) -> None:
-    """Nothing is guessed: it ends before any plan, with the way out."""
-    crew = make_site(stage, ready=False)
+@pytest.mark.parametrize("role", ["planner", "writer"])
+async def test_without_a_model_the_run_says_what_is_missing(stage: Stage, role: str) -> None:
+    """Nothing is guessed: it ends before any test has run, let alone a plan been paid for, with the way out."""
+    crew = make_site(stage, unready=role)
     outcome = await build(stage)
     assert outcome.exit_code == 1
+    assert f"as its {role}" in outcome.state.reason
     assert "no key" in outcome.state.reason
-    assert crew.asked_of_model == []
+    assert outcome.state.way_out.startswith("Set one.")
+    assert not {"test_runner.run", "model.complete"} & set(crew.effects)
 
 
 async def test_what_models_cost_is_folded_from_the_answers(stage: Stage) -> None:

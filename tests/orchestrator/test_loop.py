@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -120,6 +121,16 @@ async def test_finding_nothing_says_what_was_tried(stage: Stage) -> None:
     assert "No plausible patch" in outcome.state.reason
     assert "10 candidates" in outcome.state.reason
     assert "x.py:1" in outcome.state.reason
+
+
+@pytest.mark.parametrize(("engine", "way_out"), [("search", "`--engine model`"), ("auto", "once there is one to ask")])
+async def test_where_the_search_was_not_enough_the_way_out_is_one_that_was_not_tried(
+    stage: Stage, engine: Literal["search", "auto"], way_out: str
+) -> None:
+    """Whoever had a model asked after the search, and has none, is not told to ask for it."""
+    stage.crew.proposals = ()
+    outcome = await stage.conductor().start(TASK.model_copy(update={"engine": engine}), WORKFLOW, AUTO_ALL)
+    assert way_out in outcome.state.way_out
 
 
 @pytest.mark.parametrize(
