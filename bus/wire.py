@@ -24,6 +24,7 @@ PARSE_ERROR = -32700
 RUN_META = "io.podium/run"
 STEP_META = "io.podium/step"
 PARENT_META = "io.podium/parent"
+FAILURE_META = "io.podium/failure"
 
 R = TypeVar("R", bound=Model)
 JsonObject = dict[str, Any]
@@ -115,6 +116,19 @@ def failure_result(failure: Failure) -> JsonObject:
         "content": [{"type": "text", "text": str(failure)}],
         "structuredContent": {"failure": failure.model_dump(mode="json")},
     }
+
+
+def failure_apart(result: JsonObject) -> JsonObject:
+    """A tool's result for a host: a failure moves from the structured content to `_meta`; its text stays.
+
+    Hosts compare structured content with the tool's output schema, and many do so where the call failed too: what they
+    show then is that it does not fit, and not what went wrong.
+    """
+    structured = as_object(result.get("structuredContent"))
+    if not result.get("isError") or structured.keys() != {"failure"}:
+        return result
+    meta = {**as_object(result.get("_meta")), FAILURE_META: structured["failure"]}
+    return {**{key: value for key, value in result.items() if key != "structuredContent"}, "_meta": meta}
 
 
 def notification(method: str, params: JsonObject) -> bytes:

@@ -1,8 +1,7 @@
 """Brings a person's repository in: a bare copy for the run, without touching theirs.
 
-`work/<run>/repo.git` is fetched from the user's repository as from a stranger's: no hard links (a writer
-could alter the user's objects through them), no tags, the last `DEPTH` commits. Nothing is written to the
-user's checkout, index, refs or configuration, and no worktree of theirs knows of the run.
+`work/<run>/repo.git` is fetched from the user's repository as from a stranger's (`contracts.git_env.fetch_copy`).
+Nothing is written to the user's checkout, index, refs or configuration, and no worktree of theirs knows of the run.
 """
 
 from __future__ import annotations
@@ -17,12 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from contracts.git_env import branch_name, git_command, upload_pack
+from contracts.git_env import branch_name, fetch_copy, git_command, init_copy
 from contracts.run_settings import PytestConfig
 from orchestrator.pytest_config import pytest_config
-
-DEPTH = 100
-"""Commits of history a run gets."""
 
 BASE_REF = "refs/podium/base"
 
@@ -78,6 +74,25 @@ def intake(repo: Path, run: str, work: Path, base: str = "HEAD") -> Intake:
     )
     _copy(root, commit, work / run)
     return made
+
+
+def find_checkout(repo: Path) -> Path:
+    """The top of the checkout that holds `repo`.
+
+    Raises:
+        IntakeError: there is none, or it has no commit.
+    """
+    root = _root(repo)
+    _base(root, "HEAD")
+    return root
+
+
+def ignore_file(root: Path) -> Path | None:
+    """The file with the patterns this person has git ignore everywhere, if there is one (gitignore(5))."""
+    _, out, _ = _ask(root, "config", "--get", "--type=path", "core.excludesFile")
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    file = Path(os.fsdecode(out.removesuffix(b"\n"))) if out else config / "git/ignore"
+    return file if file.is_file() else None
 
 
 def find_python(root: Path) -> Path | None:
@@ -192,15 +207,8 @@ def _copy(root: Path, commit: str, folder: Path) -> None:
         shutil.rmtree(fresh)
     folder.mkdir(parents=True, exist_ok=True)
     form = run_git(root, "rev-parse", "--show-object-format").decode().strip()
-    run_git(
-        folder,
-        *("init", "--quiet", "--bare", "--template=", "--initial-branch=none", f"--object-format={form}", str(fresh)),
-    )
-    run_git(
-        fresh,
-        *("fetch", "--quiet", f"--depth={DEPTH}", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"),
-        *("--no-recurse-submodules", f"--upload-pack={upload_pack()}", root.as_uri(), f"{commit}:{BASE_REF}"),
-    )
+    run_git(folder, *init_copy(fresh, form))
+    run_git(fresh, *fetch_copy(root, commit, BASE_REF))
     fresh.rename(target)
 
 

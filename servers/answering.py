@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from bus.nested import Account, nested_id
 from bus.serving import Answer, Incoming
-from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool
+from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool, failure_apart
 from contracts.base import Model, sha256
 from contracts.failure import Failure
 from contracts.manifest import Manifest
@@ -108,12 +108,15 @@ class Outcome:
 
     def sdk_result(self, account: Account) -> types.CallToolResult:
         """As the SDK's handlers return it."""
-        return types.CallToolResult(
-            _meta=account.meta() or None,
-            is_error=self.failed,
-            content=[types.TextContent(type="text", text=self.text)],
-            structured_content=json.loads(self.structured),
-        )
+        return types.CallToolResult.model_validate({**self._result(), "_meta": account.meta() or None})
+
+    def host_result(self) -> types.CallToolResult:
+        """The same for a host that asks by itself."""
+        return types.CallToolResult.model_validate(failure_apart(self._result()))
+
+    def _result(self) -> JsonObject:
+        content = [{"type": "text", "text": self.text}]
+        return {"isError": self.failed, "content": content, "structuredContent": json.loads(self.structured)}
 
 
 def encodable(text: str) -> str:

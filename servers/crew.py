@@ -37,6 +37,13 @@ CLASSES = {
 }
 """Podium's own servers: name to `module:class`."""
 
+
+def load_own(name: str) -> type[Specialist]:
+    """The class of one of Podium's own servers."""
+    module, _, kind = CLASSES[name].partition(":")
+    return cast(type[Specialist], getattr(importlib.import_module(module), kind))
+
+
 CREW_FILE = Path(__file__).resolve().parent.parent / "configs" / "crew.toml"
 """The crew that ships with Podium."""
 
@@ -74,8 +81,7 @@ class Member(ServerConfig):
             CrewError: it cannot be loaded, or asks for more than it is granted.
         """
         if self.own:
-            module, _, name = CLASSES[self.name].partition(":")
-            found = cast(type[Specialist], getattr(importlib.import_module(module), name))
+            found = load_own(self.name)
         else:
             try:
                 found = load_agent(Path(self.agent))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import anyio
@@ -20,7 +20,7 @@ from bus.nested import Account
 from bus.registry import announced
 from bus.serving import Allows, Answer, Incoming, Serving
 from bus.subjects import CallSubject
-from bus.wire import Correlation, call_request, result_of
+from bus.wire import Correlation, JsonObject, call_request, result_of
 from contracts.base import Model, utc_now
 from contracts.failure import Failure
 from contracts.manifest import Card, Scope, tools_digest
@@ -56,9 +56,23 @@ class BusCrew:
             raise ToolError("unavailable", f"{tool} could not be called: {wrong}", retry=wrong.retry) from wrong
 
 
-def mcp_server(specialist: Specialist) -> Server[Any]:
-    """The specialist as an SDK server, with exactly the schemas of its contracts."""
-    tools = {one.spec.name: one for one in tools_of(specialist)}
+AnswerTool = Callable[[Tool, JsonObject, BusCall], Awaitable[types.CallToolResult]]
+
+
+async def performed(chosen: Tool, arguments: JsonObject, call: BusCall) -> types.CallToolResult:
+    """The result of `servers.answering.perform`, for the SDK."""
+    return (await perform(chosen, arguments, call)).sdk_result(call.account)
+
+
+def mcp_server(
+    specialist: Specialist,
+    *,
+    offered: Iterable[Tool] | None = None,
+    answer: AnswerTool = performed,
+    instructions: str | None = None,
+) -> Server[Any]:
+    """The specialist as an SDK server, with exactly the schemas of its contracts, or of the tools `offered` instead."""
+    tools = {one.spec.name: one for one in (tools_of(specialist) if offered is None else offered)}
     listed = types.ListToolsResult(tools=[_listed(one) for _, one in sorted(tools.items())])
 
     async def on_list_tools(
@@ -73,8 +87,7 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
         if chosen is None:
             missing = Failure(kind="not_found", message=f"there is no tool {params.name!r}")
             return Outcome.of_failure(missing).sdk_result(Account())
-        call = _call_of(ctx)
-        return (await perform(chosen, params.arguments or {}, call)).sdk_result(call.account)
+        return await answer(chosen, params.arguments or {}, _call_of(ctx))
 
     manifest = specialist.manifest
     return Server(
@@ -82,6 +95,7 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
         version=manifest.version,
         title=manifest.title,
         description=manifest.description,
+        instructions=instructions,
         on_list_tools=on_list_tools,
         on_call_tool=on_call_tool,
     )

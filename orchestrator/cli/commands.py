@@ -22,7 +22,7 @@ COMMANDS = {
     "agents": ("orchestrator.cli.agents:agents", "Show the crew: tools, scopes, liveness."),
     "new-agent": ("orchestrator.cli.new_agent:new_agent", "Begin an agent of your own: one file, and its test."),
     "mcp": ("orchestrator.cli.mcp:mcp", "Offer the crew's tools to an MCP host."),
-    "serve": ("orchestrator.cli.serve:serve", "Have an agent of yours, or any MCP server, in the crew."),
+    "serve": ("orchestrator.cli.serve:serve", "Have an agent, or any MCP server, in the crew; or serve one alone."),
     "audit": ("orchestrator.cli.audit:audit", "Read the ledger: who called what, with what result."),
     "up": ("orchestrator.cli.up:up", "Keep broker and crew running between commands."),
     "down": ("orchestrator.cli.up:down", "Stop broker and crew."),

@@ -15,7 +15,7 @@ from mcp.server.subscriptions import ListenHandler, ToolsListChanged
 from bus.bus import Bus
 from bus.granted import grants_of
 from bus.registry import cards
-from bus.wire import JsonObject, failure_result
+from bus.wire import JsonObject, failure_apart, failure_result
 from contracts.config import GATEWAY
 from contracts.failure import Failure
 from orchestrator.gateway.changes import Changes
@@ -64,7 +64,7 @@ class Gateway:
         )
         # Added one by one, as what the crew answers stays the JSON it is.
         server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
-        server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        server.add_request_handler("tools/call", types.CallToolRequestParams, self._answer_call)
         server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
         server.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
         if self._resources is not None:
@@ -113,6 +113,9 @@ class Gateway:
         await self.refresh()
         own = [tool.definition() for tool in self._own.values()]
         return {"resultType": "complete", "tools": [*own, *self._listed.values()]}
+
+    async def _answer_call(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
+        return failure_apart(await self._call_tool(ctx, params))
 
     async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         if (own := self._own.get(params.name)) is not None:
