@@ -130,7 +130,7 @@ class Desk:
         result = await self.client.call_tool(tool, arguments)
         assert result.is_error, result.content
         assert result.structured_content is not None
-        failure: dict[str, Any] = result.structured_content["failure"]
+        failure: dict[str, Any] = result.meta["io.podium/failure"]
         return failure
 
 
