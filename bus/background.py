@@ -1,9 +1,10 @@
-"""Tasks beside a block of code."""
+"""Tasks beside a block of code, and what is raised where there are several."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import cast
 
 import anyio
 
@@ -25,3 +26,10 @@ async def background(*work: Callable[[], Coroutine[object, object, None]]) -> As
         tasks.cancel_scope.cancel()
     if raised is not None:
         raise raised
+
+
+def cause(wrong: BaseException) -> BaseException:
+    """What an exception group is about: its first member, however deep; any other exception is its own cause."""
+    while isinstance(wrong, BaseExceptionGroup):
+        wrong = cast("BaseExceptionGroup[BaseException]", wrong).exceptions[0]
+    return wrong

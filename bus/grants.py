@@ -71,6 +71,7 @@ def permissions(grant: Grant) -> Permissions:
         publish += [
             f"result.*.{me}.*",
             f"progress.*.{me}.*",
+            f"changed.{me}",
             f"$JS.ACK.{stream}.{SERVE}.>",
             f"$JS.API.DIRECT.GET.{stream}.result.*.{me}.*",
             f"$KV.{AGENTS_BUCKET}.{me}.>",
@@ -96,7 +97,7 @@ def permissions(grant: Grant) -> Permissions:
         publish += ["gate.*.*.decision"]
     if grant.hosts:
         publish += [f"refused.{me}.*.*.*"]
-        subscribe += [f"progress.{RUNS_CALLER}.*.*"]
+        subscribe += [f"progress.{RUNS_CALLER}.*.*", *(f"changed.{server}" for server in grant.servers())]
     if grant.decides_runs or grant.decides_gates or grant.reads_ledger or grant.hosts:
         publish += _reading(RUNS_STREAM)
         subscribe += ["run.>", "gate.>"]

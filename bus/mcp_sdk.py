@@ -6,18 +6,32 @@ The SDK marks its serving kernel and middleware as provisional within 2.x; when 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import anyio
+import anyio.abc
+from mcp.client._transport import TransportStreams
 from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.server.session import ServerSession
-from mcp.shared.dispatcher import CallOptions
-from mcp.shared.exceptions import NoBackChannelError
-from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
+from mcp.shared.dispatcher import CallOptions, DispatchContext
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.inbound import (
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
+    MCP_PROTOCOL_VERSION_HEADER,
+    NAME_BEARING_METHODS,
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    encode_header_value,
+    mcp_param_headers,
+    x_mcp_header_map,
+)
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 
@@ -64,6 +78,17 @@ class _Dispatch:
             await self.notify("notifications/progress", {k: v for k, v in told.items() if v is not None})
 
 
+def classified(message: JsonObject) -> InboundModernRoute | bytes:
+    """How a request's envelope reads; the error response where it is not of this revision."""
+    request_id, method = message.get("id"), message.get("method")
+    if request_id is None or not isinstance(method, str):
+        return error_response(request_id, INVALID_REQUEST, "expected a JSON-RPC request with id and method")
+    route = classify_inbound_request({"method": method, "params": message.get("params")})
+    if isinstance(route, InboundLadderRejection):
+        return error_response(request_id, route.code, route.message, route.data)
+    return route
+
+
 class SdkAnswer:
     """Answers requests with an SDK `Server`; the `Incoming` is its handlers' `ctx.request`."""
 
@@ -74,13 +99,11 @@ class SdkAnswer:
     async def __call__(self, incoming: Incoming) -> bytes:
         """See `bus.serving.Answer`. Specification 2026-07-28, basic: requests carry their own envelope."""
         message = incoming.message
-        request_id, method = message.get("id"), message.get("method")
-        if request_id is None or not isinstance(method, str):
-            return error_response(request_id, INVALID_REQUEST, "expected a JSON-RPC request with id and method")
+        route = classified(message)
+        if isinstance(route, bytes):
+            return route
+        request_id, method = message["id"], str(message["method"])
         params = cast(dict[str, Any] | None, message.get("params"))
-        route = classify_inbound_request({"method": method, "params": params})
-        if isinstance(route, InboundLadderRejection):
-            return error_response(request_id, route.code, route.message, route.data)
         dispatch = _Dispatch(incoming, ServerMessageMetadata(request_context=incoming, can_send_request=False))
         connection = Connection.from_envelope(
             route.protocol_version,
@@ -96,3 +119,99 @@ class SdkAnswer:
             error = modern_error_data(wrong)
             return error_response(request_id, error.code, error.message, error.data)
         return response(request_id, result)
+
+
+OnRequest = Callable[[str, JsonObject], Awaitable[JsonObject]]
+"""Answers a request of the server's own; raises `MCPError`."""
+
+OnNotification = Callable[[str, JsonObject], None]
+"""Hears a notification, in the order of the wire and before any later response is seen; does not block."""
+
+
+class PeerGone(Exception):
+    """The connection to a server ended before it answered."""
+
+
+class Peer:
+    """A server at the other end of a transport: methods, parameters and results as they are on the wire."""
+
+    def __init__(self, streams: TransportStreams, on_request: OnRequest, on_notification: OnNotification) -> None:
+        self._dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(*streams)
+        self._on_request = on_request
+        self._on_notification = on_notification
+        self._over = False
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Carry messages until the server hangs up; `task_status` is started once requests can be made."""
+        try:
+            await self._dispatcher.run(self._asked, self._ignored, self._told, task_status=task_status)
+        finally:
+            self._over = True
+
+    async def request(
+        self,
+        method: str,
+        params: JsonObject,
+        *,
+        headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> JsonObject:
+        """The result. Cancelled, the server is told with `notifications/cancelled`.
+
+        Raises:
+            MCPError: the server's error, or that it took too long.
+            PeerGone: it hung up.
+        """
+        options = CallOptions(cancel_on_abandon=method not in ("initialize", "server/discover"))
+        if headers:
+            options["headers"] = dict(headers)
+        if request_id is not None:
+            options["request_id"] = request_id
+        if timeout_s is not None:
+            options["timeout"] = timeout_s
+        try:
+            return await self._dispatcher.send_raw_request(method, params, options)
+        except MCPError as wrong:
+            # A stream of Streamable HTTP that broke off is reported under a code that servers use themselves.
+            if self._over or wrong.error.message in _BROKE_OFF:
+                raise PeerGone(wrong.error.message) from wrong
+            raise
+
+    async def notify(self, method: str, params: JsonObject, headers: Mapping[str, str] | None = None) -> None:
+        """Tell the server something; nothing happens once it has gone."""
+        await self._dispatcher.notify(method, params, CallOptions(headers=dict(headers or {})))
+
+    async def _asked(
+        self, context: DispatchContext[TransportContext], method: str, params: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        return await self._on_request(method, dict(params or {}))
+
+    def _told(self, method: str, params: Mapping[str, Any] | None) -> bool:
+        self._on_notification(method, dict(params or {}))
+        return True
+
+    async def _ignored(
+        self, context: DispatchContext[TransportContext], method: str, params: Mapping[str, Any] | None
+    ) -> None:
+        """Every notification has been told in order."""
+
+
+_BROKE_OFF = frozenset(
+    {
+        "Session terminated",
+        "SSE stream ended without a response",
+        "SSE stream ended and reconnection attempts were exhausted",
+    }
+)
+
+
+def http_headers(version: str, method: str, params: JsonObject, schema: JsonObject | None) -> dict[str, str]:
+    """What Streamable HTTP mirrors of a request of 2026-07-28; `schema` is the called tool's for its input."""
+    headers = {MCP_PROTOCOL_VERSION_HEADER: version, MCP_METHOD_HEADER: method}
+    name = params.get(NAME_BEARING_METHODS.get(method, ""))
+    if isinstance(name, str):
+        headers[MCP_NAME_HEADER] = encode_header_value(name)
+    if schema is not None:
+        headers |= mcp_param_headers(x_mcp_header_map(schema), as_object(params.get("arguments")))
+    return headers

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import anyio
 from pydantic import ValidationError
@@ -40,40 +40,54 @@ async def cards(bus: Bus) -> tuple[Card, ...]:
     return tuple(sorted(found, key=lambda card: (card.manifest.name, card.instance)))
 
 
-@asynccontextmanager
-async def announced(bus: Bus, card: Card, *, calls_answered: Callable[[], int]) -> AsyncGenerator[None]:
-    """Keep `card` in the registry and answer service discovery for as long as the block runs."""
-    key = f"{card.manifest.name}.{card.instance}"
-    value = card.canonical()
+class Announcement:
+    """A server's entry in the registry, for as long as it is kept."""
 
-    async def beat() -> None:
+    def __init__(self, bus: Bus, card: Card) -> None:
+        self._bus = bus
+        self.card = card
+        self.key = f"{card.manifest.name}.{card.instance}"
+
+    async def put(self, card: Card) -> None:
+        """Show `card` from now on; it is of the same server and instance.
+
+        Raises:
+            BusUnavailable: the registry does not answer; the next heartbeat tries again.
+        """
+        self.card = card
+        await self._bus.put(AGENTS_BUCKET, self.key, card.canonical(), ttl_s=TTL_S)
+
+    async def beat(self) -> None:
+        """Keep it alive, until cancelled."""
         while True:
             await anyio.sleep(HEARTBEAT_S)
-            try:
-                await bus.put(AGENTS_BUCKET, key, value, ttl_s=TTL_S)
-            except BusError:
-                continue  # the broker is away; the next beat tries again
+            with suppress(BusError):  # the broker is away; the next beat tries again
+                await self.put(self.card)
 
+
+@asynccontextmanager
+async def announced(bus: Bus, card: Card, *, calls_answered: Callable[[], int]) -> AsyncGenerator[Announcement]:
+    """Keep `card` in the registry and answer service discovery for as long as the block runs."""
+    entry = Announcement(bus, card)
     async with AsyncExitStack() as opened:
         for verb in ("PING", "INFO", "STATS"):
-            told = _discovery(card, verb, calls_answered)
 
-            async def on_request(message: Message, told: Callable[[], bytes] = told) -> None:
+            async def on_request(message: Message, verb: str = verb) -> None:
                 if message.reply:
-                    await bus.publish(message.reply, told())
+                    await bus.publish(message.reply, _discovery(entry.card, verb, calls_answered()))
 
             for of in ("", f".{card.manifest.name}", f".{card.manifest.name}.{card.instance}"):
                 await opened.enter_async_context(bus.listen(f"$SRV.{verb}{of}", on_request))
-        await bus.put(AGENTS_BUCKET, key, value, ttl_s=TTL_S)
-        await opened.enter_async_context(background(beat))
+        await entry.put(card)
+        await opened.enter_async_context(background(entry.beat))
         try:
-            yield
+            yield entry
         finally:
             with anyio.move_on_after(1, shield=True):
-                await bus.delete(AGENTS_BUCKET, key)
+                await bus.delete(AGENTS_BUCKET, entry.key)
 
 
-def _discovery(card: Card, verb: str, calls_answered: Callable[[], int]) -> Callable[[], bytes]:
+def _discovery(card: Card, verb: str, calls_answered: int) -> bytes:
     """What a service answers to `verb`; the forms are ADR-32's."""
     name = card.manifest.name
     about: dict[str, object] = {
@@ -89,14 +103,9 @@ def _discovery(card: Card, verb: str, calls_answered: Callable[[], int]) -> Call
         },
     }
     endpoint = {"name": "tools-call", "subject": f"call.{name}.>", "queue_group": name}
-
-    def told() -> bytes:
-        extra: dict[str, object] = {}
-        if verb == "INFO":
-            extra = {"description": card.manifest.description, "endpoints": [endpoint]}
-        elif verb == "STATS":
-            stats = {"num_requests": calls_answered(), "num_errors": 0, "processing_time": 0}
-            extra = {"started": card.started_at.isoformat(), "endpoints": [endpoint | stats]}
-        return json.dumps(about | extra).encode()
-
-    return told
+    if verb == "INFO":
+        about |= {"description": card.manifest.description, "endpoints": [endpoint]}
+    elif verb == "STATS":
+        stats = {"num_requests": calls_answered, "num_errors": 0, "processing_time": 0}
+        about |= {"started": card.started_at.isoformat(), "endpoints": [endpoint | stats]}
+    return json.dumps(about).encode()

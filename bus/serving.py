@@ -49,6 +49,8 @@ class Incoming:
     """Empty for requests that are not stored."""
     notify: Callable[[str, JsonObject], Awaitable[None]] | None = None
     """Sends a JSON-RPC notification that belongs to this call."""
+    attempt: int = 1
+    """Above 1 a server died while it worked on this call; it may have had its effect."""
 
     @property
     def about(self) -> Correlation:
@@ -186,7 +188,7 @@ class Serving:
         async def notify(method: str, params: JsonObject) -> None:
             await self._bus.publish(call.progress, notification(method, params))
 
-        return await self._answer(Incoming(message, call.caller, call.call_id, notify))
+        return await self._answer(Incoming(message, call.caller, call.call_id, notify, delivery.attempt))
 
     async def _handle_request(self, held: Message) -> None:
         try:
@@ -202,5 +204,9 @@ class Serving:
                 body = error_response(message.get("id"), INVALID_REQUEST, "tools/call goes to call.… and is stored")
             else:
                 body = await self._answer(Incoming(message, caller))
-        if held.reply:
+        if not held.reply:
+            return
+        try:
             await self._bus.publish(held.reply, body)
+        except BusError as wrong:  # whoever asked asks again, or is told by their own time-out
+            log.warning("an answer of %d bytes on %s is not sent: %s", len(body), held.subject, wrong)

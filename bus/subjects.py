@@ -7,6 +7,7 @@
     rpc.<server>.<method…>.<caller>              every other request, not stored
     progress.<caller>.<server>.<call-id>         not stored
     cancel.<server>.<caller>.<call-id>           not stored
+    changed.<server>                             what it has now, not stored
     run.<run-id>.<event>                         stored
     gate.<run-id>.<gate-id>.<request|decision>   stored
     refused.<host>.<server>.<tool>.<call-id>     what a host was not granted, stored
@@ -115,6 +116,11 @@ def parse_rpc(subject: str) -> tuple[str, str, str]:
         return parts[1], "/".join(untoken(part) for part in parts[2:-1]), parts[-1]
     except ValueError as wrong:
         raise InvalidMessage(subject, str(wrong)) from None
+
+
+def changed(server: str) -> str:
+    """Subject on which a server says that its tools, prompts or resources changed."""
+    return f"changed.{server}"
 
 
 def run_event(run: str, event: str) -> str:

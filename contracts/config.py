@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from contracts.base import Model, Name, RelPath
 from contracts.gate_policy import GatePolicy
 from contracts.manifest import Scope
 from contracts.model import Form, Role, Way
 from contracts.spending import Allowance
+
+
+def _pairs(value: object) -> object:
+    return tuple(cast(dict[str, str], value).items()) if isinstance(value, dict) else value
+
+
+Environment = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
+"""Environment variables: a table where people write it."""
 
 
 class Grant(Model):
@@ -27,6 +35,7 @@ class ServerConfig(Grant):
 
     agent: str = Field(default="", description="An agent of one's own: a Python file, see docs/adding-an-agent.md.")
     command: tuple[str, ...] = Field(default=(), description="Any MCP server on stdio: program and arguments.")
+    env: Environment = Field(default=(), description="Environment variables of `command`, beside the usual few.")
     url: str = Field(default="", description="Any MCP server over Streamable HTTP.")
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +50,11 @@ class ToolSpec(Model):
     destructive: bool = False
     idempotent: bool = True
     open_world: bool = False
+    more: dict[str, Any] = Field(default={}, description="Whatever else its definition has: icons, `_meta` …")
+
+    def canonical(self) -> bytes:
+        """With sorted keys: in which order a server writes a schema means nothing."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
 
 
 class Manifest(Model):
@@ -81,3 +87,4 @@ class Card(Model):
     started_at: UtcTime
     confinement: str = Field(description="How the kernel holds this process, in words.")
     sandbox: str = Field(default="", description="Level its sandbox reached, for servers that have one.")
+    refuses: str = Field(default="", description="Why every call is refused; empty when calls are answered.")

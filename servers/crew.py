@@ -11,7 +11,9 @@ from typing import cast
 
 from bus.grants import RUNS_CALLER, Grant
 from contracts.config import EVERY_SERVER, CrewConfig, HostConfig, Joining, ServerConfig
+from contracts.pin import Pin
 from servers.agent_file import load_agent
+from servers.approval import read_pin
 from servers.specialist import Room, Specialist
 
 CLASSES = {
@@ -39,14 +41,21 @@ class Member(ServerConfig):
     """One server of the crew and its grant."""
 
     name: str
+    pin: Pin | None = None
+    """The definitions of its tools that were approved, where it is not one of Podium's own."""
 
     @property
     def own(self) -> bool:
         """Whether it is one of Podium's own, imported once and shared."""
-        return not (self.agent or self.command or self.url)
+        return not (self.agent or self.foreign)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is any MCP server, which a bridge puts on the bus."""
+        return bool(self.command or self.url)
 
     def load(self) -> type[Specialist]:
-        """Its class. An agent of a person's own is imported here, so call this where it is confined.
+        """Its class, where it has one. An agent of a person's own is imported here: call this where it is confined.
 
         Raises:
             CrewError: it cannot be loaded, or asks for more than it is granted.
@@ -83,6 +92,8 @@ class Crew:
     members: tuple[Member, ...]
     hosts: Mapping[str, HostConfig] = field(default_factory=dict[str, HostConfig])
     present: tuple[Joining, ...] = ()
+    own_file: Path | None = None
+    """A person's own crew file, beside which the pins of their servers lie."""
 
     @property
     def by_name(self) -> dict[str, Member]:
@@ -103,7 +114,7 @@ class Crew:
         if any(member.name == joining.name for member in self.members):
             raise CrewError(f"there is a server {joining.name} in the crew already")
         _check_name(joining.name)
-        fresh = Member(name=joining.name, **joining.server.model_dump())
+        fresh = _member(joining.name, joining.server, self.own_file)
         if fresh.own:
             raise CrewError(f"{joining.name}: neither an agent's file nor a command nor a URL to start it by")
         return replace(self, members=(*self.members, fresh))
@@ -172,11 +183,16 @@ def read_crew(shipped: Path, own: Path | None = None) -> Crew:
             raise CrewError(f"{path}: {wrong}") from wrong
         for name, one in config.servers.items():
             _check_name(name)
-            servers[name] = member = Member(name=name, **one.model_dump())
+            servers[name] = member = _member(name, one, own)
             if member.own != (name in CLASSES):
                 why = (
                     "is Podium's own and is started by nothing else" if name in CLASSES else "is no server of Podium's"
                 )
                 raise CrewError(f"{path}: {name} {why}; Podium's own are {', '.join(sorted(CLASSES))}")
         hosts |= config.hosts
-    return Crew(tuple(servers.values()), hosts)
+    return Crew(tuple(servers.values()), hosts, own_file=own)
+
+
+def _member(name: str, config: ServerConfig, own_file: Path | None) -> Member:
+    fresh = Member(name=name, **config.model_dump())
+    return fresh if fresh.own or own_file is None else fresh.model_copy(update={"pin": read_pin(own_file, name)})

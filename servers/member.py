@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from bus.background import cause
 from bus.caller import open_caller
 from bus.connect import CREDENTIALS_ENV, identities
 from bus.errors import BusError, BusUnavailable
@@ -21,9 +22,13 @@ from bus.granted import LiveGrants
 from bus.identity import Identity, load_identity
 from bus.nats_bus import NatsBus, connect_nats
 from contracts.manifest import granted_paths, granted_ports
+from servers.approval import Approval
+from servers.bridge.program import installation
+from servers.bridge.serve import port_of, program_of, serve_foreign
 from servers.confine import Confinement, confine
 from servers.crew import CrewError, Member
 from servers.minds.addresses import endpoint_ports
+from servers.overseer import overseen
 from servers.own_ledger import BusLedger
 from servers.runtime import BusCrew, serve
 from servers.sandbox.client import Keeper, KeptSandbox, start_keeper
@@ -68,21 +73,26 @@ def become(
 
     `tell` hears an empty text once it serves, or why it cannot.
     """
+    work = partial(_become, member, place, keys, tell)
+    return overseen(work) if member.command else work()
+
+
+def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callable[[str], None]) -> int:
     logging.basicConfig(
         level=logging.WARNING, format=f"%(asctime)s {member.name} %(levelname)s %(message)s", force=True
     )
     scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
     keeper = _keeper(scratch, place) if "sandbox:run" in member.scopes else None
-    held_by = confine(_rules(member, place, scratch, keys))
     try:
+        held_by = confine(_rules(member, place, scratch, keys))
         anyio.run(
             partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
         )
     except* (BusError, CrewError, SandboxUnavailable) as wrong:
-        log.error("%s", wrong.exceptions[0])
-        tell(" ".join(str(wrong.exceptions[0]).split()))
+        log.error("%s", cause(wrong))
+        tell(" ".join(str(cause(wrong)).split()))
         sys.exit(1)
     return 0
 
@@ -107,10 +117,12 @@ def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str])
     read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
     if "work:read" in member.scopes:
         read.append(place.work)
-    if "net:model" in member.scopes:
+    if "net:model" in member.scopes or member.url:
         read += [Path(os.environ[name]) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
     if member.agent:
         read.append(Path(member.agent))
+    if member.command:
+        read += installation(program_of(member))
     read += granted_paths(member.scopes, "read")
     write = [scratch, *granted_paths(member.scopes, "write")]
     if "work:write" in member.scopes:
@@ -118,9 +130,14 @@ def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str])
     return Confinement(
         read=tuple(read),
         write=tuple(write),
-        connect_ports=(place.port, *endpoint_ports(keys, os.environ), *granted_ports(member.scopes)),
-        resolve=any(scope.startswith("net:") for scope in member.scopes),
-        exec=any(scope.startswith("work:") for scope in member.scopes),  # git
+        connect_ports=(
+            place.port,
+            *endpoint_ports(keys, os.environ),
+            *granted_ports(member.scopes),
+            *([port_of(member.url)] if member.url else []),
+        ),
+        resolve=bool(member.url) or any(scope.startswith("net:") for scope in member.scopes),
+        exec=bool(member.command) or any(scope.startswith("work:") for scope in member.scopes),  # git
     )
 
 
@@ -138,6 +155,12 @@ async def _serve(
         bus = await opened.enter_async_context(
             connect_nats(place.url, identity, credentials=os.environ.get(CREDENTIALS_ENV))
         )
+        allows = LiveGrants(bus).allows
+        if member.foreign:
+            tasks = await opened.enter_async_context(anyio.create_task_group())
+            tasks.start_soon(_end_with, bus)
+            await serve_foreign(bus, member, scratch, allows, confinement=held_by, ready=ready)
+            return
         caller = await opened.enter_async_context(open_caller(bus))
         sandbox, level = await opened.enter_async_context(_sandbox(keeper))
         ledger = BusLedger(bus) if "net:model" in member.scopes else None
@@ -149,12 +172,13 @@ async def _serve(
         await serve(
             bus,
             member.build(room),
-            LiveGrants(bus).allows,
+            allows,
             granted_scopes=member.scopes,
             granted_calls=member.calls,
             confinement=held_by,
             sandbox=level,
             ready=ready,
+            approval=None if member.own else Approval(member.name, member.pin),
         )
 
 

@@ -17,11 +17,12 @@ from bus.caller import Caller
 from bus.errors import BusError, CallFailed
 from bus.mcp_sdk import SdkAnswer
 from bus.registry import announced
-from bus.serving import Allows, Incoming, Serving
+from bus.serving import Allows, Answer, Incoming, Serving
 from contracts.base import Model, utc_now
 from contracts.failure import Failure
 from contracts.manifest import Card, Scope, tools_digest
 from servers.answering import BusCall, DirectAnswer, Outcome, perform
+from servers.approval import Approval
 from servers.specialist import Call, Specialist, Tool, ToolError, tools_of
 
 R = TypeVar("R", bound=Model)
@@ -124,22 +125,31 @@ async def serve(
     confinement: str,
     sandbox: str,
     ready: Callable[[], None],
+    approval: Approval | None = None,
 ) -> None:
-    """Serve on the bus until cancelled; `ready` is called once the server is in the registry."""
+    """Serve on the bus until cancelled; `ready` is called once the server is in the registry.
+
+    Without an `approval`, none is needed.
+    """
     server, tools = mcp_server(specialist), tools_of(specialist)
     answered = 0
     async with anyio.create_task_group() as tasks, server.lifespan(server) as state:
-        direct = DirectAnswer({one.spec.name: one for one in tools}, specialist.manifest, SdkAnswer(server, state))
+        specs = tuple(one.spec for one in tools)
+        answer: Answer = DirectAnswer(
+            {one.spec.name: one for one in tools}, specialist.manifest, SdkAnswer(server, state)
+        )
+        if approval is not None:
+            approval.look(specs)
+            answer = approval.guarding(answer)
 
         async def counted(incoming: Incoming) -> bytes:
             nonlocal answered
             answered += 1
-            return await direct(incoming)
+            return await answer(incoming)
 
         await tasks.start(Serving(bus, counted, allows).run)
-        specs = tuple(one.spec for one in tools)
         card = Card(
-            manifest=specialist.manifest,
+            manifest=specialist.manifest.model_copy(update={"name": bus.identity}),
             tools=specs,
             tools_sha256=tools_digest(specs),
             granted_scopes=granted_scopes,
@@ -149,6 +159,7 @@ async def serve(
             started_at=utc_now(),
             confinement=confinement,
             sandbox=sandbox,
+            refuses=approval.refuses if approval else "",
         )
         async with announced(bus, card, calls_answered=lambda: answered):
             ready()

@@ -37,11 +37,14 @@ def all_rights(version: int) -> int:
 
 
 class Ruleset:
-    """What is allowed; everything else that Landlock knows is denied after `enforce`."""
+    """What is allowed; everything else that Landlock knows is denied after `enforce`.
 
-    def __init__(self, version: int, *, restrict_tcp: bool = True) -> None:
+    Without `restrict_files` an earlier ruleset's word on files stands as it is; that needs ABI 4.
+    """
+
+    def __init__(self, version: int, *, restrict_files: bool = True, restrict_tcp: bool = True) -> None:
         self.version = version
-        self._handled = all_rights(version)
+        self._handled = all_rights(version) if restrict_files else 0
         net = CONNECT_TCP | BIND_TCP if version >= 4 and restrict_tcp else 0
         scoped = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if version >= 6 else 0
         size = 8 if version < 4 else 16 if version < 6 else 24

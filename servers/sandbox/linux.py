@@ -58,11 +58,11 @@ def prctl(what: str, option: int, *arguments: int | ctypes.c_void_p) -> None:
         raise OSError(errno, f"{what}: {os.strerror(errno)}")
 
 
-def die_with_parent(parent: int) -> None:
-    """SIGKILL this process when the parent's thread that forked it ends; at once if `parent` is gone already."""
-    prctl("PR_SET_PDEATHSIG", PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """Signal this process when the parent's thread that forked it ends; at once if `parent` is gone already."""
+    prctl("PR_SET_PDEATHSIG", PR_SET_PDEATHSIG, by)
     if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), by)
 
 
 def no_new_privileges() -> None:

@@ -72,6 +72,7 @@ PUBLISH = [
     "result.orchestrator.echo." + CALL_ID,  # answer for somebody else
     "progress.orchestrator.echo." + CALL_ID,
     "cancel.echo.orchestrator." + CALL_ID,
+    "changed.echo",  # in another server's name
     "rpc.echo.tools.list.orchestrator",
     "run.r-aaaa.begun",
     "gate.r-aaaa.plan.request",
@@ -113,6 +114,7 @@ SUBSCRIBE = [
     "progress.orchestrator.>",
     "rpc.echo.>",
     "cancel.echo.>",
+    "changed.echo",  # it calls echo, and is no host
     "run.>",
     "gate.>",
     "$KV.>",
@@ -135,6 +137,16 @@ async def test_a_member_cannot_listen_outside_its_grant(nats: NatsRig) -> None:
         assert not await enemy.refused(subscribe="deliver.call.other"), "its own mailbox works"
         let_through = [subject for subject in SUBSCRIBE if not await enemy.refused(subscribe=subject)]
     assert let_through == []
+
+
+async def test_a_host_hears_of_changes_of_the_servers_it_was_granted(nats: NatsRig) -> None:
+    """And of no others; only the server itself says so."""
+    async with attacker(nats, "host_desk") as host, attacker(nats, "echo") as server:
+        assert not await host.refused(subscribe="changed.echo")
+        assert await host.refused(subscribe="changed.other")
+        assert await host.refused(publish="changed.echo")
+        assert not await server.refused(publish="changed.echo")
+        assert await server.refused(publish="changed.other")
 
 
 async def test_who_has_no_key_is_not_let_in(nats: NatsRig) -> None:

@@ -15,9 +15,11 @@ from bus.errors import BusError, CallFailed, StoreRefused
 from bus.registry import cards
 from contracts.base import Model
 from contracts.config import Joining, ServerConfig
+from contracts.pin import pin_file
 from contracts.repository import ListParams, ListResult
 from orchestrator import house as houses
 from orchestrator.house_start import HouseFailed
+from tests.bridge.rig import approve, joined
 from tests.cli.conftest import Podium
 
 AGENT = '''"""Greets."""
@@ -100,8 +102,7 @@ async def test_an_agent_that_joins_is_called_by_a_host_and_leaves_with_its_conne
     kept: Podium, agent: Path
 ) -> None:
     """One file becomes a member of a crew that runs; it is in the registry as long as somebody holds it there."""
-    server = Joining(name="greeter", server=ServerConfig(agent=str(agent)))
-    async with houses.joined(kept.state, server):
+    async with joined(kept, "greeter", ServerConfig(agent=str(agent))):
         assert "greeter" in await names(kept)
         async with speaking(kept, Joining(name="cursor")) as caller:
             assert await greet(caller, "Ada") == "Hello, Ada!"
@@ -114,11 +115,35 @@ async def test_an_agent_reads_only_the_files_it_was_granted(kept: Podium, agent:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "note").write_text(folder, encoding="utf-8")
     scopes = (f"files:read:{tmp_path / 'granted'}",)
-    server = Joining(name="greeter", server=ServerConfig(agent=str(agent), scopes=scopes))
-    async with houses.joined(kept.state, server), speaking(kept, Joining(name="cursor")) as caller:
+    server = ServerConfig(agent=str(agent), scopes=scopes)
+    async with joined(kept, "greeter", server), speaking(kept, Joining(name="cursor")) as caller:
         assert await greet(caller, str(tmp_path / "granted" / "note")) == "granted"
         with pytest.raises(CallFailed, match="PermissionError"):
             await greet(caller, str(tmp_path / "closed" / "note"))
+
+
+async def test_an_agent_whose_tools_nobody_approved_answers_no_call(kept: Podium, agent: Path) -> None:
+    """The failure is a stored one and says what to do; approved and changed afterwards, it says what changed."""
+    pin_file(kept.crew, "greeter").unlink(missing_ok=True)
+    async with (
+        joined(kept, "greeter", ServerConfig(agent=str(agent)), approved=False),
+        speaking(kept, Joining(name="cursor")) as caller,
+    ):
+        with pytest.raises(
+            CallFailed, match=r"its tools were never approved.*podium agents approve greeter"
+        ) as refused:
+            await greet(caller, "Ada")
+        assert refused.value.failure.kind == "denied"
+        await approve(kept, "greeter")
+        assert await greet(caller, "Ada") == "Hello, Ada!"
+
+    agent.write_text(AGENT.replace("Greet somebody;", "Greet anybody;"), encoding="utf-8")
+    async with (
+        joined(kept, "greeter", ServerConfig(agent=str(agent)), approved=False),
+        speaking(kept, Joining(name="cursor")) as caller,
+    ):
+        with pytest.raises(CallFailed, match="greet changed its title, description"):
+            await greet(caller, "Ada")
 
 
 async def test_a_host_keeps_to_what_it_asked_for(kept: Podium) -> None:

@@ -1,0 +1,97 @@
+"""A server that is not Podium's, on the bus: what it defines, whether that was approved, and what of it changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import anyio
+from mcp import MCPError
+from mcp.client import Transport
+
+from bus.bus import Bus
+from bus.errors import BusError
+from bus.mcp_sdk import PeerGone
+from bus.serving import Answer
+from bus.subjects import changed
+from bus.wire import JsonObject, as_object, notification
+from contracts.manifest import Manifest, Scope, ToolSpec, tools_digest
+from servers.approval import Approval
+from servers.bridge.alive import Alive
+from servers.bridge.definitions import manifest_of, tool_spec, tools_of
+from servers.bridge.link import Link
+from servers.bridge.relay import Relay
+from servers.bridge.subscribed import Subscribed
+
+log = logging.getLogger(__name__)
+
+_MOST_CHANGES = 1000
+"""Changes that wait to be published; more are dropped."""
+_TOOLS_CHANGED = "notifications/tools/list_changed"
+
+OnDefined = Callable[[Manifest, tuple[ToolSpec, ...]], Awaitable[None]]
+"""Hears what the server is and has now."""
+
+
+class Bridge:
+    """One server; `run` keeps it connected, `answer` answers what the bus asks of it."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        transport: Callable[[], Transport],
+        approval: Approval,
+        scopes: tuple[Scope, ...],
+        last_words: Callable[[], str],
+    ) -> None:
+        self._bus = bus
+        self._approval = approval
+        self._scopes = scopes
+        self._subscribed = Subscribed()
+        self._alive = Alive(transport, self._changed, self._up, last_words)
+        self._tools: dict[str, ToolSpec] = {}
+        self._digest = ""
+        self._changes, self._to_publish = anyio.create_memory_object_stream[tuple[str, JsonObject]](_MOST_CHANGES)
+        self.manifest: Manifest
+        self.tools: tuple[ToolSpec, ...] = ()
+        self.on_defined: OnDefined | None = None
+        self.run = self._alive.run
+        self.answer: Answer = approval.guarding(Relay(self._alive, self._tools.get, self._subscribed))
+
+    async def _up(self, link: Link) -> None:
+        """A connection was made: what is there now may not be what was there before."""
+        before = self._digest
+        await self._define(link)
+        link.beside(lambda: self._subscribed.keep(link))
+        link.beside(lambda: self._publish(link))
+        if before and before != self._digest:
+            self._changed(_TOOLS_CHANGED, {})
+
+    async def _define(self, link: Link) -> None:
+        """Learn what the server has now; from here on calls are answered by that."""
+        specs = tuple(tool_spec(definition) for definition in await tools_of(link))
+        self._approval.look(specs)
+        self._tools.clear()
+        self._tools |= {spec.name: spec for spec in specs}
+        self._digest, self.tools = tools_digest(specs), specs
+        self.manifest = manifest_of(self._bus.identity, link.welcome, self._scopes)
+        if self.on_defined is not None:
+            await self.on_defined(self.manifest, specs)
+
+    def _changed(self, method: str, params: JsonObject) -> None:
+        try:
+            self._changes.send_nowait((method, params))
+        except anyio.WouldBlock:
+            log.warning("it changes faster than anybody can be told")
+
+    async def _publish(self, link: Link) -> None:
+        """Pass on what changes, in order; whoever hears of other tools finds them."""
+        async for method, params in self._to_publish:
+            meta = {key: value for key, value in as_object(params.get("_meta")).items() if "subscriptionId" not in key}
+            told = {**params, "_meta": meta} if meta else {key: params[key] for key in params if key != "_meta"}
+            try:
+                if method == _TOOLS_CHANGED:
+                    await self._define(link)
+                await self._bus.publish(changed(self._bus.identity), notification(method, told))
+            except (MCPError, PeerGone, BusError) as wrong:
+                log.warning("%s is not passed on: %s", method, wrong)
