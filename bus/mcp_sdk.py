@@ -129,7 +129,11 @@ OnNotification = Callable[[str, JsonObject], None]
 
 
 class PeerGone(Exception):
-    """The connection to a server ended before it answered."""
+    """The connection to a server ended before it answered; `for_good` where no other request can be made on it."""
+
+    def __init__(self, for_good: bool = True) -> None:
+        super().__init__("it hung up")
+        self.for_good = for_good
 
 
 class Peer:
@@ -139,14 +143,10 @@ class Peer:
         self._dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(*streams)
         self._on_request = on_request
         self._on_notification = on_notification
-        self._over = False
 
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Carry messages until the server hangs up; `task_status` is started once requests can be made."""
-        try:
-            await self._dispatcher.run(self._asked, self._ignored, self._told, task_status=task_status)
-        finally:
-            self._over = True
+        await self._dispatcher.run(self._asked, self._ignored, self._told, task_status=task_status)
 
     async def request(
         self,
@@ -173,9 +173,9 @@ class Peer:
         try:
             return await self._dispatcher.send_raw_request(method, params, options)
         except MCPError as wrong:
-            # A stream of Streamable HTTP that broke off is reported under a code that servers use themselves.
-            if self._over or wrong.error.message in _BROKE_OFF:
-                raise PeerGone(wrong.error.message) from wrong
+            # The SDK reports its own trouble under codes that servers use themselves; only the words tell.
+            if wrong.error.message in _BROKE_OFF:
+                raise PeerGone(for_good=_BROKE_OFF[wrong.error.message]) from wrong
             raise
 
     async def notify(self, method: str, params: JsonObject, headers: Mapping[str, str] | None = None) -> None:
@@ -197,13 +197,13 @@ class Peer:
         """Every notification has been told in order."""
 
 
-_BROKE_OFF = frozenset(
-    {
-        "Session terminated",
-        "SSE stream ended without a response",
-        "SSE stream ended and reconnection attempts were exhausted",
-    }
-)
+_BROKE_OFF = {
+    "Connection closed": True,
+    "Session terminated": True,
+    "SSE stream ended without a response": False,
+    "SSE stream ended and reconnection attempts were exhausted": False,
+}
+"""What the SDK says when no answer can come any more, and whether the connection is over, too."""
 
 
 def http_headers(version: str, method: str, params: JsonObject, schema: JsonObject | None) -> dict[str, str]:

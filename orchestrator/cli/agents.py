@@ -48,6 +48,8 @@ def _card(card: Card) -> Group:
     grid.add_row("confined", Text(line(card.confinement)))
     if card.sandbox:
         grid.add_row("sandbox", Text(card.sandbox))
+    if card.refuses:
+        grid.add_row("calls", Text(f"are refused: {line(card.refuses)}", style="yellow"))
     up = duration((utc_now() - card.started_at).total_seconds())
     grid.add_row("alive", Text(f"for {up}, process {card.pid}, tools {card.tools_sha256[:12]}"))
     head = Text.assemble((card.manifest.name, "bold cyan"), f"  {line(card.manifest.description)}")

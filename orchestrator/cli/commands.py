@@ -21,6 +21,7 @@ COMMANDS = {
     "rework": ("orchestrator.cli.rework:rework", "Say how much people changed before they merged."),
     "agents": ("orchestrator.cli.agents:agents", "Show the crew: tools, scopes, liveness."),
     "mcp": ("orchestrator.cli.mcp:mcp", "Offer the crew's tools to an MCP host."),
+    "serve": ("orchestrator.cli.serve:serve", "Have an agent of yours, or any MCP server, in the crew."),
     "audit": ("orchestrator.cli.audit:audit", "Read the ledger: who called what, with what result."),
     "up": ("orchestrator.cli.up:up", "Keep broker and crew running between commands."),
     "down": ("orchestrator.cli.up:down", "Stop broker and crew."),

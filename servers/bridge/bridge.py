@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-import anyio
 from mcp import MCPError
 from mcp.client import Transport
 
@@ -20,6 +19,7 @@ from servers.approval import Approval
 from servers.bridge.alive import Alive
 from servers.bridge.definitions import manifest_of, tool_spec, tools_of
 from servers.bridge.link import Link
+from servers.bridge.mailbox import Mailbox
 from servers.bridge.relay import Relay
 from servers.bridge.subscribed import Subscribed
 
@@ -51,7 +51,7 @@ class Bridge:
         self._alive = Alive(transport, self._changed, self._up, last_words)
         self._tools: dict[str, ToolSpec] = {}
         self._digest = ""
-        self._changes, self._to_publish = anyio.create_memory_object_stream[tuple[str, JsonObject]](_MOST_CHANGES)
+        self._changes = Mailbox[tuple[str, JsonObject]]()
         self.manifest: Manifest
         self.tools: tuple[ToolSpec, ...] = ()
         self.on_defined: OnDefined | None = None
@@ -79,14 +79,13 @@ class Bridge:
             await self.on_defined(self.manifest, specs)
 
     def _changed(self, method: str, params: JsonObject) -> None:
-        try:
-            self._changes.send_nowait((method, params))
-        except anyio.WouldBlock:
-            log.warning("it changes faster than anybody can be told")
+        if len(self._changes) < _MOST_CHANGES:
+            self._changes.put((method, params))
 
     async def _publish(self, link: Link) -> None:
         """Pass on what changes, in order; whoever hears of other tools finds them."""
-        async for method, params in self._to_publish:
+        while True:
+            method, params = await self._changes.take()
             meta = {key: value for key, value in as_object(params.get("_meta")).items() if "subscriptionId" not in key}
             told = {**params, "_meta": meta} if meta else {key: params[key] for key in params if key != "_meta"}
             try:

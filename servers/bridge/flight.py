@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -12,6 +10,7 @@ from mcp import MCPError
 from mcp_types import INVALID_REQUEST, LoggingLevel
 
 from bus.wire import JsonObject, as_object
+from servers.bridge.mailbox import Mailbox
 
 LEVELS: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
 _MOST_EVENTS = 10_000
@@ -75,7 +74,7 @@ class Flight:
         self._capabilities = capabilities
         self._level = level
         self._open: list[Question] = []
-        self._send, self._receive = anyio.create_memory_object_stream[Event](math.inf)
+        self._events = Mailbox[Event]()
 
     def can_answer(self, question: Question) -> bool:
         """Whether the caller said it could."""
@@ -91,30 +90,24 @@ class Flight:
 
     def tell(self, told: Told) -> None:
         """The server has sent a notification."""
-        if self._send.statistics().current_buffer_used < _MOST_EVENTS:
-            self._happen(told)
+        if len(self._events) < _MOST_EVENTS:
+            self._events.put(told)
 
     def ask(self, question: Question) -> None:
         """The server asks."""
         self._open.append(question)
-        self._happen(question)
+        self._events.put(question)
 
     def land(self, outcome: JsonObject | Exception) -> None:
         """It is answered; nothing comes after that."""
         for question in self._open:
             question.settle(MCPError(INVALID_REQUEST, "the call is over"))
-        self._happen(Done(outcome))
-        self._send.close()
-
-    def _happen(self, event: Event) -> None:
-        with suppress(anyio.BrokenResourceError):  # nobody attends to it any more
-            self._send.send_nowait(event)
+        self._events.put(Done(outcome))
 
     async def event(self) -> Event:
         """What happens next."""
-        return await self._receive.receive()
+        return await self._events.take()
 
     def cancel(self) -> None:
         """Nobody wants it any more; the server is told."""
-        self._receive.close()
         self.scope.cancel()

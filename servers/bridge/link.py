@@ -82,12 +82,16 @@ class Link:
         return flight
 
     async def _fly(self, flight: Flight, method: str, params: JsonObject, headers: dict[str, str]) -> None:
-        outcome: JsonObject | Exception = PeerGone("the connection ended")
+        outcome: JsonObject | Exception = PeerGone()
         try:
             with flight.scope:
                 outcome = await self.peer.request(method, params, headers=headers)
-        except (MCPError, PeerGone) as wrong:
+        except MCPError as wrong:
             outcome = wrong
+        except PeerGone as gone:
+            outcome = gone
+            if gone.for_good:
+                self.over.set()
         finally:
             self._flights.remove(flight)
             flight.land(outcome)

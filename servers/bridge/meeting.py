@@ -49,7 +49,7 @@ async def _discover(peer: Peer) -> Welcome | None:
     except MCPError:
         return None
     except PeerGone as gone:
-        raise NotAsked(str(gone)) from gone
+        raise NotAsked from gone
     if PROTOCOL_VERSION not in told.get("supportedVersions", ()):
         return None
     info = as_object(as_object(told.get("_meta")).get(SERVER_INFO_META_KEY))

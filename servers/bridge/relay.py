@@ -33,13 +33,21 @@ class Relay:
         self._parked: tuple[Link, Parked] | None = None
 
     async def __call__(self, incoming: Incoming) -> bytes:
-        """The server's own response, or a failure that says whether to try again."""
+        """The server's own response, or a failure that says whether to try again.
+
+        What does no harm twice is asked a second time where the server died over it.
+        """
         request_id, tool = incoming.message.get("id"), called_tool(incoming.message)
         repeatable = tool is None or self._repeatable(tool)
         if incoming.attempt > 1 and not repeatable:
             return response(request_id, failure_result(_lost("the bridge to the server died", repeatable)))
         try:
-            return await self._answered(incoming)
+            try:
+                return await self._answered(incoming)
+            except PeerGone:
+                if not repeatable:
+                    raise
+                return await self._answered(incoming)
         except MCPError as wrong:
             return error_response(request_id, wrong.error.code, wrong.error.message, wrong.error.data)
         except Unreachable as wrong:

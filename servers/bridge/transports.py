@@ -38,6 +38,11 @@ class Said:
         self._turn = 0.0
         self._rest = b""
 
+    def begin(self) -> None:
+        """Another process begins to speak."""
+        self._last.clear()
+        self._rest = b""
+
     def last_words(self) -> str:
         """The last lines, in one."""
         return " / ".join(self._last)
@@ -93,6 +98,7 @@ def by_command(
         }
         command, *words = launching(program, arguments, ports, tuple(environment))
         server = StdioServerParameters(command=command, args=words, env=environment, cwd=home)
+        said.begin()
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         with os.fdopen(reading), os.fdopen(writing, "w") as errors:

@@ -13,7 +13,7 @@ from servers.sandbox import linux
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-TRUNCATE, IOCTL_DEV = 1 << 14, 1 << 15
+REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 READ = READ_FILE | READ_DIR
 RUN = READ | EXECUTE
@@ -39,17 +39,20 @@ def all_rights(version: int) -> int:
 class Ruleset:
     """What is allowed; everything else that Landlock knows is denied after `enforce`.
 
-    Without `restrict_files` an earlier ruleset's word on files stands as it is; that needs ABI 4.
+    Without `restrict_files` an earlier ruleset's word on files stands as it is; that needs ABI 4. Moving a file from
+    folder to folder is denied by every ruleset that does not allow it, so that one does.
     """
 
     def __init__(self, version: int, *, restrict_files: bool = True, restrict_tcp: bool = True) -> None:
         self.version = version
-        self._handled = all_rights(version) if restrict_files else 0
+        self._handled = all_rights(version) if restrict_files else REFER
         net = CONNECT_TCP | BIND_TCP if version >= 4 and restrict_tcp else 0
         scoped = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if version >= 6 else 0
         size = 8 if version < 4 else 16 if version < 6 else 24
         attributes = struct.pack("=QQQ", self._handled, net, scoped)[:size]
         self._fd = linux.syscall("landlock_create_ruleset", CREATE_RULESET, attributes, size, 0)
+        if not restrict_files:
+            self.allow([Path("/")], REFER)
 
     def allow(self, paths: Iterable[Path], rights: int) -> None:
         """Grant `rights` on each path and below; a path that does not exist grants nothing."""

@@ -55,7 +55,6 @@ async def card_of(podium: Podium, name: str, *, approved: bool | None = None) ->
                 for card in await cards(bus):
                     if card.manifest.name == name and approved in (None, not card.refuses):
                         return card
-                await anyio.sleep(0.05)
 
 
 async def approve(podium: Podium, name: str) -> Card:

@@ -1,0 +1,120 @@
+"""`podium serve`: an agent of one's own, or any MCP server, joins the crew."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import anyio
+import click
+from rich.table import Table
+from rich.text import Text
+
+from bus.bus import Bus
+from bus.connect import connect
+from bus.errors import BusError
+from bus.registry import cards
+from contracts.config import Joining
+from contracts.manifest import Card
+from orchestrator.cli.joining import joining
+from orchestrator.cli.shared import AUDITOR, document, json_option, out, start, who
+from orchestrator.cli.trouble import trouble
+from orchestrator.config import crew_file
+from orchestrator.house import house, joined, reload, state_dir
+from orchestrator.pins import write_pin
+from orchestrator.text import line
+
+_APPROVED_S = 120.0
+_LOOK_S = 1.0
+
+
+@click.command()
+@click.argument("what", nargs=-1, metavar="[FILE.py | -- COMMAND …]")
+@click.option("--name", default="", metavar="NAME", help="Under which name it is called; an agent's file has its own.")
+@click.option("--url", default="", metavar="URL", help="A server over Streamable HTTP, instead of a command.")
+@click.option("--grant", multiple=True, metavar="SCOPE", help="What it may do, e.g. files:write:DIR; may be repeated.")
+@click.option("--env", multiple=True, metavar="NAME[=VALUE]", help="An environment variable for the command.")
+@click.option("--approve", is_flag=True, help="Approve the tools it offers now, so that calls are answered.")
+@json_option
+def serve(
+    what: tuple[str, ...],
+    name: str,
+    url: str,
+    grant: tuple[str, ...],
+    env: tuple[str, ...],
+    approve: bool,
+    as_json: bool,
+) -> None:
+    """Have an agent of your own, or any MCP server, in the crew for as long as this runs.
+
+    It holds what --grant says and nothing else: files:read:PATH, files:write:PATH, net:connect:PORT; an agent's file
+    also SERVER.TOOL. Nobody's calls are answered until you have approved its tools.
+
+    \b
+    Examples:
+      podium serve --name files --grant files:write:docs --approve -- mcp-server-filesystem docs
+      podium serve --name remote --url https://example.com/mcp
+      podium serve agents/doc_writer.py --grant work:read --approve
+    """
+    who_joins = joining(what, name, url, grant, env)
+    with suppress(KeyboardInterrupt):  # that is how it ends
+        start(_serve, who_joins, approve, as_json)
+    if not as_json:
+        click.echo(f"{who_joins.name} has left the crew.")
+
+
+async def _serve(who_joins: Joining, approve: bool, as_json: bool) -> None:
+    state = state_dir()
+    async with house(state) as found, joined(state, who_joins), connect(state, found.url, AUDITOR) as bus:
+        card = await _card(bus, who_joins.name)
+        if approve and card.refuses:
+            write_pin(crew_file(), card, who())
+            await reload(state)
+            card = await _card(bus, who_joins.name, answering=True)
+        if as_json:
+            document(card)
+            await anyio.sleep_forever()
+        out().print(_shown(card))
+        click.echo("Ctrl-C ends it.", err=True)
+        await _follow(bus, card)
+
+
+async def _card(bus: Bus, name: str, *, answering: bool = False) -> Card:
+    with anyio.move_on_after(_APPROVED_S):
+        while True:
+            for card in await cards(bus):
+                if card.manifest.name == name and not (answering and card.refuses):
+                    return card
+            await anyio.sleep(0.05)
+    raise trouble(f"{name} joined and does not answer.", "The house's log has the reason: `podium status` says where.")
+
+
+async def _follow(bus: Bus, card: Card) -> None:
+    """Say what changes."""
+    while True:
+        await anyio.sleep(_LOOK_S)
+        with suppress(BusError):  # it looks again
+            mine = [each for each in await cards(bus) if each.manifest.name == card.manifest.name]
+            now = max([card, *mine], key=lambda each: each.started_at)
+            changed = [each for each in mine if each.started_at == now.started_at and _said(each) != _said(card)]
+            if changed:
+                card = changed[0]
+                out().print(_shown(card))
+
+
+def _said(card: Card) -> tuple[str, str]:
+    return card.tools_sha256, card.refuses
+
+
+def _shown(card: Card) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(style="bold cyan", no_wrap=True)
+    grid.add_column()
+    grid.add_row(card.manifest.name, Text(line(card.manifest.description)))
+    for spec in card.tools:
+        grid.add_row(f"  {line(spec.name)}", Text(line(spec.description or spec.title, 100)))
+    grid.add_row("  holds", Text(", ".join((*card.granted_scopes, *card.granted_calls)) or "nothing"))
+    grid.add_row("  confined", Text(line(card.confinement)))
+    if card.refuses:
+        way_out = f"`podium agents approve {card.manifest.name}`, or --approve."
+        grid.add_row("  calls", Text(f"are refused: {line(card.refuses, 1000)}. {way_out}", style="yellow"))
+    return grid

@@ -1,0 +1,75 @@
+"""The small server, bridged in the tests' own process onto a bus of theirs, under the name `echo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp import Client
+
+from bus.background import background
+from bus.caller import open_caller
+from bus.registry import cards
+from bus.transport import nats_transport
+from contracts.base import utc_now
+from contracts.manifest import Card
+from contracts.pin import Pin
+from servers.bridge.serve import serve_foreign
+from servers.crew import Member
+from tests.bus.echo import everybody
+from tests.bus.rigs import Rig
+
+SERVER = Path(__file__).with_name("small_server.py")
+PATIENCE_S = 30
+
+
+def command(era: str) -> tuple[str, ...]:
+    """What starts it."""
+    return sys.executable, "-I", str(SERVER), era
+
+
+@asynccontextmanager
+async def serving(rig: Rig, scratch: Path, member: Member) -> AsyncGenerator[Card]:
+    """The bridge, for as long as the block runs; yields the first card."""
+    ready = anyio.Event()
+    async with rig.connect("echo") as bus:
+
+        async def serve() -> None:
+            await serve_foreign(bus, member, scratch, everybody, confinement="none", ready=ready.set)
+
+        async with background(serve):
+            with anyio.fail_after(PATIENCE_S):
+                await ready.wait()
+            yield await card(rig)
+
+
+async def card(rig: Rig) -> Card:
+    """The card that is in the registry now."""
+    async with rig.connect("orchestrator") as bus:
+        (found,) = await cards(bus)
+        return found
+
+
+@asynccontextmanager
+async def bridged(rig: Rig, scratch: Path, era: str, **more: Any) -> AsyncGenerator[Card]:
+    """It, with its tools approved."""
+    member = Member(name="echo", command=command(era), **more)
+    async with serving(rig, scratch, member) as first:
+        approved = Pin(server="echo", tools=first.tools, approved_at=utc_now(), approved_by="tests")
+    async with serving(rig, scratch, member.model_copy(update={"pin": approved})) as found:
+        yield found
+
+
+@asynccontextmanager
+async def client_of(rig: Rig, caller: str = "orchestrator", **more: Any) -> AsyncGenerator[Client]:
+    """The official client, as one identity of the bus."""
+    async with (
+        rig.connect(caller) as bus,
+        open_caller(bus) as calls,
+        Client(nats_transport(calls, bus, "echo"), mode="2026-07-28", cache=None, **more) as client,
+    ):
+        yield client
