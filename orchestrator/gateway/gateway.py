@@ -17,7 +17,7 @@ from bus.granted import grants_of
 from bus.registry import cards
 from bus.wire import JsonObject, failure_result
 from contracts.failure import Failure
-from orchestrator.gateway.changes import Changes
+from orchestrator.gateway.changes import Changes, TellingServer
 from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, pass_on, set_level
 from orchestrator.gateway.live import answered_live
 from orchestrator.gateway.offer import Terms, exposed, granted, parted
@@ -44,7 +44,7 @@ class Gateway:
 
     def server(self, name: str, version: str) -> Server[Any]:
         """The SDK's server, for any of its transports."""
-        server: Server[Any] = Server(
+        server = TellingServer(
             name,
             version=version,
             title="Podium",
