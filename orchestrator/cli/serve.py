@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 
 import anyio
 import click
@@ -13,6 +14,7 @@ from bus.bus import Bus
 from bus.connect import connect
 from bus.errors import BusError
 from bus.registry import cards
+from contracts.base import utc_now
 from contracts.config import Joining
 from contracts.manifest import Card
 from orchestrator.cli.joining import joining
@@ -23,7 +25,7 @@ from orchestrator.house import house, joined, reload, state_dir
 from orchestrator.pins import write_pin
 from orchestrator.text import line
 
-_APPROVED_S = 120.0
+_THERE_S = 120.0
 _LOOK_S = 1.0
 
 
@@ -47,11 +49,11 @@ def serve(
     """Have an agent of your own, or any MCP server, in the crew for as long as this runs.
 
     It holds what --grant says and nothing else: files:read:PATH, files:write:PATH, net:connect:PORT; an agent's file
-    also SERVER.TOOL. Nobody's calls are answered until you have approved its tools.
+    also SERVER.TOOL. Calls are answered once you have approved its tools.
 
     \b
     Examples:
-      podium serve --name files --grant files:write:docs --approve -- mcp-server-filesystem docs
+      podium serve --name files --grant files:write:docs -- mcp-server-filesystem "$PWD/docs"
       podium serve --name remote --url https://example.com/mcp
       podium serve agents/doc_writer.py --grant work:read --approve
     """
@@ -63,13 +65,14 @@ def serve(
 
 
 async def _serve(who_joins: Joining, approve: bool, as_json: bool) -> None:
-    state = state_dir()
+    state, name, now = state_dir(), who_joins.name, utc_now()
     async with house(state) as found, joined(state, who_joins), connect(state, found.url, AUDITOR) as bus:
-        card = await _card(bus, who_joins.name)
+        card = await _card(bus, name, now)
         if approve and card.refuses:
+            now = utc_now()
             write_pin(crew_file(), card, who())
             await reload(state)
-            card = await _card(bus, who_joins.name, answering=True)
+            card = await _card(bus, name, now)
         if as_json:
             document(card)
             await anyio.sleep_forever()
@@ -78,11 +81,12 @@ async def _serve(who_joins: Joining, approve: bool, as_json: bool) -> None:
         await _follow(bus, card)
 
 
-async def _card(bus: Bus, name: str, *, answering: bool = False) -> Card:
-    with anyio.move_on_after(_APPROVED_S):
+async def _card(bus: Bus, name: str, since: datetime) -> Card:
+    """Of the process that was started after `since`: an earlier one's may still be there for seconds."""
+    with anyio.move_on_after(_THERE_S):
         while True:
             for card in await cards(bus):
-                if card.manifest.name == name and not (answering and card.refuses):
+                if card.manifest.name == name and card.started_at > since:
                     return card
             await anyio.sleep(0.05)
     raise trouble(f"{name} joined and does not answer.", "The house's log has the reason: `podium status` says where.")

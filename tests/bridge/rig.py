@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bus.caller import Caller, open_caller
 from bus.connect import connect
 from bus.registry import cards
 from bus.transport import nats_transport
+from contracts.base import utc_now
 from contracts.config import Joining, ServerConfig
 from contracts.manifest import Card
 from orchestrator import house as houses
@@ -47,28 +49,32 @@ async def as_identity(podium: Podium, name: str) -> AsyncGenerator[tuple[Bus, Ca
         yield bus, caller
 
 
-async def card_of(podium: Podium, name: str, *, approved: bool | None = None) -> Card:
-    """The server's card, once it is there (and its calls are answered, or not)."""
+async def card_of(podium: Podium, name: str, since: datetime) -> Card:
+    """The card of the server that was started after `since`, once it is there."""
     async with as_identity(podium, "auditor") as (bus, _):
         with anyio.fail_after(PATIENCE_S):
             while True:
                 for card in await cards(bus):
-                    if card.manifest.name == name and approved in (None, not card.refuses):
+                    if card.manifest.name == name and card.started_at > since:
                         return card
+    raise AssertionError("unreachable")
 
 
-async def approve(podium: Podium, name: str) -> Card:
-    """Approve the tools that a server offers now; its card once its calls are answered."""
-    write_pin(podium.crew, await card_of(podium, name), "tests")
+async def approve(podium: Podium, card: Card) -> Card:
+    """Approve the tools that a server offers now; its card once it goes by that."""
+    now = utc_now()
+    write_pin(podium.crew, card, "tests")
     await houses.reload(podium.state)
-    return await card_of(podium, name, approved=True)
+    return await card_of(podium, card.manifest.name, now)
 
 
 @asynccontextmanager
 async def joined(podium: Podium, name: str, server: ServerConfig, *, approved: bool = True) -> AsyncGenerator[Card]:
-    """The server, in the crew for as long as the block runs."""
+    """The server, in the crew for as long as the block runs; approved with all it offers, or with what was before."""
+    now = utc_now()
     async with houses.joined(podium.state, Joining(name=name, server=server)):
-        yield await (approve(podium, name) if approved else card_of(podium, name))
+        card = await card_of(podium, name, now)
+        yield await approve(podium, card) if approved and card.refuses else card
 
 
 @asynccontextmanager

@@ -126,7 +126,7 @@ async def test_an_agent_whose_tools_nobody_approved_answers_no_call(kept: Podium
     """The failure is a stored one and says what to do; approved and changed afterwards, it says what changed."""
     pin_file(kept.crew, "greeter").unlink(missing_ok=True)
     async with (
-        joined(kept, "greeter", ServerConfig(agent=str(agent)), approved=False),
+        joined(kept, "greeter", ServerConfig(agent=str(agent)), approved=False) as card,
         speaking(kept, Joining(name="cursor")) as caller,
     ):
         with pytest.raises(
@@ -134,7 +134,7 @@ async def test_an_agent_whose_tools_nobody_approved_answers_no_call(kept: Podium
         ) as refused:
             await greet(caller, "Ada")
         assert refused.value.failure.kind == "denied"
-        await approve(kept, "greeter")
+        await approve(kept, card)
         assert await greet(caller, "Ada") == "Hello, Ada!"
 
     agent.write_text(AGENT.replace("Greet somebody;", "Greet anybody;"), encoding="utf-8")

@@ -38,7 +38,7 @@ def test_every_command_in_the_documents_exists(page: Path) -> None:
     """Each `podium …` line in a code block names a command and options that it has."""
     known = {name.removeprefix("podium "): command for name, command in walk(podium, "podium")}
     for row in commands_in(page):
-        words = shlex.split(row.split("#")[0])[1:]
+        words = shlex.split(row.split("#")[0].split(" -- ")[0])[1:]
         names = [" ".join(words[:length]) for length in (2, 1) if " ".join(words[:length]) in known]
         assert names or words[0].startswith("-"), f"{page.name}: there is no `{row}`"
         options = {option for name in names[:1] for each in known[name].params for option in each.opts}
