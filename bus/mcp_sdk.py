@@ -8,15 +8,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import anyio
 import anyio.abc
 from mcp.client._transport import TransportStreams
+from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
 from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.server.session import ServerSession
+from mcp.server.streamable_http import EventStore, StreamableHTTPServerTransport
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.dispatcher import CallOptions, DispatchContext
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.inbound import (
@@ -36,7 +40,7 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 
 from bus.serving import Incoming
-from bus.wire import INVALID_REQUEST, JsonObject, as_object, error_response, response
+from bus.wire import CLOSE_STREAM, INVALID_REQUEST, JsonObject, as_object, error_response, response
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +52,33 @@ def connection_state(session: ServerSession) -> dict[str, Any]:
     return session._connection.state  # pyright: ignore[reportPrivateUsage] - the session has no public way to it
 
 
+def at_end(session: ServerSession, then: Callable[[], Awaitable[None]]) -> None:
+    """Have `then` called when the client's connection is over."""
+    stack = session._connection.exit_stack  # pyright: ignore[reportPrivateUsage] - the session has no public way to it
+    stack.push_async_callback(then)
+
+
+class SessionManager(StreamableHTTPSessionManager):
+    """Gives each session a store of events of its own.
+
+    The SDK has all sessions share one, and names streams by request ids, which any two sessions have in common: who
+    comes back to a stream would be sent what belongs to others.
+    """
+
+    def __init__(self, server: Server[Any], events: Callable[[], EventStore], **more: Any) -> None:
+        super().__init__(server, **more)
+        self._events = events
+
+    def _admit_session(self, requestor: AuthorizationContext | None) -> StreamableHTTPServerTransport | None:
+        self.event_store = self._events()
+        return super()._admit_session(requestor)
+
+
 @dataclass
 class _Dispatch:
     """The SDK's per-request context: notifications go out, requests to the client do not exist."""
 
     incoming: Incoming
-    message_metadata: ServerMessageMetadata
     cancel_requested: anyio.Event = field(default_factory=anyio.Event)
     transport: TransportContext = _TRANSPORT
     can_send_request: bool = False
@@ -61,6 +86,14 @@ class _Dispatch:
     @property
     def request_id(self) -> str | int | None:
         return self.incoming.message.get("id")
+
+    @property
+    def message_metadata(self) -> ServerMessageMetadata:
+        return ServerMessageMetadata(
+            request_context=self.incoming,
+            can_send_request=False,
+            close_sse_stream=None if self.incoming.notify is None else partial(self.notify, CLOSE_STREAM, None),
+        )
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -104,7 +137,7 @@ class SdkAnswer:
             return route
         request_id, method = message["id"], str(message["method"])
         params = cast(dict[str, Any] | None, message.get("params"))
-        dispatch = _Dispatch(incoming, ServerMessageMetadata(request_context=incoming, can_send_request=False))
+        dispatch = _Dispatch(incoming)
         connection = Connection.from_envelope(
             route.protocol_version,
             route.client_info,

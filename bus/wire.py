@@ -26,6 +26,12 @@ STEP_META = "io.podium/step"
 PARENT_META = "io.podium/parent"
 FAILURE_META = "io.podium/failure"
 
+CLOSE_STREAM = "io.podium/close_stream"
+"""Notification of a call: whoever hears of it over a stream is to be cut off, and to come back for the answer.
+
+Streamable HTTP of 2025-11-25 lets a tool do that (transports, resumability); on a bus there is no stream to close.
+"""
+
 R = TypeVar("R", bound=Model)
 JsonObject = dict[str, Any]
 """A decoded JSON object, on its way in or out of the wire."""

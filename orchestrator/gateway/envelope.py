@@ -15,7 +15,7 @@ from mcp_types import (
 )
 
 from bus.mcp_sdk import connection_state
-from bus.wire import PROTOCOL_VERSION, JsonObject, as_object
+from bus.wire import CLOSE_STREAM, PROTOCOL_VERSION, JsonObject, as_object
 
 Context = ServerRequestContext[Any, Any]
 
@@ -58,11 +58,15 @@ def set_level(ctx: Context, level: str) -> None:
 
 
 async def pass_on(ctx: Context, notification: JsonObject) -> None:
-    """Send the host a notification that belongs to its request.
+    """Do to the host's stream what a notification of its request says: send it on, or close the stream.
 
     Raises:
         ValidationError: it is no notification that a server sends.
     """
+    if notification.get("method") == CLOSE_STREAM:
+        if ctx.close_sse_stream is not None:  # where the host can come back
+            await ctx.close_sse_stream()
+        return
     told = {"method": notification.get("method"), "params": notification.get("params")}
     match server_notification_adapter.validate_python(told):
         case ProgressNotification(params=at):

@@ -18,7 +18,7 @@ from bus.registry import cards
 from bus.wire import JsonObject, failure_apart, failure_result
 from contracts.config import GATEWAY
 from contracts.failure import Failure
-from orchestrator.gateway.changes import Changes
+from orchestrator.gateway.changes import Changes, TellingServer
 from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, pass_on, set_level
 from orchestrator.gateway.flows import START, Flows
 from orchestrator.gateway.live import Attempt, answered_live
@@ -54,7 +54,7 @@ class Gateway:
 
     def server(self, name: str, version: str) -> Server[Any]:
         """The SDK's server, for any of its transports."""
-        server: Server[Any] = Server(
+        server = TellingServer(
             name,
             version=version,
             title="Podium",

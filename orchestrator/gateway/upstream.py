@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from mcp import MCPError
+from mcp.shared.subscriptions import ServerEvent, event_from_wire
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
-from bus.bus import Bus
+from bus.bus import Bus, Message
 from bus.caller import Caller, new_call_id
-from bus.errors import BusError
-from bus.subjects import CallSubject, refused, rpc
+from bus.errors import BusError, InvalidMessage
+from bus.subjects import CallSubject, changed, refused, rpc
 from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, parse
+
+log = logging.getLogger(__name__)
 
 INTERNAL_ERROR = -32603
 _REQUEST_S = 30.0
@@ -81,6 +86,23 @@ class Upstream:
             return _result(parse(str(subject), answer))
         except BusError as wrong:
             raise _unreachable(server, wrong) from wrong
+
+    @asynccontextmanager
+    async def changes(self, server: str, on_change: Callable[[ServerEvent], Awaitable[None]]) -> AsyncGenerator[None]:
+        """Hear what changes at a server for as long as the block runs, as far as it says so."""
+
+        async def heard(message: Message) -> None:
+            try:
+                told = parse(message.subject, message.body)
+            except InvalidMessage as wrong:
+                log.warning("not understood: %s", wrong)
+                return
+            event = event_from_wire(str(told.get("method")), as_object(told.get("params")))
+            if event is not None:
+                await on_change(event)
+
+        async with self._bus.listen(changed(server), heard):
+            yield
 
     async def refuse(self, server: str, params: JsonObject) -> None:
         """Put on the record that the host asked for a tool it was not granted."""

@@ -19,7 +19,7 @@ from mcp_types import (
 )
 
 from bus.mcp_sdk import Peer, PeerGone, http_headers
-from bus.wire import JsonObject, as_object
+from bus.wire import CLOSE_STREAM, JsonObject, as_object
 from servers.bridge.flight import LEVELS, Flight, Question, Told
 from servers.bridge.manners import Welcome
 from servers.bridge.meeting import handshake_headers, meet
@@ -35,6 +35,8 @@ _CHANGES = {
     "notifications/resources/list_changed",
     "notifications/resources/updated",
 }
+_OF_ONE_REQUEST = {"notifications/progress", CLOSE_STREAM}
+"""They name it by its progress token."""
 _QUESTIONS = {"elicitation/create", "sampling/createMessage", "roots/list"}
 
 
@@ -127,7 +129,7 @@ class Link:
         told = Told(method, params)
         if method in _CHANGES:
             self._on_change(method, params)
-        elif method == "notifications/progress":
+        elif method in _OF_ONE_REQUEST:
             token = params.get("progressToken")
             for flight in self._flights:
                 if flight.token == token:

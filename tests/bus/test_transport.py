@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import anyio
 import pytest
 from mcp import Client
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, Tool
 
 from bus.caller import open_caller
+from bus.mcp_sdk import SdkAnswer
+from bus.serving import Serving
 from bus.subjects import rpc
 from bus.transport import nats_transport
 from bus.wire import HEADER_MISMATCH
 from contracts.ledger import server_stream
-from tests.bus.echo import Echo, served
+from tests.bus.echo import Echo, everybody, served
 from tests.bus.rigs import Rig
 
 
@@ -103,3 +109,28 @@ async def test_the_crew_answers_nats_service_discovery(nats: Rig) -> None:
         assert info["endpoints"][0]["subject"] == "call.echo.>"
         stats = json.loads((await bus.request(f"$SRV.STATS.echo.{ping['id']}", b"")).body)
         assert stats["endpoints"][0]["num_requests"] == 0
+
+
+async def test_a_stream_that_a_tool_wants_closed_is_none_here(rig: Rig) -> None:
+    """Streamable HTTP lets a tool do that; the client on the bus gets its answer, and nothing it does not know."""
+    heard: list[object] = []
+
+    async def on_message(message: object) -> None:
+        heard.append(message)
+
+    async def call(ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+        assert ctx.close_sse_stream is not None
+        await ctx.close_sse_stream()
+        return CallToolResult(content=[])
+
+    async def tools(ctx: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[Tool(name="say", input_schema={"type": "object"})])
+
+    server = Server("echo", on_call_tool=call, on_list_tools=tools)
+    async with rig.connect("echo") as member, rig.connect("orchestrator") as bus, open_caller(bus) as caller:
+        async with anyio.create_task_group() as tasks, server.lifespan(server) as state:
+            await tasks.start(Serving(member, SdkAnswer(server, state), everybody).run)
+            async with Client(nats_transport(caller, bus, "echo"), message_handler=on_message) as client:
+                assert not (await client.call_tool("say", {})).is_error
+            tasks.cancel_scope.cancel()
+    assert heard == []

@@ -177,6 +177,18 @@ def test_a_command_does_not_bring_in_the_others_either() -> None:
     assert shown.strip() == "[]"
 
 
+def test_installing_into_a_host_does_not_wait_for_the_sdk() -> None:
+    """`podium mcp install` edits a file; the SDK, which takes seconds to import, is for serving."""
+    script = (
+        "import sys\nfrom click.testing import CliRunner\nfrom orchestrator.cli.commands import podium\n"
+        "assert CliRunner().invoke(podium, ['mcp', 'install', '--help']).exit_code == 0\n"
+        "print('mcp' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+    assert shown.strip() == "False"
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     """`podium --help | head -0` ends without a traceback."""
     script = "from orchestrator.cli.main import main; main(['--help'])"

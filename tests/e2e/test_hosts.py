@@ -91,7 +91,7 @@ async def test_a_run_that_cannot_begin_is_not_promised(
         asked = {"workflow": "fix-bug", "repo": str(tmp_path), "tests": ["--auto=all"]}
         result = await client.call_tool("run_workflow", asked)
     assert result.is_error
-    assert result.structured_content is not None
+    assert result.meta is not None
     failure = result.meta["io.podium/failure"]
     assert (failure["kind"], "is not in a git repository" in failure["message"]) == ("invalid", True)
     assert "git init" in failure["way_out"]

@@ -129,7 +129,7 @@ class Desk:
         """A call's failure."""
         result = await self.client.call_tool(tool, arguments)
         assert result.is_error, result.content
-        assert result.structured_content is not None
+        assert result.meta is not None
         failure: dict[str, Any] = result.meta["io.podium/failure"]
         return failure
 
