@@ -14,7 +14,7 @@ import pytest
 from mcp import Client
 from mcp.client.client import ConnectMode
 
-from orchestrator.cli.mcp import gateway
+from orchestrator.cli.mcp_gateway import gateway
 from orchestrator.gateway.offer import Terms
 from tests.cli.conftest import ROOT, TEST, Podium
 from tests.e2e.rig import LIMIT_S
