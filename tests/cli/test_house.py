@@ -81,7 +81,7 @@ def test_an_interrupted_run_says_how_to_go_on(fresh: Podium, tmp_path: Path) -> 
     assert "Traceback" not in err
 
 
-def test_a_house_with_other_keys_is_not_asked_in_silence(fresh: Podium) -> None:
+def test_a_house_with_other_keys_is_not_asked_in_silence(fresh: Podium, tmp_path: Path) -> None:
     """Who has a key that the house was not given is told so; who has none, or the same, uses it as it is."""
     here = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:1", "ANTHROPIC_API_KEY": ""}
     there = {**here, "ANTHROPIC_BASE_URL": "http://127.0.0.1:2"}
@@ -97,7 +97,9 @@ def test_a_house_with_other_keys_is_not_asked_in_silence(fresh: Podium) -> None:
         looked = {check["name"]: check for check in fresh("doctor", "--json", env=other).document}
         assert looked["house"]["level"] == "warn"
         assert word in looked["house"]["found"]
-    assert fresh("runs", env=there).code == 0, "it asks no model"
+    run = ("run", "fix-bug", "--test", "t", "--json", "--repo", str(make_project(tmp_path / "shop").root))
+    assert "with another ANTHROPIC_BASE_URL" in fresh(*run, env=there).document["error"]["message"]
+    assert fresh("runs", "--json", env=there).document == [], "looking asks no model, and nothing was begun"
     assert "digests" not in fresh("status", "--json").out
 
 
