@@ -59,6 +59,6 @@ def new_agent(name: str, folder: Path, as_json: bool) -> None:
     click.echo(
         f"\nIts test:   {python} -m pytest --import-mode=prepend {test}\n"
         f"Its grant:  podium agents grant {name} repository.list\n"
-        f"Serve it:   podium serve {shlex.quote(str(folder / f'{name}.py'))}",
+        f"Serve it:   podium serve {shlex.quote(str(folder / f'{name}.py'))} --approve",
         err=True,
     )
