@@ -16,7 +16,7 @@ from bus.errors import CallFailed
 from contracts.base import Model
 from contracts.config import Joining, ServerConfig
 from orchestrator import house as houses
-from orchestrator.cli.new_agent import new_agent
+from orchestrator.cli.commands import podium
 from orchestrator.house_start import HouseFailed
 from tests.cli.conftest import ROOT, Podium
 
@@ -32,7 +32,7 @@ class CountResult(Model):
 @pytest.fixture
 def begun(tmp_path: Path) -> Path:
     """The folder of a fresh agent."""
-    done = CliRunner().invoke(new_agent, ["line_counter", "--dir", str(tmp_path / "agents")])
+    done = CliRunner().invoke(podium, ["new-agent", "line_counter", "--dir", str(tmp_path / "agents")])
     assert done.exit_code == 0, done.output
     return tmp_path / "agents"
 
@@ -58,7 +58,7 @@ def test_it_keeps_to_the_house_style(begun: Path, folder: str) -> None:
 def test_nothing_that_is_there_is_overwritten(begun: Path) -> None:
     """A second time it says what exists, and leaves it alone."""
     (begun / "line_counter.py").write_text("mine", encoding="utf-8")
-    done = CliRunner().invoke(new_agent, ["line_counter", "--dir", str(begun)])
+    done = CliRunner().invoke(podium, ["new-agent", "line_counter", "--dir", str(begun)])
     assert done.exit_code != 0
     assert (begun / "line_counter.py").read_text(encoding="utf-8") == "mine"
 
@@ -66,7 +66,7 @@ def test_nothing_that_is_there_is_overwritten(begun: Path) -> None:
 @pytest.mark.parametrize("name", ["Doc", "doc-writer", "doc__writer", "1st", "doc writer", "../x", ""])
 def test_a_name_that_could_not_be_served_is_refused(tmp_path: Path, name: str) -> None:
     """It is a module's name and a server's."""
-    done = CliRunner().invoke(new_agent, [name, "--dir", str(tmp_path / "agents")])
+    done = CliRunner().invoke(podium, ["new-agent", name, "--dir", str(tmp_path / "agents")])
     assert done.exit_code != 0
     assert not (tmp_path / "agents").exists()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from orchestrator.cli.agents import agents
+from orchestrator.cli.commands import podium
 
 MINE = """# mine
 [servers.doc_writer]  # an agent
@@ -31,7 +31,7 @@ def crew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(*words: str) -> Result:
-    return CliRunner().invoke(agents, words)
+    return CliRunner().invoke(podium, ["agents", *words])
 
 
 def test_a_grant_is_added_and_taken_back(crew: Path) -> None:

@@ -20,7 +20,7 @@ from orchestrator.cli.trouble import Trouble
 from tests.bridge.rig import host_of
 from tests.bridge.small import SERVER
 from tests.bridge.test_carried import said
-from tests.cli.conftest import Podium
+from tests.cli.conftest import Podium, wait_for_end
 from tests.cli.test_joining import AGENT, gone, greet, speaking
 
 SMALL = ("--name", "small", "--grant", f"files:read:{SERVER}", "--", sys.executable, "-I", str(SERVER), "old")
@@ -56,7 +56,8 @@ def test_it_says_what_it_serves_and_ends_cleanly(fresh: Podium) -> None:
         assert "say" in [tool["name"] for tool in card["tools"]]
         assert card["granted_scopes"] == [f"files:read:{SERVER}"]
         assert card["refuses"] == "its tools were never approved"
-    assert fresh("status", "--json").document["running"] is False
+        house = fresh("status", "--json").document["house"]["pid"]
+    assert wait_for_end(house)
 
 
 async def test_what_is_approved_with_it_can_be_called(kept: Podium) -> None:

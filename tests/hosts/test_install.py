@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from orchestrator.cli.mcp_install import install
+from orchestrator.cli.commands import podium
 from orchestrator.cli.trouble import report
 from orchestrator.hosts.table import HOSTS
 from tests.cli.conftest import Done
@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def call(*args: str) -> Done:
     """The command with what `podium` itself does about errors."""
     runner = CliRunner()
-    done = runner.invoke(install, args, standalone_mode=False)
+    done = runner.invoke(podium, ["mcp", "install", *args], standalone_mode=False)
     if done.exception is None:
         return Done(0, done.stdout, done.stderr)
     assert isinstance(done.exception, Exception)
