@@ -11,6 +11,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from servers.crew import CrewError, Member
@@ -117,4 +118,5 @@ def await_ready(starting: Mapping[int, Member]) -> None:
 
 def _tell(pipe: int, why_not: str) -> None:
     # Fewer bytes than a pipe takes at once, so that all of it is there when there is something to read.
-    os.write(pipe, why_not.encode()[: select.PIPE_BUF - 1] + b"\n")
+    with suppress(BrokenPipeError):  # nobody waits for one that was started again
+        os.write(pipe, why_not.encode()[: select.PIPE_BUF - 1] + b"\n")
