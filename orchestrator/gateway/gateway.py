@@ -8,6 +8,7 @@ from typing import Any
 
 import mcp_types as types
 from mcp import MCPError
+from mcp.server.auth.provider import AccessToken
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import Server
 from mcp.server.subscriptions import ListenHandler, ToolsListChanged
@@ -17,10 +18,12 @@ from bus.granted import grants_of
 from bus.registry import cards
 from bus.wire import JsonObject, failure_result
 from contracts.failure import Failure
+from orchestrator.gateway.bearer import reach_of
 from orchestrator.gateway.changes import Changes, TellingServer
-from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, pass_on, set_level
+from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
 from orchestrator.gateway.live import answered_live
-from orchestrator.gateway.offer import Terms, exposed, granted, parted
+from orchestrator.gateway.offer import Terms, exposed, granted, is_read_only, parted
+from orchestrator.gateway.reach import READ, Reach, needed
 from orchestrator.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -92,14 +95,34 @@ class Gateway:
 
     async def _list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
         await self.refresh()
-        return {"resultType": "complete", "tools": list(self._listed.values())}
+        reach = reach_of(ctx.request)
+        tools = [tool for name, tool in self._listed.items() if not self._lacking(reach, name)]
+        return {"resultType": "complete", "tools": tools}
+
+    async def lacking(self, reach: Reach, method: str, params: JsonObject) -> str:
+        """See `orchestrator.gateway.http.scopes.Offer`."""
+        if method != "tools/call":
+            return READ if reach.nothing else ""
+        name = str(params.get("name") or "")
+        if name not in self._listed:
+            await self.refresh()
+        return self._lacking(reach, name)
+
+    def _lacking(self, reach: Reach, name: str) -> str:
+        """The scope that a tool needs beyond `reach`, whether it is there or not; empty where it needs none."""
+        server, read_only = parted(name)[0], is_read_only(self._listed.get(name, {}))
+        return "" if reach.covers(server, read_only=read_only) else needed(server, read_only=read_only)
+
+    async def refuse(self, params: JsonObject, token: AccessToken) -> None:
+        """See `orchestrator.gateway.http.scopes.Offer`."""
+        server, tool = parted(str(params.get("name") or ""))
+        await self._upstream.refuse(server, {**on_behalf(params, token), "name": tool})
 
     async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
-        if params.name not in self._listed:
-            await self.refresh()
         server, tool = parted(params.name)
         asked = {**for_the_crew(ctx), "name": tool}
-        if params.name not in self._listed:
+        lacking = await self.lacking(reach_of(ctx.request), ctx.method, {"name": params.name})
+        if lacking or params.name not in self._listed:
             return await self._refused(server, asked, params.name)
 
         async def heard(notification: JsonObject) -> None:
