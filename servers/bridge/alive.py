@@ -50,9 +50,8 @@ class Alive:
             Unreachable: there is none in time.
         """
         with anyio.move_on_after(PATIENCE_S):
-            while self._link is None or self._link.over.is_set():
+            while self._link is None:
                 await self._up.wait()
-                await anyio.lowlevel.checkpoint()
             return self._link
         raise Unreachable("the server is not running, and does not start again")
 
@@ -73,6 +72,7 @@ class Alive:
                         task_status.started()
                         started = True
                     await link.over.wait()
+                    self._down()  # before it is put away, which takes its time
                 why = "it ended"
             except NotAsked:
                 self._ask_first = False
@@ -80,10 +80,15 @@ class Alive:
             except Exception as wrong:
                 why = str(cause(wrong)) or repr(cause(wrong))
             finally:
-                self._link, self._up = None, anyio.Event()
+                self._down()
             if not started:
                 said = self._last_words()
                 raise CrewError(f"the server cannot be used: {why}" + (f"; it said: {said}" if said else ""))
             delay = backoff.delay("")
             log.warning("the connection to the server is over (%s); again in %.1f s", why, delay)
             await anyio.sleep(delay)
+
+    def _down(self) -> None:
+        self._link = None
+        if self._up.is_set():
+            self._up = anyio.Event()

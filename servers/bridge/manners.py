@@ -8,7 +8,6 @@ newer revision is added, and nothing else of them is touched.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
@@ -51,11 +50,6 @@ class Welcome:
     def modern(self) -> bool:
         """Whether requests are complete in themselves, without a handshake."""
         return self.version >= PROTOCOL_VERSION  # revisions are dates
-
-    @property
-    def era(self) -> Literal["2026-07-28", "handshake"]:
-        """In a word, for people."""
-        return "2026-07-28" if self.modern else "handshake"
 
     def takes(self, method: str) -> bool:
         """Whether a request from the bus is to be passed on."""

@@ -63,7 +63,7 @@ class Subscribed:
         if link.welcome.modern:
             await self._listen(link)
             return
-        for uri in self._watching:
+        for uri in list(self._watching):
             try:
                 await link.request("resources/subscribe", {"uri": uri})
             except (MCPError, PeerGone) as wrong:
