@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.gateway.http.guard import Unacceptable
+from orchestrator.gateway.http.limits import Allowance
 from orchestrator.gateway.http.local_token import LocalToken, local_token
 from orchestrator.gateway.http.resource import Authorization
 from tests.bus.rigs import MemoryRig
@@ -64,3 +65,12 @@ async def test_whoever_has_it_is_let_in_and_nobody_else(era: str) -> None:
         assert lower.status_code == 200
     with pytest.raises(Unacceptable):
         await LocalToken(token).verify("ü")
+
+
+async def test_who_tries_out_tokens_is_slowed_down_and_who_has_one_is_not() -> None:
+    """Tries count for the address they come from, good tokens for themselves."""
+    token = "t" * 40
+    async with web(MemoryRig(), Authorization(LocalToken(token)), allowance=Allowance(per_s=0.1, burst=3)) as url:
+        tried = [(await ask(url, "tools/list", token=f"guess-{number}")).status_code for number in range(5)]
+        assert tried == [401] * 3 + [429] * 2
+        assert (await ask(url, "tools/list", token=token)).status_code == 200
