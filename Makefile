@@ -32,7 +32,7 @@ format: ready ## Format the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
-docs: ready ## Write docs/cli.md and the text of `podium --help` from the commands
+docs: ready ## Write docs/cli.md, the text of `podium --help` and configs/servers/ from the code
 	@$(BIN)/python -m scripts.write_docs
 
 lock: ready ## Resolve the dependencies anew

@@ -46,6 +46,7 @@ class Quiet:
 
     id = "0" * 32
     caller = "benchmark"
+    attempt = 1
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Say nothing."""

@@ -88,7 +88,7 @@ async def attempt(found: Together, room: Room, models: ModelsConfig, form: Form,
 
 async def main(forms: list[Form], names: list[str]) -> None:
     """Print a line per form."""
-    keys = take_keys()
+    keys = take_keys().handed
     models = ModelsConfig.model_validate_json(keys[MODELS_KEY])
     bugs = [load(path) for path in sorted((HERE / "repair_bugs").glob("*.txt")) if not names or path.stem in names]
     print(f"writer {models.roles.get('writer')}, {len(bugs)} bugs")

@@ -131,12 +131,11 @@ class Caller:
         call_id: str,
         run: str = "",
         step: str = "",
-        parent: str = "",
         on_progress: OnProgress | None = None,
     ) -> R:
         """See `Calls.call`."""
         subject = CallSubject(server, tool, self.identity, call_id)
-        body = call_request(call_id, tool, params, Correlation(run, step, parent))
+        body = call_request(call_id, tool, params, Correlation(run, step))
         on_notification = None if on_progress is None else _progress_to(on_progress)
         answer = await self.exchange(subject, body, on_notification=on_notification)
         return result_of(server, tool, answer, result)

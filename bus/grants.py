@@ -16,8 +16,21 @@ from contracts.ledger import AGENTS_BUCKET, GRANTS_BUCKET, ROSTER_BUCKET, RUNS_S
 RUNS_CALLER = "orchestrator"
 """Under which identity the calls of runs are made."""
 
+_HOST = "host_"
+"""Begins the identity of every MCP host, and of nobody else."""
+
 SERVE = "serve"
 """Name of a server's own durable consumer in its stream."""
+
+
+def host_identity(host: str) -> str:
+    """Under which identity the calls of an MCP host are made, and its people's decisions at gates."""
+    return _HOST + host
+
+
+def is_host(identity: str) -> bool:
+    """Whether an identity is that of an MCP host."""
+    return identity.startswith(_HOST)
 
 
 def results_consumer(caller: str) -> str:

@@ -50,7 +50,7 @@ class Incoming:
     notify: Callable[[str, JsonObject], Awaitable[None]] | None = None
     """Sends a JSON-RPC notification that belongs to this call."""
     attempt: int = 1
-    """Above 1 a server died while it worked on this call; it may have had its effect."""
+    """Which delivery of the call this is; a later one means that nothing is stored of what was done before."""
 
     @property
     def about(self) -> Correlation:

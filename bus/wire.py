@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from pydantic import BaseModel, Field, ValidationError
 
 from bus.errors import CallFailed, InvalidMessage
-from contracts.base import Model
+from contracts.base import Model, sha256
 from contracts.failure import Failure
 
 PROTOCOL_VERSION = "2026-07-28"
@@ -25,6 +25,7 @@ RUN_META = "io.podium/run"
 STEP_META = "io.podium/step"
 PARENT_META = "io.podium/parent"
 SUBJECT_META = "io.podium/subject"
+FAILURE_META = "io.podium/failure"
 
 CLOSE_STREAM = "io.podium/close_stream"
 """Notification of a call: whoever hears of it over a stream is to be cut off, and to come back for the answer.
@@ -76,6 +77,12 @@ def call_request(call_id: str, tool: str, params: Model, about: Correlation) -> 
     ).encode()
 
 
+def arguments_sha256(request: bytes) -> str:
+    """Digest of a call's parameters, of the very bytes that `call_request` has put there."""
+    _, _, arguments = request.partition(b',"arguments":')
+    return sha256(arguments.removesuffix(b"}}"))
+
+
 def parse(subject: str, body: bytes) -> JsonObject:
     """A JSON-RPC message.
 
@@ -118,6 +125,19 @@ def failure_result(failure: Failure) -> JsonObject:
         "content": [{"type": "text", "text": str(failure)}],
         "structuredContent": {"failure": failure.model_dump(mode="json")},
     }
+
+
+def failure_apart(result: JsonObject) -> JsonObject:
+    """A tool's result for a host: a failure moves from the structured content to `_meta`; its text stays.
+
+    Hosts compare structured content with the tool's output schema, and many do so where the call failed too: what they
+    show then is that it does not fit, and not what went wrong.
+    """
+    structured = as_object(result.get("structuredContent"))
+    if not result.get("isError") or structured.keys() != {"failure"}:
+        return result
+    meta = {**as_object(result.get("_meta")), FAILURE_META: structured["failure"]}
+    return {**{key: value for key, value in result.items() if key != "structuredContent"}, "_meta": meta}
 
 
 def notification(method: str, params: JsonObject) -> bytes:

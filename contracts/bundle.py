@@ -41,7 +41,9 @@ class CriterionStatus(Model):
     """An acceptance criterion and what answers it."""
 
     criterion: Criterion
-    met_by: tuple[str, ...] = Field(default=(), description="Tests that answer it, as their writer says, and pass.")
+    met_by: tuple[str, ...] = Field(
+        default=(), description="Tests that answer it, as their writer or the criterion itself says, and pass."
+    )
     status: Literal["met", "not verified"]
 
 

@@ -10,7 +10,7 @@ from contracts.base import Model, RelPath, RunId, Sha256
 from contracts.patch import Patch
 from contracts.sandbox import SandboxReport
 from contracts.spending import Paid
-from contracts.task import Engine
+from contracts.task import Criterion, Engine
 from contracts.test_runner import Evidence
 
 
@@ -78,6 +78,7 @@ class WriteParams(Model):
     path: RelPath = Field(description="The one file to change; it is created where there is none.")
     instruction: str
     reads: tuple[RelPath, ...] = Field(default=(), max_length=12, description="Files to show along.")
+    criteria: tuple[Criterion, ...] = Field(default=(), description="Acceptance criteria of the whole change.")
     tests: tuple[str, ...] = Field(default=(), description="Tests that are to pass then, to choose by.")
     feedback: tuple[str, ...] = Field(default=(), description="Why earlier versions were not taken.")
     candidates: int = Field(default=1, ge=1, le=10, description="Versions to ask for at once.")

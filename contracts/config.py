@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, Self, cast
@@ -12,7 +13,7 @@ from contracts.base import Model, Name, RelPath
 from contracts.gate_policy import GatePolicy
 from contracts.manifest import Scope
 from contracts.model import Form, Role, Way
-from contracts.spending import Allowance
+from contracts.spending import MOST_USD, Allowance
 
 
 def _pairs(value: object) -> object:
@@ -31,7 +32,10 @@ class Grant(Model):
 
 
 class ServerConfig(Grant):
-    """`[servers.NAME]`: what a server may do, and how it is started where it is not one of Podium's own."""
+    """`[servers.NAME]`: what a server may do, and how it is started where it is not one of Podium's own.
+
+    Without a way to start it, the grant is for whoever joins under that name (`podium serve`).
+    """
 
     agent: str = Field(default="", description="An agent of one's own: a Python file, see docs/adding-an-agent.md.")
     command: tuple[str, ...] = Field(default=(), description="Any MCP server on stdio: program and arguments.")
@@ -53,6 +57,14 @@ class HostConfig(Model):
     """`[hosts.NAME]`: what an MCP host may call."""
 
     calls: tuple[str, ...] = Field(default=(), description=f"`server.tool`, `server.*`, or `{EVERY_SERVER}`.")
+    decides: bool = Field(
+        default=False,
+        description="This host's own word counts at gates: its model may approve, and no person need be asked.",
+    )
+
+
+GATEWAY = "podium"
+"""Stands for the gateway itself where servers are named: to it belong the tools that conduct runs."""
 
 
 class CrewConfig(Model):
@@ -63,17 +75,27 @@ class CrewConfig(Model):
         default={}, description="`*` stands for every host that is not named."
     )
 
+    def over(self, other: Self) -> Self:
+        """Both; of what stands in both, this one's entry."""
+        return self.model_copy(
+            update={"servers": {**other.servers, **self.servers}, "hosts": {**other.hosts, **self.hosts}}
+        )
+
+
+def host_config(hosts: Mapping[str, HostConfig], name: str) -> HostConfig:
+    """What is configured for host `name`: its own entry, else the one of every host, else nothing."""
+    return hosts.get(name) or hosts.get("*") or HostConfig()
+
 
 class Joining(Model):
-    """Who asks to be admitted to a crew for as long as it stays: a server, or a host that calls.
-
-    Of a host, `calls` are what it wants to keep of its grant; none means all of it.
-    """
+    """Who asks to be admitted to a crew for as long as it stays: a server, or a host that calls."""
 
     name: Name
     server: ServerConfig | None = Field(default=None, description="None: a host.")
-    calls: tuple[str, ...] = ()
-    decides: bool = Field(default=False, description="A host that answers gates.")
+    calls: tuple[str, ...] | None = Field(
+        default=None, description="What a host wants to keep of its grant; None: all of it."
+    )
+    decides: bool = Field(default=False, description="A host through which people answer gates.")
 
 
 class TestConfig(Model):
@@ -84,6 +106,12 @@ class TestConfig(Model):
     python: str | None = Field(default=None, description="Interpreter that has the project's dependencies.")
     command: tuple[str, ...] = Field(default=(), description="Instead of pytest; it must write JUnit XML.")
     junit: str | None = Field(default=None, description="Where `command` writes its JUnit XML, inside the tree.")
+
+    @model_validator(mode="after")
+    def _a_command_reports(self) -> Self:
+        if self.command and not self.junit:
+            raise ValueError('command needs junit, the path of the XML file it writes: junit = "report.xml"')
+        return self
 
 
 class GatesConfig(Model):
@@ -129,13 +157,25 @@ class ModelConfig(Model):
     )
 
 
-class Price(Model):
+class Rates(Model):
     """US dollars per million tokens."""
 
-    input: Decimal = Field(ge=0)
-    output: Decimal = Field(ge=0)
-    cache_read: Decimal = Field(ge=0)
-    cache_write: Decimal = Field(ge=0)
+    input: Decimal = Field(ge=0, le=MOST_USD)
+    output: Decimal = Field(ge=0, le=MOST_USD)
+    cache_read: Decimal = Field(ge=0, le=MOST_USD)
+    cache_write: Decimal = Field(ge=0, le=MOST_USD)
+
+
+class LongPrompt(Rates):
+    """What every token of a request costs, its output too, whose prompt is longer than `over_tokens`."""
+
+    over_tokens: int = Field(ge=1, description="Tokens of the prompt, those from and into the cache among them.")
+
+
+class Price(Rates):
+    """What a model costs."""
+
+    long_prompt: LongPrompt | None = Field(default=None, description="None: a long prompt costs the same.")
 
 
 class PriceTable(Model):
@@ -154,6 +194,9 @@ class ModelsConfig(Model):
     roles: dict[Role, str] = Field(default={}, description="`[ENDPOINT/]MODEL` per role.")
     models: dict[str, ModelConfig] = Field(default={})
     prices: dict[str, Price] = Field(default={}, description="By model, over those of `configs/prices.toml`.")
+    secrets: Literal["mask", "refuse"] = Field(
+        default="mask", description="What is done where a secret would leave for a model."
+    )
 
 
 class BudgetsConfig(Model):

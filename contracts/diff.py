@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 from contracts.diff_names import quote
 from contracts.diff_parser import DiffError, FileDiff, Hunk, Line, parse
 
-__all__ = ["DiffError", "FileDiff", "Hunk", "Line", "apply", "files", "make", "parse", "split", "stat"]
+__all__ = ["DiffError", "FileDiff", "Hunk", "Line", "apply", "changes", "files", "make", "parse", "split", "stat"]
 
 CONTEXT = 3
 NO_NEWLINE = "\\ No newline at end of file"
@@ -105,7 +105,7 @@ def _place(hunk: Hunk, lines: list[str], done: int, drift: int, path: str) -> in
 
 
 def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
-    for group in _groups(_changes(old, new), len(old)):
+    for group in _groups(changes(old, new), len(old)):
         first, last = group[0], group[-1]
         lead = min(CONTEXT, first[0])
         trail = min(CONTEXT, len(old) - last[1])
@@ -121,7 +121,7 @@ def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
         yield from (_line(" ", text) for text in old[at:old_to])
 
 
-def _changes(old: list[str], new: list[str]) -> list[tuple[int, int, int, int]]:
+def changes(old: list[str], new: list[str]) -> list[tuple[int, int, int, int]]:
     """Replaced ranges `(old from, old to, new from, new to)`, in order."""
     # Most edits are small: what is equal at both ends need not go through the quadratic matcher.
     head = 0

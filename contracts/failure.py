@@ -32,5 +32,14 @@ class Failure(Model):
     spent: Spending | None = Field(default=None, description="What it cost all the same, where it asked a model.")
 
     def __str__(self) -> str:
-        stop = "" if self.message.endswith((".", "!", "?")) or not self.way_out else "."
-        return f"{self.message}{stop} {self.way_out}".strip()
+        return told(self.message, self.way_out)
+
+
+def told(message: str, way_out: str) -> str:
+    """Both in one line of prose; a message alone stays as it is."""
+    return f"{sentence(message)} {way_out}".strip() if way_out else message
+
+
+def sentence(text: str) -> str:
+    """`text` with a full stop, unless it ends as a sentence already or is empty."""
+    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."

@@ -29,6 +29,13 @@ VERDICTS: dict[GateKind, tuple[Verdict, ...]] = {
 """What may be answered at which kind of gate."""
 
 
+class RefusedEdit(Model):
+    """A person's own diff that does not apply, given back to be edited again."""
+
+    diff: str
+    reason: str
+
+
 class PatchSet(Model):
     """Plausible patches for one round, best first, each with its evidence."""
 
@@ -37,10 +44,12 @@ class PatchSet(Model):
     round: int = Field(ge=1)
     head: str = Field(description="Commit the patches were made against.")
     proposals: tuple[Proposal, ...] = Field(min_length=1)
+    engine: Literal["search", "model"] = Field(description="Who made the proposals.")
     suspects: tuple[Suspect, ...] = ()
     tried: Tried | None = Field(default=None, description="For what was searched for.")
     commits: tuple[Commit, ...] = Field(default=(), description="What was written, commit by commit.")
     note: str = ""
+    edit: RefusedEdit | None = Field(default=None, description="What a person would have had instead.")
     sandbox: SandboxReport
 
 

@@ -9,6 +9,7 @@ converted: the worktree holds the blobs' bytes (`ATTRIBUTES` in a run's `info/at
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 IDENTITY = ("Podium", "podium@localhost")
 """Name and address of author and committer."""
@@ -60,6 +61,9 @@ SETTINGS: Mapping[str, str] = {
     "fetch.writeCommitGraph": "false",
 }
 
+DEPTH = 100
+"""Commits of history that a copy gets."""
+
 ATTRIBUTES = "* -text -filter -ident -working-tree-encoding !diff !merge !export-subst\n"
 """`info/attributes` of a run's repository: above any `.gitattributes` of the tree."""
 
@@ -87,3 +91,23 @@ def upload_pack() -> str:
     git takes `-c` settings away from the upload-pack it starts, so they are said again.
     """
     return "git -c safe.directory=* -c uploadpack.allowAnySHA1InWant=true upload-pack"
+
+
+def init_copy(target: Path, object_format: str) -> tuple[str, ...]:
+    """The arguments of git that make `target` an empty bare repository for a copy."""
+    return (
+        *("init", "--quiet", "--bare", "--template=", "--initial-branch=none"),
+        *(f"--object-format={object_format}", str(target)),
+    )
+
+
+def fetch_copy(root: Path, commit: str, ref: str) -> tuple[str, ...]:
+    """The arguments of git that bring `commit` of the repository at `root` into a copy, as `ref`.
+
+    As from a stranger: no hard links (a writer could alter the person's objects through them), no tags, and only the
+    last `DEPTH` commits. Nothing is written at `root`.
+    """
+    return (
+        *("fetch", "--quiet", f"--depth={DEPTH}", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"),
+        *("--no-recurse-submodules", f"--upload-pack={upload_pack()}", root.as_uri(), f"+{commit}:{ref}"),
+    )

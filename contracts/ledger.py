@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.base import CallId, Model, Name, Sha256, UtcTime
+from contracts.base import Model, Name, Sha256, UtcTime
 from contracts.failure import Failure
 from contracts.spending import Spending
 
@@ -31,7 +31,7 @@ def server_stream(server: str) -> str:
 class CallRecord(Model):
     """One tool call as the ledger holds it: the call and, once there is one, its result."""
 
-    call_id: CallId
+    call_id: str = Field(description="As its caller chose it.")
     run: str = Field(default="", description="The run it belongs to; empty outside runs.")
     step: str = ""
     parent: str = Field(default="", description="The call on whose behalf it was made, if any.")

@@ -14,7 +14,9 @@ class AgentCalls(Model):
     agent: Name
     calls: int
     failed: int
-    seconds: float = Field(description="Wall seconds from intent to answer, summed over its calls.")
+    seconds: float = Field(
+        description="Wall seconds of its calls from intent to answer, summed, without people's waiting and down time."
+    )
 
 
 class CallCount(Model):
@@ -49,7 +51,10 @@ class Metrics(Model):
     human_s: float = Field(default=0.0, description="A gate waited for a person.")
     down_s: float = Field(default=0.0, description="No orchestrator worked on the run.")
     overhead_s: float = Field(default=0.0, description="Everything else: the orchestration itself.")
-    ready_s: float = Field(default=0.0, description="Up to now or the end, without waiting for people and down time.")
+    ready_s: float = Field(
+        default=0.0,
+        description="Until the first handoff gate, else the end or now, without waiting for people and down time.",
+    )
     calls: tuple[AgentCalls, ...] = ()
     steps: tuple[StepTime, ...] = ()
     rounds: int = Field(default=0, description="Rounds of proposing or writing begun.")

@@ -57,13 +57,23 @@ ReplyOutcome = Literal["ok", "invalid", "truncated", "refused", "unavailable"]
 declined. unavailable: the endpoint failed for good after something had been spent."""
 
 
+class Attempt(Model):
+    """A request that was paid for, and whose reply was not taken; another one followed."""
+
+    way: Way
+    text: str = Field(description="What came, as far as it came; 100,000 characters at most.")
+    why_not: str
+    told: str = Field(default="", description="What the model was told then, beside its reply; empty: nothing new.")
+
+
 class CompleteResult(Paid):
     """The reply, or why there is none; either way what it cost."""
 
     run: RunId
     outcome: ReplyOutcome
     reply: dict[str, JsonValue] | None = None
-    text: str = Field(default="", description="The reply as it came, if it was no valid JSON.")
+    text: str = Field(default="", description="What came of the last request, as far as it came, if it is no `reply`.")
+    attempts: tuple[Attempt, ...] = Field(default=(), description="The requests before the last one, in order.")
     failure: Failure | None = Field(default=None, description="For every outcome but ok.")
     endpoint: Name
     model: str = Field(description="As the endpoint names it.")
@@ -71,7 +81,7 @@ class CompleteResult(Paid):
     stop_reason: str = Field(default="", description="As the endpoint says it.")
     sampling: dict[str, JsonValue] = Field(default={}, description="What was pinned; empty where the API allows none.")
     priced_at: str = Field(default="", description="Date of the price table; empty for a model that is not in it.")
-    retries: int = Field(default=0, description="Requests beyond the first, for whatever reason.")
+    retries: int = Field(default=0, description="Requests beyond the first, for whatever reason; lost ones, too.")
     duration_s: float
 
 
@@ -88,6 +98,7 @@ class DescribeResult(Model):
     endpoint: Name
     model: str
     ready: bool = Field(description="Whether its endpoint can be asked: a key is there, or none is needed.")
-    why_not: str = Field(default="", description="What is missing, and the way out.")
+    why_not: str = Field(default="", description="What is missing.")
+    way_out: str = Field(default="", description="What a person can do about that.")
     form: Form = Field(description="The form of change this model is best at, by configuration.")
     context_tokens: int = Field(default=100_000, description="What it reads and writes at once, by configuration.")

@@ -100,3 +100,8 @@ def fenced(text: str, label: str = "") -> str:
     fence = "`" * max(3, longest + 1)
     end = "" if text.endswith("\n") or not text else "\n"
     return f"{fence}{label}\n{text}{end}{fence}"
+
+
+def name(path: str) -> str:
+    """A path or name of a project as one line of code, whatever characters it has."""
+    return "`" + "".join(char if char.isprintable() and char != "`" else "?" for char in path) + "`"

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from contracts.base import Model, RelPath, RunId, UtcTime
 
+MAX_WORDS_CHARS = 20_000
+"""Of what a map is to be about, or something to be like."""
+
 
 class ListParams(Model):
     """List files git tracks."""
@@ -109,7 +112,9 @@ class MapParams(Model):
     """The repository in short: files and their definitions, what matters most first, within a size."""
 
     run: RunId
-    words: str = Field(default="", max_length=20_000, description="What it is about: the ticket, names, tests.")
+    words: str = Field(
+        default="", max_length=MAX_WORDS_CHARS, description="What it is about: the ticket, names, tests."
+    )
     tokens: int = Field(default=4000, ge=100, le=100_000, description="Size of the map, in estimated model tokens.")
 
 
@@ -125,7 +130,7 @@ class SimilarParams(Model):
     """Find definitions that are written like something."""
 
     run: RunId
-    like: str = Field(min_length=1, max_length=20_000, description="Code, or words about it.")
+    like: str = Field(min_length=1, max_length=MAX_WORDS_CHARS, description="Code, or words about it.")
     glob: str = Field(default="", pattern=r"^[^\x00]*$", description="Only paths that match, as for search.")
     limit: int = Field(default=5, ge=1, le=50)
 

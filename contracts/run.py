@@ -10,6 +10,7 @@ from contracts.base import CallId, Model, Name, RunId, Sha256, UtcTime
 from contracts.failure import Failure
 from contracts.gate import GateDecision
 from contracts.gate_policy import GateKind, Policy
+from contracts.rework import Rework
 from contracts.spending import Spending
 from contracts.task import Task
 from contracts.workflow import Workflow
@@ -138,6 +139,17 @@ class RunAbortedEvent(Model):
     by: str
 
 
+Ending = RunHandedOverEvent | RunFailedEvent | RunAbortedEvent
+"""After one of these nothing more is done; how far the result was reworked may still be noted."""
+
+
+class ReworkMeasuredEvent(Model):
+    """After the end, somebody had it measured how far what was merged is from what was handed over; the last counts."""
+
+    event: Literal["rework-measured"] = "rework-measured"
+    rework: Rework
+
+
 What = Annotated[
     RunStartedEvent
     | RunResumedEvent
@@ -149,15 +161,11 @@ What = Annotated[
     | GateOpenedEvent
     | GateDecidedEvent
     | GateClosedEvent
-    | RunHandedOverEvent
-    | RunFailedEvent
-    | RunAbortedEvent,
+    | Ending
+    | ReworkMeasuredEvent,
     Field(discriminator="event"),
 ]
 """What can happen in a run."""
-
-ENDINGS = (RunHandedOverEvent, RunFailedEvent, RunAbortedEvent)
-"""After one of these nothing more happens."""
 
 
 class Event(Model):

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from contracts.base import Model
 
+MOST_USD = 1_000_000
+"""No run may spend more, whatever is asked for; nor does any million of tokens cost more."""
+
 
 class Usage(Model):
     """Tokens, as the Messages API counts them (`usage` of a message)."""
@@ -59,9 +62,15 @@ class Paid(Model):
 
 
 class Allowance(Model):
-    """A ceiling on asking models; what is None has none. A request that could go over it is not made."""
+    """Ceilings on asking models; what is None has none. A request that could go over one is not made."""
 
-    usd: Decimal | None = Field(default=None, ge=0, description="US dollars; needs a model with a known price.")
+    usd: Decimal | None = Field(
+        default=None, ge=0, le=MOST_USD, description="US dollars; needs a model with a known price."
+    )
     tokens: int | None = Field(default=None, ge=0, description="Input, output and cache together.")
     calls: int | None = Field(default=None, ge=0, description="Requests that a model endpoint took up.")
     wall_s: float | None = Field(default=None, gt=0, description="Wall seconds of work, people's waiting excluded.")
+
+    def replaced(self, named: Allowance) -> Allowance:
+        """These ceilings, with those that `named` has instead."""
+        return self.model_copy(update=named.model_dump(exclude_none=True))

@@ -11,6 +11,7 @@ from contracts.failure import Failure
 from contracts.gate import GateDecision
 from contracts.gate_policy import GateKind
 from contracts.metrics import Metrics
+from contracts.rework import Rework
 from contracts.task import Task
 
 RunStatus = Literal["running", "waiting", "handed_over", "failed", "aborted"]
@@ -74,6 +75,7 @@ class RunState(Model):
     bundle: str = Field(default="", description="The bundle's folder.")
     bundle_sha256: Sha256 | None = None
     metrics: Metrics = Metrics()
+    rework: Rework | None = Field(default=None, description="As it was measured last.")
     events: int = 0
 
     @property

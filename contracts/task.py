@@ -12,12 +12,15 @@ from contracts.model import Role
 Engine = Literal["search", "model", "auto"]
 """Who writes patches. auto: the search where a failing test exists, then the model, if there is one."""
 
+MAX_CRITERIA = 50
+MAX_CRITERION_CHARS = 2000
+
 
 class Criterion(Model):
     """An acceptance criterion."""
 
     id: Name
-    text: str = Field(min_length=1, max_length=2000)
+    text: str = Field(min_length=1, max_length=MAX_CRITERION_CHARS)
 
 
 class Task(Model):
@@ -30,7 +33,7 @@ class Task(Model):
     request: str = Field(default="", description="What is wrong or wanted, in a person's words.")
     tests: tuple[str, ...] = Field(default=(), description="Tests that show it, as the project's runner names them.")
     avoid: tuple[RelPath, ...] = Field(default=(), description="Path prefixes not to change.")
-    criteria: tuple[Criterion, ...] = Field(default=(), max_length=50)
+    criteria: tuple[Criterion, ...] = Field(default=(), max_length=MAX_CRITERIA)
     links: tuple[str, ...] = Field(
         default=(), max_length=50, description="Shown to people and to a planner; never fetched."
     )

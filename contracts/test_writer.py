@@ -34,7 +34,7 @@ class WriteTestsParams(Model):
 
 
 class NewTest(Model):
-    """A test that was written or changed, as the project's runner names it."""
+    """A test that was written, as the project's runner names it."""
 
     id: str
     outcome: TestOutcome = Field(description="On the tree as it is now.")

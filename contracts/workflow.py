@@ -33,6 +33,18 @@ class WorkflowStep(Model):
     optional: bool = Field(default=False, description="A plan may leave it out.")
 
 
+class WorkItem(Model):
+    """One file to be written, by one agent."""
+
+    id: Name
+    agent: Name = Field(description="Who writes it, as far as the workflow allows: `code_writer`, …")
+    path: RelPath = Field(description="The one file it changes or creates.")
+    instruction: str = Field(min_length=1, max_length=8000, description="What to do there, for somebody who sees it.")
+    reads: tuple[RelPath, ...] = Field(default=(), max_length=12, description="Files worth seeing for it.")
+    after: tuple[Name, ...] = Field(default=(), description="Ids of items whose result it needs.")
+    check: str = Field(default="", max_length=2000, description="How one can tell that it is done.")
+
+
 class Workflow(Model):
     """A way of working (`configs/workflows/<name>.toml`)."""
 
@@ -42,6 +54,7 @@ class Workflow(Model):
     inputs: tuple[Literal["tests", "request"], ...] = Field(default=(), description="What a task must bring.")
     purpose: Literal["bug", "feature", "existing"] = Field(default="bug", description="What its tests are to show.")
     steps: tuple[WorkflowStep, ...] = Field(min_length=1)
+    work: tuple[WorkItem, ...] = Field(default=(), description="What is to be written, where no model plans it.")
     gates: Policy = Field(default_factory=Policy)
     fix_rounds: int = Field(default=2, ge=0, le=10, description="Further rounds after the first.")
     budgets: Budgets = Field(default_factory=Budgets)
@@ -55,16 +68,12 @@ class Workflow(Model):
         return self
 
 
-class WorkItem(Model):
-    """One file to be written, by one agent."""
+class Extension(Model):
+    """How a workflow's file takes over another's: whatever it says itself stands instead, table by table."""
 
-    id: Name
-    agent: Name = Field(description="`code_writer` or `test_writer`, as far as the workflow allows.")
-    path: RelPath = Field(description="The one file it changes or creates.")
-    instruction: str = Field(min_length=1, max_length=8000, description="What to do there, for somebody who sees it.")
-    reads: tuple[RelPath, ...] = Field(default=(), max_length=12, description="Files worth seeing for it.")
-    after: tuple[Name, ...] = Field(default=(), description="Ids of items whose result it needs.")
-    check: str = Field(default="", max_length=2000, description="How one can tell that it is done.")
+    extends: Name = Field(description="The workflow it takes over.")
+    without: tuple[Name, ...] = Field(default=(), description="Ids of steps it leaves out.")
+    instead: tuple[WorkflowStep, ...] = Field(default=(), description="Steps in place of those of the same id.")
 
 
 class RelevantFile(Model):

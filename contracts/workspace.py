@@ -11,6 +11,9 @@ from contracts.base import Model, RelPath, RunId, Sha256
 OneLine = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """Text for one line of a commit message: it cannot begin a trailer of its own."""
 
+MAX_BODY_CHARS = 20_000
+"""Of a commit message below its first line: what a program can be given as one argument (128 KiB) in any script."""
+
 
 class OpenParams(Model):
     """Create (or find) the run's worktree on its branch at `base`."""
@@ -65,7 +68,7 @@ class CommitParams(Model):
     step: OneLine
     agent: OneLine
     subject: OneLine
-    body: str = Field(default="", max_length=100_000, pattern=r"^[^\x00]*$")
+    body: str = Field(default="", max_length=MAX_BODY_CHARS, pattern=r"^[^\x00]*$")
 
 
 class CommitResult(Model):
@@ -75,7 +78,7 @@ class CommitResult(Model):
 
 
 class RevertParams(Model):
-    """Put the worktree back to `commit`, discarding anything later."""
+    """Put the worktree back to `commit`, discarding anything later; or to one that the last such call discarded."""
 
     run: RunId
     commit: str

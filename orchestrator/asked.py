@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from bus.errors import InvalidMessage
-from bus.subjects import CallSubject
-from bus.wire import as_object, correlation_of, failure_of, parse
+from bus.wire import as_object, correlation_of, failure_of
 from contracts.base import CallId, Model, Name, UtcTime
 from contracts.failure import Failure
 from contracts.model import CompleteParams, CompleteResult
@@ -32,16 +30,10 @@ def asked(exchanges: Iterable[Exchange], run: str) -> tuple[tuple[Asked, ...], i
     found: list[Asked] = []
     unread = 0
     for each in exchanges:
-        try:
-            subject = CallSubject.parse(each.call.subject)
-            message = parse(each.call.subject, each.call.body)
-        except InvalidMessage:
-            continue
-        about = correlation_of(message)
+        subject, about = each.subject, correlation_of(each.request)
         if (subject.server, subject.tool, about.run) != ("model", "complete", run) or not each.sealed:
             continue
-        answer = parse(each.result.subject, each.result.body) if each.result else {}
-        failure, structured = failure_of(answer), as_object(answer.get("result")).get("structuredContent")
+        failure, structured = failure_of(each.answer), as_object(each.answer.get("result")).get("structuredContent")
         try:
             found.append(
                 Asked(
@@ -49,7 +41,7 @@ def asked(exchanges: Iterable[Exchange], run: str) -> tuple[tuple[Asked, ...], i
                     caller=subject.caller,
                     step=about.step,
                     asked_at=each.call.stored_at,
-                    params=CompleteParams.model_validate(as_object(message.get("params")).get("arguments")),
+                    params=CompleteParams.model_validate(as_object(each.request.get("params")).get("arguments")),
                     result=None if failure or each.result is None else CompleteResult.model_validate(structured),
                     failure=failure,
                 )

@@ -1,15 +1,16 @@
 """Every call in the ledger, as an auditor sees it.
 
 A call counts when the caller its subject names has sealed it, or when the server answered it all the same (it goes
-by the MAC, see docs/decisions/0008); a result when the server has sealed it. Anything else that stands in a stream
-was put there by somebody who may not, and is counted as foreign.
+by the MAC, see docs/decisions/0008); a result when the server has sealed it and the call stands there; of equal
+subjects, the first. Anything else in a stream was put there by somebody who may not, and is foreign.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pydantic import ValidationError
@@ -27,7 +28,7 @@ from orchestrator.seals import Seals
 
 @dataclass(frozen=True)
 class Audit:
-    """Calls in the order they were stored, and how many messages nobody entitled had sealed."""
+    """Calls in the order they were stored, and how many messages are foreign."""
 
     calls: tuple[CallRecord, ...]
     foreign: int
@@ -37,21 +38,31 @@ class Audit:
 class Exchange:
     """A call as it is stored, and its answer, where there is one."""
 
+    subject: CallSubject
     call: Stored
     result: Stored | None
     sealed: bool = True
     """False: its server answered it, but its caller's signature does not hold."""
+
+    @cached_property
+    def request(self) -> JsonObject:
+        """The call's message; nothing where the bytes are no message: such a call was made, too, and was refused."""
+        return _read(self.call)
+
+    @cached_property
+    def answer(self) -> JsonObject:
+        """The answer's message; nothing where there is none."""
+        return _read(self.result) if self.result else {}
 
 
 async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
     """The calls to `servers`, of one run or (without `run`) of all."""
     found, foreign = await exchanges(bus, servers)
     denied, unsealed = await refusals(bus)
-    records = [record for each in found if (record := record_of(each))] + denied
-    records.sort(key=lambda record: record.called_at)
-    foreign += unsealed
+    records = sorted([*map(record_of, found), *denied], key=lambda record: record.called_at)
     # What an unsealed call says of its run proves nothing, so it is shown whatever run is asked for.
-    return Audit(tuple(each for each in records if run in ("", each.run) or not each.sealed), foreign)
+    shown = tuple(each for each in records if run in ("", each.run) or not each.sealed)
+    return Audit(shown, len(foreign) + unsealed)
 
 
 async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
@@ -81,49 +92,44 @@ async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
     return found, foreign
 
 
-async def exchanges(bus: Bus, servers: Iterable[str]) -> tuple[tuple[Exchange, ...], int]:
-    """What was asked of `servers`, in the order it was stored; and how many messages nobody entitled had sealed."""
-    seals, found, foreign = Seals(bus), list[Exchange](), 0
+async def exchanges(bus: Bus, servers: Iterable[str]) -> tuple[tuple[Exchange, ...], tuple[Stored, ...]]:
+    """What was asked of `servers`, in the order it was stored; and the messages that are foreign."""
+    seals, found, foreign = Seals(bus), list[Exchange](), list[Stored]()
     for server in sorted(set(servers)):
         calls: dict[str, Stored] = {}
         unsealed: dict[str, Stored] = {}
-        results: dict[tuple[str, str], Stored] = {}
+        results: dict[str, Stored] = {}
         async for kept in bus.history(server_stream(server)):
-            by, call_id = await seals.sealed_by(kept), kept.subject.rpartition(".")[2]
-            if kept.subject == f"result.{_caller(kept.subject)}.{server}.{call_id}" and by == server:
-                results[_caller(kept.subject), call_id] = kept
-            elif kept.subject.startswith("call.") and by and by == _caller(kept.subject):
-                calls[kept.subject] = kept
-            elif kept.subject.startswith("call."):
-                unsealed[kept.subject] = kept
+            by, subject = await seals.sealed_by(kept), _call(kept.subject)
+            if subject is not None and subject.server == server:
+                place = calls if by == subject.caller else unsealed
             else:
-                foreign += 1
-        answered = [kept for subject, kept in unsealed.items() if _result(kept, results) and subject not in calls]
-        foreign += len(unsealed) - len(answered)
-        found += [Exchange(kept, _result(kept, results)) for kept in calls.values()]
-        found += [Exchange(kept, _result(kept, results), sealed=False) for kept in answered]
-    return tuple(sorted(found, key=lambda each: each.call.stored_at)), foreign
+                place = results if by == server else None
+            if place is None or place.setdefault(kept.subject, kept) is not kept:
+                foreign.append(kept)
+        for call in (*calls.values(), *unsealed.values()):
+            subject = CallSubject.parse(call.subject)
+            result, sealed = results.pop(subject.result, None), calls.get(call.subject) is call
+            if sealed or result is not None:
+                found.append(Exchange(subject, call, result, sealed))
+            else:
+                foreign.append(call)
+        foreign += results.values()
+    return tuple(sorted(found, key=lambda each: each.call.stored_at)), tuple(foreign)
 
 
-def _caller(subject: str) -> str:
-    parts = subject.split(".")
-    return parts[3] if parts[0] == "call" and len(parts) == 5 else parts[1] if len(parts) == 4 else ""
-
-
-def _result(call: Stored, results: Mapping[tuple[str, str], Stored]) -> Stored | None:
-    return results.get((_caller(call.subject), call.subject.rpartition(".")[2]))
-
-
-def record_of(exchange: Exchange) -> CallRecord | None:
-    """The call as an auditor sees it; None for one whose subject is none."""
-    call, result = exchange.call, exchange.result
+def _call(subject: str) -> CallSubject | None:
     try:
-        subject = CallSubject.parse(call.subject)
+        return CallSubject.parse(subject)
     except InvalidMessage:
         return None
-    message = _read(call)
+
+
+def record_of(exchange: Exchange) -> CallRecord:
+    """The call as an auditor sees it."""
+    subject, call, result = exchange.subject, exchange.call, exchange.result
+    message, answer = exchange.request, exchange.answer
     about = correlation_of(message)
-    answer = _read(result) if result else {}
     failure = failure_of(answer)
     return CallRecord(
         call_id=subject.call_id,
@@ -159,7 +165,6 @@ def spent_of(answer: JsonObject) -> Spending | None:
 
 
 def _read(kept: Stored) -> JsonObject:
-    """The message, or nothing where the bytes are no message: such a call was made, too, and was refused."""
     try:
         return parse(kept.subject, kept.body)
     except InvalidMessage:

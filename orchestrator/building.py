@@ -7,23 +7,26 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bus.errors import CallFailed
-from contracts import diff
 from contracts.bundle import Commit
 from contracts.code_writer import Proposal, WriteParams, WriteResult
-from contracts.gate import Escalation, PatchSet
+from contracts.gate import Escalation, GateDecision, PatchSet
 from contracts.patch import Patch
 from contracts.static_analyzer import CheckResult
 from contracts.test_runner import Evidence
 from contracts.test_writer import NewTest, Purpose, WriteTestsParams, WriteTestsResult
 from contracts.workflow import Plan, WorkItem
 from contracts.workspace import DiffParams, DiffResult
+from orchestrator import words
 from orchestrator.checks import lint_tree, run_suite
 from orchestrator.engine import Engine
-from orchestrator.errors import CouldNot, Refused
+from orchestrator.errors import Refused
 from orchestrator.job import Accepted, Seen
-from orchestrator.judging import Checked, judge
+from orchestrator.judging import Checked, judge, signed
+from orchestrator.offering import offered
 from orchestrator.parallel import all_of, both
+from orchestrator.planner import WRITES, writing_steps
 from orchestrator.steps import commit, take_back
+from orchestrator.text import count
 from orchestrator.workplan import waves
 
 
@@ -44,6 +47,19 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Again:
+    """Items that are to be written again, each with what its writer is told; `by` is the person who said so, if any."""
+
+    todo: Mapping[str, str]
+    by: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        return "; ".join(dict.fromkeys(filter(None, self.todo.values())))
+
+
+@dataclass(frozen=True)
 class Build:
     """One plan on its way to a change that holds."""
 
@@ -61,31 +77,30 @@ class Build:
 
         Raises:
             Refused: a person said no.
-            CouldNot, OverBudget: the rounds or the budget are used up.
+            CouldNot, OverBudget: the same could not be written twice in a row, or rounds or budget are used up.
         """
-        site, todo, last, signature = self._empty, {item.id: "" for item in self.plan.work}, "", ""
-        for number in range(1, self.plan.fix_rounds + 2):
-            site, todo = await self._write(site, todo, number)
-            if todo:
-                last = "; ".join(filter(None, todo.values()))
-                continue
-            checked = await self._check(site, number)
-            final = number > self.plan.fix_rounds
-            if checked.comparison.verdict == "better":
-                taken, site, last = await self._offer(checked, site, number)
-                todo = {item.id: last for item in self.plan.work}
+        site, again, before, number = self._empty, Again({item.id: "" for item in self.plan.work}), "", 0
+        while True:
+            number += 1
+            site, left = await self._write(site, again.todo, number)
+            again = Again(left)
+            if left:
+                failed = signed([f"{item}: {why}" for item, why in sorted(left.items())])
+                if failed == before:
+                    raise words.unwritten_again(again.reason)
+                before = failed
             else:
-                taken, todo = await self._mend(checked, number, signature, final=final)
-                last, signature = "; ".join(filter(None, todo.values())), checked.signature
-                if not taken and self._begins_anew(todo):
-                    await take_back(self.run, self.plan, site.base, last, number)
-                    site, todo = self._empty, {item.id: todo.get(item.id, "") for item in self.plan.work}
-            if taken:
-                return taken
-        raise CouldNot(
-            f"{self.plan.fix_rounds + 1} rounds, and no change was accepted. Last: {last}",
-            "Say more in the request, edit the plan at its gate, or allow more rounds (`[budgets] fix_rounds`).",
-        )
+                checked = await self._check(site, number)
+                outcome = await self._judged(checked, site, number, before)
+                if isinstance(outcome, Accepted):
+                    return outcome
+                again, before = outcome, checked.signature
+            if number > self.plan.fix_rounds:
+                raise words.no_further_round(number, again.reason, again.by)
+            if not left and (again.by is not None or self._begins_anew(again.todo)):
+                await take_back(self.run, self.plan, site.base, again.reason, number)
+                site = self._empty
+                again = replace(again, todo={item.id: again.todo.get(item.id, "") for item in self.plan.work})
 
     @property
     def _empty(self) -> Site:
@@ -144,18 +159,19 @@ class Build:
                 step.ok = tests.patch is not None
                 step.summary = f"{item.path}: {tests.summary if tests.patch else tests.note}"
                 return tests
-        async with self.run.step("write-code", number, item.id) as step:
+        async with self.run.step(writing_steps(self.plan.steps)[item.agent], number, item.id) as step:
             wanted = WriteParams(
                 run=self.plan.run,
                 request=self.plan.request,
                 path=item.path,
                 instruction=item.instruction,
                 reads=item.reads,
+                criteria=self.plan.criteria,
                 tests=tuple(test.id for test in site.all_tests),
                 feedback=told,
                 candidates=self.plan.budgets.candidates,
             )
-            code = await step.call("code_writer.write", wanted, WriteResult)
+            code = await step.call(f"{item.agent}.{WRITES}", wanted, WriteResult)
             step.ok = code.patch is not None
             step.summary = f"{item.path}: {code.summary if code.patch else code.note}"
             return code
@@ -173,59 +189,56 @@ class Build:
         patch = Patch.of(shown.diff, shown.files)
         return Checked(site.head, site.commits, site.all_tests, patch, suite, comparison, self.linted, after)
 
-    async def _offer(self, checked: Checked, site: Site, number: int) -> tuple[Accepted | None, Site, str]:
-        """Have a change that holds decided; a rejection takes all of it back and says why."""
-        patches = self._patches(checked, number)
-        decision = await self.run.gate(f"patches/{number}", patches)
-        match decision.verdict:
-            case "approve":
-                return self._accepted(checked, patches), site, ""
-            case "modify":
-                text = decision.diff or ""
-                return await self._edited(Patch.of(text, diff.files(text)), site, number), site, ""
-            case "reject":
-                await take_back(self.run, self.plan, site.base, decision.reason, number)
-                return None, self._empty, decision.reason
-            case "abort":
-                raise Refused("abort", decision.reason, decision.by)
+    async def _judged(self, checked: Checked, site: Site, number: int, before: str) -> Accepted | Again:
+        """What becomes of a round's change; `before` is the signature of the failure of the round before."""
+        if checked.comparison.verdict == "better":
+            return await self._offer(checked, site, number)
+        if number > self.plan.fix_rounds or not self.plan.has("judge"):
+            question = f"After {count(number, 'round')}: {checked.comparison.reason}. Keep the change all the same?"
+            return await self._escalate(checked, number, question)
+        judgement = await judge(self.run, self.plan, checked, number, before)
+        if judgement.decision == "retry":
+            told: dict[str, str] = {}
+            for change in judgement.changes:
+                told[change.item] = "\n".join(filter(None, [told.get(change.item), change.guidance]))
+            return Again(told)
+        question = f"{judgement.reason} ({checked.comparison.reason}.) Keep the change all the same?"
+        if judgement.decision == "accept":
+            question = f"The tests do not, and the judge takes it for right: {judgement.reason} Keep the change?"
+        return await self._escalate(checked, number, question)
 
-    async def _edited(self, patch: Patch, site: Site, number: int) -> Accepted:
-        """A person's own version in place of what was written; checked like it, and theirs to keep."""
-        where = ("edited", number)
+    async def _offer(self, checked: Checked, site: Site, number: int) -> Accepted | Again:
+        """Have a change that holds decided."""
+        patches = self._patches(checked, number)
+        decision, own = await offered(self.run, patches, partial(self._own, site, number))
+        if own is not None:
+            return await self._edited(own, number)
+        return self._no(decision) if decision.verdict == "reject" else self._accepted(checked, patches)
+
+    async def _own(self, site: Site, number: int, patch: Patch, path: str) -> Site:
+        """A person's own version in place of what was written, which stands again where theirs does not apply."""
+        where = (number, path)
         await take_back(self.run, self.plan, site.base, "A person edited the diff.", *where)
         subject = f"Change {', '.join(patch.files)}"
-        made = await commit(self.run, self.plan, patch, site.base, "person", subject, *where)
-        checked = await self._check(replace(site, head=made.head, commits=(made,)), *where)
+        try:
+            made = await commit(self.run, self.plan, patch, site.base, "person", subject, *where)
+        except CallFailed:
+            await take_back(self.run, self.plan, site.head, "The edited diff does not apply.", *where, "undone")
+            raise
+        return replace(site, head=made.head, commits=(made,))
+
+    async def _edited(self, site: Site, number: int) -> Accepted | Again:
+        """A person's own version is checked like what was written, and theirs to keep."""
+        checked = await self._check(site, number, "edited")
         if checked.comparison.verdict != "better":
             question = f"With the edit: {checked.comparison.reason}. Keep it all the same?"
-            if reason := await self._escalate(checked, number, question):
-                raise CouldNot(f"The edited change was not kept: {reason}", "Start the run again.")
+            return await self._escalate(checked, number, question, by_person=True)
         return self._accepted(checked, self._patches(checked, number), by_person=True)
 
-    async def _mend(
-        self, checked: Checked, number: int, before: str, *, final: bool
-    ) -> tuple[Accepted | None, dict[str, str]]:
-        """What to do about a change that is not simply better: rewrite some of it, or have a person look."""
-        if final:
-            question = f"After {number} rounds: {checked.comparison.reason}. Keep the change all the same?"
-        else:
-            judgement = await judge(self.run, self.plan, checked, number, before)
-            if judgement.decision == "retry":
-                told: dict[str, str] = {}
-                for change in judgement.changes:
-                    told[change.item] = "\n".join(filter(None, [told.get(change.item), change.guidance]))
-                return None, told
-            said = "takes it for right" if judgement.decision == "accept" else "cannot tell"
-            question = f"The tests do not, and the judge {said}: {judgement.reason} Keep the change?"
-            if judgement.decision == "escalate":
-                question = f"{judgement.reason} ({checked.comparison.reason}.) Keep the change all the same?"
-        reason = await self._escalate(checked, number, question)
-        if reason:
-            return None, {item.id: reason for item in self.plan.work}
-        return self._accepted(checked, self._patches(checked, number)), {}
-
-    async def _escalate(self, checked: Checked, number: int, question: str) -> str:
-        """A person's reason not to keep it; "" when it is kept."""
+    async def _escalate(
+        self, checked: Checked, number: int, question: str, *, by_person: bool = False
+    ) -> Accepted | Again:
+        """Have a person look at what is not simply better."""
         escalation = Escalation(
             run=self.plan.run,
             round=number,
@@ -236,7 +249,13 @@ class Build:
         decision = await self.run.gate(f"escalation/{number}", escalation)
         if decision.verdict == "abort":
             raise Refused("abort", decision.reason, decision.by)
-        return "" if decision.verdict == "approve" else decision.reason
+        if decision.verdict == "reject":
+            return self._no(decision)
+        return self._accepted(checked, self._patches(checked, number), by_person=by_person)
+
+    def _no(self, decision: GateDecision) -> Again:
+        """A rejection: everybody begins anew, and is told why."""
+        return Again({item.id: decision.reason for item in self.plan.work}, decision.by)
 
     def _patches(self, checked: Checked, number: int) -> PatchSet:
         counts = checked.suite.counts
@@ -260,6 +279,7 @@ class Build:
             round=number,
             head=self.base,
             proposals=(proposal,),
+            engine="model",
             commits=checked.commits,
             sandbox=checked.suite.sandbox,
         )

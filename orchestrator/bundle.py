@@ -79,6 +79,7 @@ def make(
         risks=tuple(
             risks(
                 files=diff.files,
+                diff=diff.diff,
                 proposal=accepted.proposal,
                 rivals=len(rivals) if accepted.proposal else 0,
                 comparison=accepted.comparison,
@@ -88,7 +89,8 @@ def make(
                 still_red=len({*red(seen.suite)} & {*red(accepted.suite)}),
                 notes=opened.notes,
                 masked=metrics.spent.masked,
-                by_model=any(each.agent == "code_writer" for each in metrics.spending),
+                by_model=accepted.patches.engine == "model",
+                tests_written=bool(accepted.tests),
             )
         ),
         metrics=metrics,
@@ -96,11 +98,20 @@ def make(
 
 
 def answered(criteria: Sequence[Criterion], tests: Sequence[NewTest], suite: RunResult) -> Iterator[CriterionStatus]:
-    """Each criterion with the passing tests that answer it; without one it counts as not verified."""
-    passed = {test for test, outcome in outcomes(suite).items() if outcome == "passed"}
+    """Each criterion with the passing tests that answer it: those written for it, and those it names.
+
+    Without one, or where a test that it names does not pass, it counts as not verified.
+    """
+    ended = outcomes(suite)
     for criterion in criteria:
-        met_by = tuple(test.id for test in tests if criterion.id in test.criteria and test.id in passed)
-        yield CriterionStatus(criterion=criterion, met_by=met_by, status="met" if met_by else "not verified")
+        words = {word.strip("`'\".,;:()") for word in criterion.text.split()}
+        named = [test for test in ended if test in words]
+        told = [test.id for test in tests if criterion.id in test.criteria]
+        met_by = tuple(test for test in dict.fromkeys([*named, *told]) if ended.get(test) == "passed")
+        met = bool(met_by) and met_by[: len(named)] == tuple(named)
+        yield CriterionStatus(
+            criterion=criterion, met_by=met_by if met else (), status="met" if met else "not verified"
+        )
 
 
 def write(folder: Path, bundle: Bundle, branch: Path) -> BundleFiles:
@@ -226,7 +237,7 @@ def _criteria(bundle: Bundle) -> str:
     return f"""
 ## Acceptance criteria
 
-Which test answers which criterion is what the tests' writer says; that they pass was seen.
+Which test answers which criterion is what the tests' writer says, or the criterion itself; that they pass was seen.
 
 | criterion | | by |
 | --- | --- | --- |

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from contracts.metrics import Metrics
 from contracts.workflow import Budgets
+from orchestrator.errors import OverBudget
+from orchestrator.metrics import agent_of
 
 ALWAYS = frozenset({"workspace"})
 """Who is asked all the same: it tidies up, and hands over what is there."""
 
 
-def over_time(budgets: Budgets, metrics: Metrics, server: str) -> str:
-    """Why `server` may not be asked any more; "" when it may. People's waiting and down time do not count."""
+def check_time(budgets: Budgets, metrics: Metrics, server: str) -> None:
+    """See that `server` may be asked once more. People's waiting and down time do not count.
+
+    Raises:
+        OverBudget: the run's time is up, or the agent's.
+    """
     if server in ALWAYS:
-        return ""
+        return
     if (limit := budgets.model.wall_s) is not None and metrics.ready_s >= limit:
-        return f"The run has worked for {metrics.ready_s:.0f} s, and may for {limit:g} s; {_most(metrics)}"
-    agent = budgets.agents.get(server)
-    spent = sum(each.seconds for each in metrics.calls if each.agent == server)
-    if agent is not None and agent.wall_s is not None and spent >= agent.wall_s:
-        return f"{server} has worked for {spent:.0f} s, and may for {agent.wall_s:g} s."
-    return ""
+        raise OverBudget(
+            f"The run has worked for {metrics.ready_s:.0f} s, and may for {limit:g} s; {_most(metrics)}",
+            _more("[budgets.model]", ", or with --budget-minutes"),
+        )
+    agent = agent_of(server)
+    given = budgets.agents.get(agent)
+    spent = sum(each.seconds for each in metrics.calls if agent_of(each.agent) == agent)
+    if given is not None and given.wall_s is not None and spent >= given.wall_s:
+        raise OverBudget(
+            f"{agent} has worked for {spent:.0f} s, and may for {given.wall_s:g} s.", _more(f"[budgets.agents.{agent}]")
+        )
+
+
+def _more(where: str, command: str = "") -> str:
+    return (
+        f"A run keeps the budget it began with: begin another, with more `wall_s` in {where} of podium.toml{command}."
+    )
 
 
 def _most(metrics: Metrics) -> str:

@@ -33,7 +33,9 @@ class GitCheckout:
         try:
             made = await to_thread.run_sync(intake.intake, Path(task.repo), task.run, self.work, task.base)
             python = str(made.python) if made.python else None
-            settings = RunSettings(python=python, test_command=self.test.command, junit=self.test.junit)
+            settings = RunSettings(
+                python=python, test_command=self.test.command, junit=self.test.junit, pytest=made.pytest
+            )
             await to_thread.run_sync(_replace, self.work / task.run / "settings.json", settings.canonical())
         except intake.IntakeError as error:
             raise CouldNot(error.message, error.way_out) from error

@@ -17,15 +17,19 @@ from orchestrator.engine import Engine
 from orchestrator.job import Seen
 
 
-async def lint(run: Engine, plan: Plan, patch: Patch, number: int, when: str) -> CheckResult | None:
-    """What the linter says about the files `patch` touches; None where it is left out or fails."""
+async def lint(run: Engine, plan: Plan, patch: Patch, *where: object) -> CheckResult | None:
+    """What the linter says about the files `patch` touches; None where it is left out or fails.
+
+    `where` ends with "before" or "after" the change.
+    """
+    when = where[-1]
     paths = tuple(
         each.path for each in diff.parse(patch.diff) if not (each.created if when == "before" else each.deleted)
     )
     if not plan.has("analyse") or not paths:
         return None
     try:
-        async with run.step("analyse", number, when) as step:
+        async with run.step("analyse", *where) as step:
             checked = await step.call("static_analyzer.check", CheckParams(run=plan.run, paths=paths), CheckResult)
             step.summary = f"{len(checked.findings)} findings {when} the change"
             return checked
@@ -61,5 +65,5 @@ async def run_suite(
             again = params.model_copy(update={"tests": comparison.regressed})
             repeated = await step.call("test_runner.run", again, RunResult, part="repeated")
             comparison = words.unless_flaky(comparison, repeated)
-        step.summary = comparison.reason
+        step.ok, step.summary = comparison.verdict == "better", comparison.reason
         return suite, comparison

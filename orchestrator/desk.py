@@ -10,19 +10,19 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
-from pydantic import ValidationError
 from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from contracts.gate import VERDICTS, Bundle, Escalation, GateDecision, GateRequest, PatchSet
-from contracts.workflow import Plan
+from contracts.gate import VERDICTS, GateDecision, GateRequest, PatchSet
+from orchestrator.drafts import Draft, body, decided, first_draft
 from orchestrator.errors import Waiting
-from orchestrator.papers import paper
+from orchestrator.papers import heading, paper
 from orchestrator.policies import answer
 from orchestrator.text import safe
 
@@ -30,13 +30,6 @@ ReadLine = Callable[[str], Awaitable[str]]
 """Show a prompt, return the line that was typed without its end; EOFError when there is no more."""
 Edit = Callable[[str, str], Awaitable[str]]
 """Let a person edit a text; the second argument is the file name's ending."""
-
-TITLES = {
-    "plan": ("Gate 1: the plan", "Nothing has been changed yet."),
-    "patches": ("Gate 2: the patches", "Nothing is in your repository yet."),
-    "handoff": ("Gate 3: the handover", "Approving puts the branch into your repository; the checkout stays as it is."),
-    "escalation": ("A question", "No rule can answer it."),
-}
 
 
 class TerminalDesk:
@@ -50,6 +43,10 @@ class TerminalDesk:
         self._read_line = read_line
         self._edit = edit
         self._before = before
+        self._drafts: dict[str, Draft] = {}
+        """What was written and could not be taken, by gate."""
+        self._sent = ""
+        """What was written last, and taken as far as a desk can tell."""
 
     async def ask(self, request: GateRequest, problem: str) -> GateDecision:
         """Show `request` and return the answer.
@@ -61,18 +58,27 @@ class TerminalDesk:
         if problem:
             self._out.print(Text(f"That was not taken: {problem}", "red"))
         else:
-            title, meaning = TITLES[request.kind]
+            title, meaning = heading(request)
             self._out.print(Rule(Text(title), align="left", style="yellow"))
             self._out.print(Text(meaning, "yellow"))
             self._out.print(paper(request))
-        while True:
+        try:
+            return await self._answer(request)
+        except BaseException:
+            self._keep(request)
+            raise
+
+    async def _answer(self, request: GateRequest) -> GateDecision:
+        subject = request.subject
+        given_back = isinstance(subject, PatchSet) and subject.edit is not None and subject.edit.diff == self._sent
+        decision = await self._edited(request) if given_back else None
+        while decision is None:
             try:
                 typed = (await self._read_line(self._menu(request))).strip()
             except EOFError:
                 raise Waiting(request) from None
             decision = await self._take(request, typed)
-            if decision is not None:
-                return decision
+        return decision
 
     def _menu(self, request: GateRequest) -> str:
         keys = ["[a]pprove"]
@@ -112,38 +118,32 @@ class TerminalDesk:
         return None
 
     async def _edited(self, request: GateRequest) -> GateDecision | None:
-        match request.subject:
-            case Plan() as plan:
-                return await self._edited_plan(request, plan)
-            case PatchSet() as patches:
-                before = patches.proposals[0].patch.diff
-                diff = await self._edit(before, ".diff")
-                if diff.strip() and diff != before:
-                    return answer(request, "modify", by=self._by, via="terminal", diff=diff)
-                self._say("Nothing was changed.")
-            case Bundle() | Escalation():
-                pass
-        return None
+        """Have the person edit until it can be taken, or they leave it as it is; their text stays on the desk."""
+        first = first_draft(request)
+        draft = self._drafts.get(request.gate, first)
+        while True:
+            text = body(await self._edit(draft.page, draft.ending))
+            if text.strip() in ("", draft.text.strip(), first.text.strip()):
+                again = f"Not taken: {draft.reason}. Edit again to go on with your text."
+                self._say(again if draft.reason else "Nothing was changed.")
+                return None
+            decision = decided(request, text, self._by, "terminal")
+            if isinstance(decision, GateDecision):
+                self._drafts.pop(request.gate, None)
+                self._sent = text
+                return decision
+            draft = self._drafts[request.gate] = replace(draft, text=text, reason=decision)
 
-    async def _edited_plan(self, request: GateRequest, plan: Plan) -> GateDecision | None:
-        text = plan.model_dump_json(indent=2)
-        while (edited := await self._edit(text, ".json")).strip():
-            try:
-                changed = Plan.model_validate_json(edited)
-            except ValidationError as error:
-                self._say(f"That is not a plan: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}")
-                if (await self._read_line("Edit again? [Y/n] ")).strip().lower().startswith("n"):
-                    return None
-                text = edited
-                continue
-            if changed != plan:
-                return answer(request, "modify", by=self._by, via="terminal", plan=changed)
-            break
-        self._say("Nothing was changed.")
-        return None
+    def _keep(self, request: GateRequest) -> None:
+        """Leave what could not be taken in a file: nobody is at this desk any more."""
+        if draft := self._drafts.pop(request.gate, None):
+            handle, name = tempfile.mkstemp(prefix=f"podium-{request.run}-{request.gate}-", suffix=draft.ending)
+            with open(handle, "wb") as file:
+                file.write(draft.page.encode("utf-8", "surrogateescape"))
+            self._say(f"What you wrote is kept in {name}.")
 
     def _say(self, text: str) -> None:
-        self._out.print(Text(text, "yellow"))
+        self._out.print(Text(text, "yellow"), soft_wrap=True)
 
 
 def _has_choice(request: GateRequest, number: int) -> bool:
@@ -165,11 +165,14 @@ async def read_terminal_line(prompt: str) -> str:
 
 
 async def edit_in_editor(text: str, ending: str) -> str:
-    """`text` as the person's editor (`VISUAL`, `EDITOR`, else vi) leaves it; "" when the editor failed."""
+    """`text` as the person's editor (`VISUAL`, `EDITOR`, else vi) leaves it; "" when the editor failed.
+
+    Bytes that are no UTF-8 come back as lone surrogates, and go out again as they were.
+    """
     command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory(prefix="podium-edit-") as folder:
         path = Path(folder) / f"gate{ending}"
-        path.write_text(text, encoding="utf-8", newline="")
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
         # Ctrl-C in the editor is the editor's business, not a wish to end the run.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -178,7 +181,7 @@ async def edit_in_editor(text: str, ending: str) -> str:
             status = 127
         finally:
             signal.signal(signal.SIGINT, previous)
-        with suppress(OSError, UnicodeDecodeError):
+        with suppress(OSError):
             if status == 0:
-                return path.read_bytes().decode("utf-8")
+                return path.read_bytes().decode("utf-8", "surrogateescape")
         return ""

@@ -15,10 +15,11 @@ from typing import Literal
 
 from bus.broker import BrokerFailed, find_server
 from contracts.base import Model
+from contracts.endpoint import access, shown
 from contracts.manifest import Card
 from contracts.sandbox import SandboxLevel
-from orchestrator.config import load_models
-from orchestrator.errors import ConfigError
+from orchestrator.house import House
+from orchestrator.keys import Taken
 from orchestrator.text import duration, line
 
 MIN_GIT = (2, 35)
@@ -45,8 +46,8 @@ class Check(Model):
     way_out: str = ""
 
 
-def machine(state: Path) -> Iterator[Check]:
-    """What can be seen without starting anything."""
+def machine(state: Path, taken: Taken) -> Iterator[Check]:
+    """What can be seen without starting anything; `taken` is what the environment had for the model server."""
     yield _python()
     yield _git()
     yield _nats_server()
@@ -55,7 +56,7 @@ def machine(state: Path) -> Iterator[Check]:
     yield _seccomp()
     yield _state(state)
     yield _disk(state)
-    yield _models()
+    yield _models(taken)
 
 
 def crew(cards: tuple[Card, ...], seconds: float) -> Iterator[Check]:
@@ -84,23 +85,34 @@ def _sandbox(card: Card) -> Check:
     )
 
 
-def _models() -> Check:
+def _models(taken: Taken) -> Check:
     """Which endpoints could be asked; without any, patches are searched for all the same."""
-    try:
-        models = load_models()
-    except ConfigError as error:
-        return Check(name="models", level="fail", found=str(error))
-    ready = [name for name, each in models.endpoints.items() if not each.key_env or os.environ.get(each.key_env)]
-    roles = ", ".join(f"{role} {model}" for role, model in models.roles.items())
+    if taken.models is None or taken.problem is not None:
+        return Check(name="models", level="fail", found=str(taken.problem))
+    found = {name: access(each, taken.values) for name, each in taken.models.endpoints.items()}
+    ready = [f"{name} ({shown(each.base_url)})" for name, each in found.items() if not each.why_not]
+    missing = [f"{name}: {each.why_not}" for name, each in found.items() if each.why_not]
+    roles = ", ".join(f"{role} {model}" for role, model in taken.models.roles.items())
     if ready:
-        return Check(name="models", level="ok", found=f"endpoints with a key: {', '.join(ready)}; {roles}")
-    wanted = ", ".join(sorted({each.key_env for each in models.endpoints.values()}))
+        return Check(name="models", level="ok", found="; ".join([f"can be asked: {', '.join(ready)}", *missing, roles]))
     return Check(
         name="models",
         level="ok",
-        found="no key: patches are searched for, nothing is written by a model",
-        way_out=f"For the other workflows set {wanted}, or name an endpoint of your own: docs/models.md.",
+        found=f"{'; '.join(missing)}: patches are searched for, nothing is written by a model",
+        way_out="For the other workflows set a key, or name an endpoint of your own: docs/models.md.",
     )
+
+
+def house_check(running: House | None, taken: Taken) -> Check:
+    """Whether a house runs, and whether it would ask models as this environment says."""
+    if running is None:
+        return Check(name="house", level="ok", found="not running; commands start what they need")
+    stays = "stays until `podium down`" if running.keep else "belongs to a command that is at work"
+    found = f"running (process {running.pid}); {stays}"
+    if unlike := taken.unlike(running.keys):
+        way_out = "`podium down`: the next command starts one with what is set here."
+        return Check(name="house", level="warn", found=f"{found}; it was started {unlike}", way_out=way_out)
+    return Check(name="house", level="ok", found=found)
 
 
 def _python() -> Check:

@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
+from pydantic import ValidationError
+
 from bus.bus import Bus
 from bus.caller import Calls
 from bus.errors import CallFailed
@@ -30,8 +32,8 @@ from contracts.run import (
 from contracts.spending import Paid
 from contracts.workflow import Workflow, WorkflowStep
 from orchestrator.borrowing import FORK, Borrowing, Loan, taken_over
-from orchestrator.ceilings import over_time
-from orchestrator.errors import CouldNot, Diverged, OverBudget
+from orchestrator.ceilings import check_time
+from orchestrator.errors import CouldNot, Diverged, unsayable
 from orchestrator.gatekeeper import Gatekeeper
 from orchestrator.gates import Desk
 from orchestrator.journal import Notes
@@ -92,6 +94,12 @@ class Engine:
         except (CouldNot, CallFailed) as error:
             await self._finish(where, ok=False, summary=str(error))
             raise
+        except ValidationError as error:
+            if not error.title.endswith("Params"):
+                raise  # an answer or an event of another version: not for this run to end by
+            stop = unsayable(error)
+            await self._finish(where, ok=False, summary=str(stop))
+            raise stop from error
         await self._finish(where, ok=step.ok, summary=step.summary)
 
     async def _finish(self, where: str, *, ok: bool, summary: str) -> None:
@@ -124,10 +132,7 @@ class Engine:
         intent = self._journal.intents.get(path)
         if intent is None:
             await self._journal.beyond(path, asked, params.digest())
-            if over := over_time(self._workflow.budgets, self.metrics(), server):
-                raise OverBudget(
-                    over, "Allow more with --budget-minutes, or `wall_s` in podium.toml's [budgets.model]."
-                )
+            check_time(self._workflow.budgets, self.metrics(), server)
             intent = CallIntendedEvent(
                 step=path,
                 call_id=secrets.token_hex(16),

@@ -21,6 +21,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ValidationError
+
+from contracts.failure import told
 from contracts.gate import GateRequest
 
 
@@ -79,7 +82,8 @@ class CrewIncomplete(OrchestratorError):
     def __init__(self, workflow: str, missing: tuple[str, ...]) -> None:
         super().__init__(
             f"workflow {workflow} needs {', '.join(missing)}, which nobody in the crew offers; "
-            "`podium agents` shows who is there, `podium doctor` why somebody is not"
+            "`podium agents` shows who is there, `podium doctor` why somebody is not; an agent of your own joins with "
+            "`podium serve`"
         )
         self.workflow = workflow
         self.missing = missing
@@ -98,7 +102,7 @@ class ConfigError(OrchestratorError):
     """A file people change is wrong."""
 
     def __init__(self, file: str, key: str, reason: str, way_out: str) -> None:
-        super().__init__(f"{file}: {f'{key}: ' if key else ''}{reason}. {way_out}".rstrip())
+        super().__init__(told(f"{file}: {f'{key}: ' if key else ''}{reason}.", way_out))
         self.file = file
         self.key = key
         self.reason = reason
@@ -113,9 +117,18 @@ class CouldNot(Stop):
     """The goal cannot be reached; says why and what a person can do."""
 
     def __init__(self, reason: str, way_out: str = "") -> None:
-        super().__init__(f"{reason} {way_out}".rstrip())
+        super().__init__(told(reason, way_out))
         self.reason = reason
         self.way_out = way_out
+
+
+def unsayable(error: ValidationError) -> CouldNot:
+    """A call that its own contract does not take. Every resume would make it again, so it ends the run."""
+    said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    return CouldNot(
+        f"A call could not be made: {error.title} is not valid: {said}.",
+        "That is a defect in Podium; please report it. Nothing in your checkout was touched.",
+    )
 
 
 class OverBudget(CouldNot):

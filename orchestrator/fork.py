@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from contracts.gate_policy import Policy
 from contracts.model import Role
 from contracts.run import Event, RunStartedEvent, StepStartedEvent, ValueRecordedEvent
+from contracts.spending import Allowance
 from orchestrator import planner
 from orchestrator.borrowing import FORK, Fork, begins
 from orchestrator.errors import CrewIncomplete, OrchestratorError
@@ -29,10 +29,12 @@ def forked(
     step: str,
     *,
     models: Mapping[Role, str],
-    budget_usd: Decimal | None,
+    budget: Allowance,
     policy: Policy,
 ) -> tuple[RunStartedEvent, ValueRecordedEvent]:
     """How the new run begins: with the old one's task and workflow, from the very commit it started from.
+
+    What `models` and `budget` name stands instead of what the old one had.
 
     Raises:
         UnknownStep: there is no `step` to fork from.
@@ -57,9 +59,8 @@ def forked(
             "models": {**started.task.models, **models},
         }
     )
-    budgets = started.workflow.budgets
-    if budget_usd is not None:
-        budgets = budgets.model_copy(update={"model": budgets.model.model_copy(update={"usd": budget_usd})})
+    before = started.workflow.budgets
+    budgets = before.model_copy(update={"model": before.model.replaced(budget)})
     workflow = started.workflow.model_copy(update={"budgets": budgets})
     fork = Fork(run=started.task.run, step=step)
     return (

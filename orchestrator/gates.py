@@ -18,7 +18,7 @@ from contracts.run import GateClosedEvent, GateDecidedEvent
 from contracts.state import RunState
 from orchestrator.errors import Diverged, InvalidDecision
 from orchestrator.policies import problem
-from orchestrator.seals import DECIDERS, ORCHESTRATOR
+from orchestrator.seals import may_decide
 
 POLL_S = 2.0
 """How often the ledger is asked while a person thinks; a published decision is noticed at once."""
@@ -96,7 +96,7 @@ def settle(request: GateRequest, kept: Stored, sealed_by: str) -> GateDecidedEve
         reason = f"not a decision: {error.error_count()} errors, the first: {error.errors()[0]['msg']}"
     else:
         reason = problem(request, decision, kept.stored_at)
-        if sealed_by not in DECIDERS or (decision.via == "policy" and sealed_by != ORCHESTRATOR):
+        if not may_decide(sealed_by, decision.via):
             reason = f"it was not written by somebody who may decide, but by {sealed_by or 'nobody known'}"
         if not reason:
             return GateDecidedEvent(gate=request.gate, decision=decision)

@@ -24,11 +24,12 @@ from typing import Literal
 import anyio
 from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from contracts.base import Model, UtcTime
 from contracts.config import Joining
 from contracts.failure import Failure
+from contracts.keys import KeyMarks
 from orchestrator.house_start import Durability, HouseFailed, did_not_start, start_house
 from orchestrator.keys import take_keys
 
@@ -38,7 +39,7 @@ START_S = 60.0
 READY_S = 120.0
 """How long it may then take until broker and crew are ready."""
 OTHER_S = 3.0
-"""How long a house of the other confinement is given to end by itself."""
+"""How long a house that does not suit is given to end by itself."""
 BUSY = 75
 """Exit status (sysexits' EX_TEMPFAIL) of a house that found another one starting in the same state directory."""
 
@@ -55,6 +56,7 @@ class House(Model):
     durability: str
     version: str
     unsandboxed: bool = False
+    keys: KeyMarks | None = Field(default=None, exclude=True, description="Of what its model server was given.")
 
 
 class _Leaving(Exception):
@@ -77,37 +79,45 @@ def state_dir() -> Path:
 
 @asynccontextmanager
 async def house(
-    state: Path, *, unsandboxed: bool = False, durability: Durability | None = None
+    state: Path, *, unsandboxed: bool = False, durability: Durability | None = None, asks_models: bool = False
 ) -> AsyncGenerator[House]:
     """Hold the house at `state`, starting it where none runs.
 
+    `asks_models` is for who relies on the keys and addresses of its own environment. Whoever has none there takes the
+    house as it is: a second terminal need not know them.
+
     Raises:
-        HouseFailed: it does not start, or one runs whose confinement is not the one asked for; or, in a group, it
-            ended while it was held.
+        HouseFailed: it does not start, or one runs whose confinement is not the one asked for, or whose keys are not
+            those of `asks_models`; or, in a group, it ended while it was held.
+        ConfigError: models are to be asked, and where they are is said wrongly.
     """
-    keys = take_keys()  # also where a house runs already: nothing that is started from here is to find them
+    taken = take_keys()
+    if asks_models and taken.problem is not None:
+        raise taken.problem
     patience = anyio.current_time() + OTHER_S
     while True:
-        stream, found = await _hold(state, unsandboxed, durability, keys)
+        stream, found = await _hold(state, unsandboxed, durability, taken.handed)
         async with stream:
-            if found.unsandboxed == unsandboxed:
+            unsuited = _unsuited(found, unsandboxed, taken.unlike(found.keys) if asks_models else "")
+            if unsuited is None:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(_end_with, stream, state)
                     yield found
                     tasks.cancel_scope.cancel()
                 return
         if found.keep or anyio.current_time() > patience:
-            raise HouseFailed(_other_confinement(found))
-        await anyio.sleep(0.2)
+            raise HouseFailed(unsuited)
+        await _end_of(state, patience)
 
 
 async def keep(state: Path, durability: Durability | None = None) -> House:
     """Have the house at `state` stay until `down`, starting it where none runs.
 
     Raises:
-        HouseFailed: it does not start, or it was started without a sandbox.
+        HouseFailed: it does not start, or it was started without a sandbox, or with other keys.
+        ConfigError: where models are is said wrongly.
     """
-    async with house(state, durability=durability), await _connect(state) as stream:
+    async with house(state, durability=durability, asks_models=True), await _connect(state) as stream:
         return await _ask(stream, "keep", state)
 
 
@@ -184,6 +194,13 @@ async def _hold(
         await anyio.sleep(0.02)
 
 
+async def _end_of(state: Path, until: float) -> None:
+    """Wait for the end of the house at `state`, at most `until`. A connection that asks nothing does not hold it."""
+    with suppress(OSError, anyio.EndOfStream, anyio.BrokenResourceError), anyio.CancelScope(deadline=until):
+        async with await _connect(state) as stream:
+            await stream.receive()
+
+
 async def _end_with(stream: SocketStream, state: Path) -> None:
     """Whoever holds a house that ends would wait for answers in vain."""
     with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
@@ -229,10 +246,17 @@ async def _tell(stream: SocketStream, asked: Mapping[str, object], state: Path) 
         raise HouseFailed(_Answer.model_validate_json(answer).failure) from None
 
 
-def _other_confinement(found: House) -> Failure:
-    how = "without a sandbox" if found.unsandboxed else "with its sandbox"
+def _unsuited(found: House, unsandboxed: bool, other_keys: str) -> Failure | None:
+    """Why a command cannot use this house, where it cannot."""
+    if found.unsandboxed != unsandboxed:
+        how = "without a sandbox" if found.unsandboxed else "with its sandbox"
+        why = "this command asks for the other way"
+    elif other_keys:
+        how, why = other_keys, "it would not ask models as this command says"
+    else:
+        return None
     return Failure(
         kind="conflict",
-        message=f"A house is running here {how} (process {found.pid}), and this command asks for the other way.",
-        way_out="Wait for the command that uses it, or stop it with `podium down`.",
+        message=f"A house is running here {how} (process {found.pid}), and {why}.",
+        way_out=f"Stop it with `podium down`{'' if found.keep else ', or wait for the command that uses it'}.",
     )

@@ -1,24 +1,24 @@
 """Brings a person's repository in: a bare copy for the run, without touching theirs.
 
-`work/<run>/repo.git` is fetched from the user's repository as from a stranger's: no hard links (a writer
-could alter the user's objects through them), no tags, the last `DEPTH` commits. Nothing is written to the
-user's checkout, index, refs or configuration, and no worktree of theirs knows of the run.
+`work/<run>/repo.git` is fetched from the user's repository as from a stranger's (`contracts.git_env.fetch_copy`).
+Nothing is written to the user's checkout, index, refs or configuration, and no worktree of theirs knows of the run.
 """
 
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
-from contracts.git_env import branch_name, git_command, upload_pack
-
-DEPTH = 100
-"""Commits of history a run gets."""
+from contracts.git_env import branch_name, fetch_copy, git_command, init_copy
+from contracts.run_settings import PytestConfig
+from orchestrator.pytest_config import pytest_config
 
 BASE_REF = "refs/podium/base"
 
@@ -50,6 +50,8 @@ class Intake:
     """Whether the user's own repository lacks older history."""
     python: Path | None
     """The project's interpreter, where one is found; a virtual environment's link, not what it points to."""
+    pytest: PytestConfig
+    """What configures pytest at `base`."""
 
 
 def intake(repo: Path, run: str, work: Path, base: str = "HEAD") -> Intake:
@@ -68,9 +70,29 @@ def intake(repo: Path, run: str, work: Path, base: str = "HEAD") -> Intake:
         submodules=_submodules(root, commit),
         shallow=run_git(root, "rev-parse", "--is-shallow-repository").strip() == b"true",
         python=find_python(root),
+        pytest=pytest_config(partial(_text, root, commit)),
     )
     _copy(root, commit, work / run)
     return made
+
+
+def find_checkout(repo: Path) -> Path:
+    """The top of the checkout that holds `repo`.
+
+    Raises:
+        IntakeError: there is none, or it has no commit.
+    """
+    root = _root(repo)
+    _base(root, "HEAD")
+    return root
+
+
+def ignore_file(root: Path) -> Path | None:
+    """The file with the patterns this person has git ignore everywhere, if there is one (gitignore(5))."""
+    _, out, _ = _ask(root, "config", "--get", "--type=path", "core.excludesFile")
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    file = Path(os.fsdecode(out.removesuffix(b"\n"))) if out else config / "git/ignore"
+    return file if file.is_file() else None
 
 
 def find_python(root: Path) -> Path | None:
@@ -161,6 +183,18 @@ def _submodules(root: Path, commit: str) -> tuple[str, ...]:
     return tuple(os.fsdecode(entry.split(b"\t", 1)[1]) for entry in listed if entry.startswith(b"160000 "))
 
 
+def _text(root: Path, commit: str, name: str, links: int = 5) -> str | None:
+    """A file of a commit's tree, or what it links to there, over so many links; None where there is none."""
+    mode, _, rest = run_git(root, "ls-tree", "--full-tree", commit, "--", name).partition(b" ")
+    if not rest.startswith(b"blob"):
+        return None
+    content = run_git(root, "cat-file", "blob", f"{commit}:{name}")
+    if mode != b"120000":
+        return content.decode(errors="replace")
+    to = posixpath.normpath(posixpath.join(posixpath.dirname(name), os.fsdecode(content)))
+    return _text(root, commit, to, links - 1) if links and not to.startswith(("/", "..")) else None
+
+
 def _copy(root: Path, commit: str, folder: Path) -> None:
     """Fetch into `repo.git.new` and rename, so that `repo.git` is complete whenever it exists."""
     target, fresh = folder / "repo.git", folder / "repo.git.new"
@@ -173,15 +207,8 @@ def _copy(root: Path, commit: str, folder: Path) -> None:
         shutil.rmtree(fresh)
     folder.mkdir(parents=True, exist_ok=True)
     form = run_git(root, "rev-parse", "--show-object-format").decode().strip()
-    run_git(
-        folder,
-        *("init", "--quiet", "--bare", "--template=", "--initial-branch=none", f"--object-format={form}", str(fresh)),
-    )
-    run_git(
-        fresh,
-        *("fetch", "--quiet", f"--depth={DEPTH}", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"),
-        *("--no-recurse-submodules", f"--upload-pack={upload_pack()}", root.as_uri(), f"{commit}:{BASE_REF}"),
-    )
+    run_git(folder, *init_copy(fresh, form))
+    run_git(fresh, *fetch_copy(root, commit, BASE_REF))
     fresh.rename(target)
 
 

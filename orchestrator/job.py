@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.bundle import Commit, Comparison
-from contracts.code_writer import Feedback, Proposal
+from contracts.code_writer import Proposal
 from contracts.gate import PatchSet
-from contracts.patch import Patch
 from contracts.static_analyzer import CheckResult
 from contracts.task import Task
 from contracts.test_runner import RunResult
@@ -44,15 +43,6 @@ class Seen:
 
     failing: tuple[str, ...]
     suite: RunResult
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was decided about a patch set: `patch`, or why none of them."""
-
-    patch: Patch | None
-    proposal: Proposal | None = None
-    rejected: tuple[Feedback, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,16 @@ from bus.bus import Bus, Expect
 from bus.errors import BusUnavailable, Overtaken
 from contracts.base import utc_now
 from contracts.run import (
-    ENDINGS,
     CallFinishedEvent,
     CallIntendedEvent,
+    Ending,
     Event,
     GateClosedEvent,
     GateDecidedEvent,
     GateOpenedEvent,
+    RunAbortedEvent,
+    RunFailedEvent,
+    RunHandedOverEvent,
     StepFinishedEvent,
     StepStartedEvent,
     ValueRecordedEvent,
@@ -47,11 +50,12 @@ class Notes(ABC):
         self.gate_paths: set[str] = set()
         self.gates_opened: dict[str, Event] = {}
         self.gates_settled: dict[str, GateDecidedEvent | GateClosedEvent] = {}
+        self.ending: Ending | None = None
 
     @property
     def ended(self) -> bool:
-        """Whether the run has its last event."""
-        return bool(self.events) and isinstance(self.events[-1].what, ENDINGS)
+        """Whether the run has come to its end."""
+        return self.ending is not None
 
     def take(self, event: Event) -> None:
         """Remember `event`, the next one."""
@@ -72,6 +76,8 @@ class Notes(ABC):
                 self.gates_opened[what.gate] = event
             case GateDecidedEvent() | GateClosedEvent() as what:
                 self.gates_settled[what.gate] = what
+            case RunHandedOverEvent() | RunFailedEvent() | RunAbortedEvent() as what:
+                self.ending = what
             case _:
                 pass
 

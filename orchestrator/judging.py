@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.base import sha256
@@ -16,13 +18,14 @@ from contracts.workflow import Plan
 from orchestrator import minds
 from orchestrator.compare import RED, new_findings
 from orchestrator.engine import Engine
-from orchestrator.planning import described
+from orchestrator.planning import described, listed
 
 MAX_FAILURES = 6
 DETAIL_CHARS = 2500
 """Of each failing test's report; its end says most."""
 CHANGE_CHARS = 24_000
 MAX_FINDINGS = 30
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,29 @@ class Checked:
     @property
     def failures(self) -> tuple[TestCase, ...]:
         """The tests that keep it from being better."""
-        named = {*self.comparison.regressed, *self.comparison.still_failing}
-        return tuple(case for case in self.suite.cases if case.outcome in RED and case.id in named)
+        return failures(self.suite, self.comparison)
 
     @property
     def signature(self) -> str:
         """The same for the same failure."""
-        said = [f"{case.id} {case.message}" for case in self.failures] or [self.comparison.reason]
-        return sha256("\n".join([self.comparison.verdict, *sorted(said)]).encode())
+        return signature(self.suite, self.comparison)
+
+
+def failures(suite: RunResult, comparison: Comparison) -> tuple[TestCase, ...]:
+    """The tests that keep a change from being better."""
+    named = {*comparison.regressed, *comparison.still_failing}
+    return tuple(case for case in suite.cases if case.outcome in RED and case.id in named)
+
+
+def signature(suite: RunResult, comparison: Comparison) -> str:
+    """The same for the same failure, wherever its objects lay in memory."""
+    said = [f"{case.id} {case.message}" for case in failures(suite, comparison)] or [comparison.reason]
+    return signed([comparison.verdict, *sorted(said)])
+
+
+def signed(said: Sequence[str]) -> str:
+    """The same for the same words, wherever the objects they speak of lay in memory."""
+    return sha256(_ADDRESS.sub("0x", "\n".join(said)).encode())
 
 
 async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: str) -> Judgement:
@@ -69,6 +87,7 @@ async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: 
     async with run.step("judge", number) as step:
         values = {
             "request": fenced(plan.request),
+            "criteria": listed(plan.criteria),
             "work": fenced(described(plan)),
             "outcome": fenced(f"{checked.comparison.verdict}: {checked.comparison.reason}"),
             "failures": "\n\n".join(map(_failure, checked.failures[:MAX_FAILURES])) or _tail(checked.suite),
@@ -89,7 +108,7 @@ async def judge(run: Engine, plan: Plan, checked: Checked, number: int, before: 
 
 
 def _failure(case: TestCase) -> str:
-    return f"{case.id}: {case.message}\n{fenced(case.detail[-DETAIL_CHARS:])}"
+    return fenced(f"{case.id}: {case.message}\n{case.detail[-DETAIL_CHARS:]}")
 
 
 def _tail(suite: RunResult) -> str:

@@ -3,10 +3,10 @@
 ::
 
     ingest → reproduce → plan → [gate: plan] → propose → [gate: patches] → apply → analyse → test
-           → worse? take it back, next round; unclear? [gate: escalation]
+           → worse? take it back, next round; unclear, or the same again? [gate: escalation]
            → finalize → [gate: handoff] → branch delivered, bundle written
 
-    ingest → survey → understand → plan → [gate: plan] → write tests → write code → analyse → test
+    ingest → models → survey → understand → plan → [gate: plan] → write tests → write code → analyse → test
            → not better? judge: mend and again, or [gate: escalation]
            → [gate: patches] → finalize → [gate: handoff] → branch delivered, bundle written
 """
@@ -16,16 +16,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from bus.errors import CallFailed
-from contracts.code_writer import Feedback
 from contracts.run import RunAbortedEvent, RunFailedEvent, RunHandedOverEvent
-from contracts.workflow import Plan
-from orchestrator import finish, steps
+from orchestrator import finish, minds, steps
 from orchestrator.building import Build
 from orchestrator.checks import lint_tree
 from orchestrator.engine import Engine
 from orchestrator.errors import CouldNot, OverBudget, Refused
-from orchestrator.job import Accepted, Job, Seen
-from orchestrator.planning import understand
+from orchestrator.job import Job
+from orchestrator.planning import understand, written_down
+from orchestrator.repairing import repair
 
 
 async def fix_bug(run: Engine, job: Job) -> RunHandedOverEvent:
@@ -33,7 +32,7 @@ async def fix_bug(run: Engine, job: Job) -> RunHandedOverEvent:
     opened = await steps.ingest(run, job)
     seen = await steps.reproduce(run, job)
     plan = await steps.agree_on_plan(run, job, seen)
-    accepted = await improve(run, plan, seen, opened.head)
+    accepted = await repair(run, plan, seen, opened.head)
     bundle = await finish.finalize(run, job, plan, seen, opened, accepted)
     await steps.approved(run, "handoff", bundle)
     return await finish.hand_over(run, job, bundle)
@@ -42,8 +41,12 @@ async def fix_bug(run: Engine, job: Job) -> RunHandedOverEvent:
 async def build(run: Engine, job: Job) -> RunHandedOverEvent:
     """Have what a request describes planned, written and tested, with a person's consent at each gate."""
     opened = await steps.ingest(run, job)
+    planned, planner = written_down(job.workflow), None
+    if planned is None:
+        planner = await minds.ready(run, job.task.run)  # before anything is run or paid
     seen = await steps.survey(run, job)
-    planned = await understand(run, job, seen)
+    if planner is not None:
+        planned = await understand(run, job, seen, planner)
     plan = await steps.agree_on_plan(run, job, seen, planned)
     linted = await lint_tree(run, plan, "before")
     accepted = await Build(run, plan, seen, job.workflow.purpose, linted, opened.head).work()
@@ -52,31 +55,13 @@ async def build(run: Engine, job: Job) -> RunHandedOverEvent:
     return await finish.hand_over(run, job, bundle)
 
 
-async def improve(run: Engine, plan: Plan, seen: Seen, head: str) -> Accepted:
-    """Propose, choose, apply and check, until a change holds or the rounds are used up."""
-    feedback: list[Feedback] = []
-    for number in range(1, plan.fix_rounds + 2):
-        patches = await steps.propose(run, plan, head, number, tuple(feedback))
-        choice = await steps.choose(run, patches)
-        if choice.rejected:
-            feedback += choice.rejected
-            continue
-        attempt = await steps.attempt(run, plan, seen, patches, choice)
-        if isinstance(attempt, Accepted):
-            return attempt
-        feedback += attempt
-    raise CouldNot(
-        f"{plan.fix_rounds + 1} rounds, and no change was accepted. Last: {feedback[-1].reason}",
-        "Say more about what is wrong in the request, or allow more rounds (`[budgets] fix_rounds`).",
-    )
-
-
 WORKFLOWS: Mapping[str, Callable[[Engine, Job], Awaitable[RunHandedOverEvent]]] = {
     "fix-bug": fix_bug,
     "fix-report": build,
     "add-endpoint": build,
     "add-option": build,
     "write-tests": build,
+    "write-docs": build,
 }
 """The loop each workflow runs by; `configs/workflows/<name>.toml` furnishes it."""
 

@@ -16,6 +16,7 @@ from contracts.run import (
     GateClosedEvent,
     GateDecidedEvent,
     GateOpenedEvent,
+    ReworkMeasuredEvent,
     RunResumedEvent,
     StepFinishedEvent,
     StepStartedEvent,
@@ -29,17 +30,25 @@ _ROUND = re.compile(r"(?:propose|write-tests|write-code)/([0-9]+)")
 """A step in which patches are made, and the round it belongs to."""
 
 
+def agent_of(server: str) -> str:
+    """Whose time and money a call of the orchestrator's to `server` is: what it asks a model is its own."""
+    return "orchestrator" if server == "model" else server
+
+
 def measure(events: Sequence[Event]) -> Metrics:
-    """Where the time went, and what was asked of whom."""
+    """Where the time went, and what was asked of whom, until the end; what is noted afterwards takes no time."""
+    events = [event for event in events if not isinstance(event.what, ReworkMeasuredEvent)]
     spent: dict[Cause, float] = {"tools": 0.0, "human": 0.0, "down": 0.0, "overhead": 0.0}
     steps: dict[str, float] = {}
     ready: float | None = None
     at = _Moment()
+    away = [0.0]
     for event, following in pairwise(events):
         at.take(event)
         seconds = max(0.0, (following.at - event.at).total_seconds())
         cause = at.cause(following)
         spent[cause] += seconds
+        away.append(spent["human"] + spent["down"])
         for step in at.steps:
             steps[step] = steps.get(step, 0.0) + (seconds if cause in ("tools", "overhead") else 0.0)
         if ready is None and isinstance(following.what, GateOpenedEvent) and following.what.kind == "handoff":
@@ -55,7 +64,7 @@ def measure(events: Sequence[Event]) -> Metrics:
         down_s=spent["down"],
         overhead_s=spent["overhead"],
         ready_s=spent["tools"] + spent["overhead"] if ready is None else ready,
-        calls=_calls(events),
+        calls=_calls(events, away),
         steps=tuple(StepTime(step=step, seconds=seconds) for step, seconds in steps.items()),
         rounds=len(rounds),
         fix_rounds=max(0, len(rounds) - 1),
@@ -103,19 +112,20 @@ class _Moment:
                 return "human" if self.gates else "tools" if self.calls else "overhead"
 
 
-def _calls(events: Sequence[Event]) -> tuple[AgentCalls, ...]:
-    begun: dict[str, tuple[Event, CallIntendedEvent]] = {}
+def _calls(events: Sequence[Event], away: Sequence[float]) -> tuple[AgentCalls, ...]:
+    """`away` are the seconds before each event in which nobody worked."""
+    begun: dict[str, tuple[Event, CallIntendedEvent, float]] = {}
     found: dict[str, AgentCalls] = {}
-    for event in events:
+    for event, idle in zip(events, away, strict=True):
         match event.what:
             case CallIntendedEvent() as what:
-                begun[what.call_id] = (event, what)
+                begun[what.call_id] = (event, what, idle)
                 seen = found.get(what.server, AgentCalls(agent=what.server, calls=0, failed=0, seconds=0))
                 found[what.server] = seen.model_copy(update={"calls": seen.calls + 1})
             case CallFinishedEvent() as what if what.call_id in begun:
-                intended_at, intent = begun[what.call_id][0].at, begun[what.call_id][1]
+                intended, intent, idle_before = begun[what.call_id]
                 seen = found[intent.server]
-                seconds = max(0.0, (event.at - intended_at).total_seconds())
+                seconds = max(0.0, (event.at - intended.at).total_seconds() - (idle - idle_before))
                 found[intent.server] = seen.model_copy(
                     update={"failed": seen.failed + (what.failure is not None), "seconds": seen.seconds + seconds}
                 )
@@ -125,12 +135,10 @@ def _calls(events: Sequence[Event]) -> tuple[AgentCalls, ...]:
 
 
 def _spending(whats: Sequence[What]) -> dict[str, Spending]:
-    """Per agent; what the orchestrator asks the model server itself is its own."""
-    servers = {what.call_id: what.server for what in whats if isinstance(what, CallIntendedEvent)}
+    agents = {what.call_id: agent_of(what.server) for what in whats if isinstance(what, CallIntendedEvent)}
     found: dict[str, Spending] = {}
     for what in whats:
-        if isinstance(what, CallFinishedEvent) and what.spent and what.call_id in servers:
-            server = servers[what.call_id]
-            agent = "orchestrator" if server == "model" else server
+        if isinstance(what, CallFinishedEvent) and what.spent and what.call_id in agents:
+            agent = agents[what.call_id]
             found[agent] = found.get(agent, NOTHING).plus(what.spent)
     return found

@@ -1,4 +1,4 @@
-"""Asking the model for one of a contract's values: a filled template goes out, a validated value comes back."""
+"""Asking models: whether they are there, and for values of contracts; a template goes out, a value comes back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from contracts.base import Model
-from contracts.model import CompleteParams, CompleteResult, Turn
+from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult, Role, Turn
 from contracts.prompt import Prompt
-from orchestrator.engine import Step
+from orchestrator.engine import Engine, Step
 from orchestrator.errors import CouldNot, OverBudget
 
 R = TypeVar("R", bound=Model)
 
 PROMPTS = Path(__file__).parent / "prompts"
+ROLES: tuple[Role, ...] = ("planner", "writer")
 ATTEMPTS = 2
 """How often it is asked for one value: again once, with what was wrong with the first answer."""
 
@@ -27,6 +28,28 @@ ATTEMPTS = 2
 def prompt(name: str) -> Prompt:
     """A template of `orchestrator/prompts/`."""
     return Prompt.of(name, (PROMPTS / f"{name}.md").read_text(encoding="utf-8"))
+
+
+async def ready(run: Engine, of: str) -> DescribeResult:
+    """The model that plans in run `of`, once it and the one that writes are seen to be there.
+
+    Raises:
+        CouldNot: one of them cannot be asked.
+        CallFailed: none is configured, or the model server cannot be asked.
+    """
+    async with run.step("models") as step:
+        found = {
+            role: await step.call("model.describe", DescribeParams(run=of, role=role), DescribeResult, part=role)
+            for role in ROLES
+        }
+        for role, model in found.items():
+            if not model.ready:
+                raise CouldNot(
+                    f"This workflow needs a model as its {role}, and {model.model} cannot be asked: {model.why_not}.",
+                    f"{model.way_out} See docs/models.md.".strip(),
+                )
+        step.summary = ", ".join(f"{role}: {model.model} at {model.endpoint}" for role, model in found.items())
+        return found["planner"]
 
 
 async def ask(

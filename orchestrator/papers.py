@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +17,25 @@ from contracts.test_runner import Evidence
 from contracts.workflow import Plan
 from orchestrator.text import count, duration, line, safe
 
+_HEADINGS = {
+    "plan": ("Gate 1: the plan", "Nothing has been changed yet."),
+    "patches": ("Gate 2: the patches", "None is applied yet, not even in the run's own worktree."),
+    "handoff": ("Gate 3: the handover", "Approving puts the branch into your repository; the checkout stays as it is."),
+    "escalation": ("A question", "No rule can answer it."),
+}
+_APPLIED = "It is committed and tested in the run's own worktree; your checkout and your branches are as they were."
+"""What is so at a patches gate where the change had to be there to be tested."""
+
 LINE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+WHOLE = 4000
+"""Characters of a line that says nothing when it is cut, as a link does."""
+
+
+def heading(request: GateRequest) -> tuple[str, str]:
+    """What a gate is called, and what a person is to know before answering."""
+    title, meaning = _HEADINGS[request.kind]
+    applied = isinstance(request.subject, PatchSet) and request.subject.commits
+    return title, _APPLIED if applied else meaning
 
 
 def paper(request: GateRequest) -> RenderableType:
@@ -45,13 +64,16 @@ def draw_plan(plan: Plan) -> RenderableType:
     parts.append(steps)
     if plan.goal:
         parts.append(Text(f"\n{safe(plan.goal)}", "bold"))
+    parts += [Text(f"· {line(each.path)}: {line(each.why, WHOLE)}") for each in plan.relevant]
     for number, item in enumerate(plan.work, 1):
         after = f", after {', '.join(item.after)}" if item.after else ""
         who = f"  {item.agent}: {item.id}{line(after)}"
         parts.append(Text.assemble(f"{number}. ", (line(item.path), "bold"), (who, "cyan")))
-        parts += [indent(Text(safe(item.instruction)))]
+        parts += [Indented(Text(safe(item.instruction)))]
+        if item.reads:
+            parts.append(Indented(Text(f"reads: {line(', '.join(item.reads), WHOLE)}", "dim")))
         if item.check:
-            parts.append(indent(Text(f"done when: {line(item.check)}", "dim")))
+            parts.append(Indented(Text(f"done when: {line(item.check)}", "dim")))
     for criterion in plan.criteria:
         parts.append(Text(f"{criterion.id}: {safe(criterion.text)}"))
     for test in plan.failing:
@@ -61,7 +83,7 @@ def draw_plan(plan: Plan) -> RenderableType:
     rounds = count(plan.fix_rounds, "further round")
     tests = f"tests at most {duration(plan.budgets.test_timeout_s)}"
     parts.append(Text(f"{_engine(plan)}{rounds}, {tests}{_ceilings(plan)}", "dim"))
-    parts += [Text(f"· {line(fact)}", "dim") for fact in plan.facts]
+    parts += [Text(f"· {line(fact, WHOLE)}", "dim") for fact in plan.facts]
     return Group(*parts)
 
 
@@ -89,23 +111,30 @@ def _ceilings(plan: Plan) -> str:
 def draw_patches(patches: PatchSet) -> RenderableType:
     """The best patch in full with its evidence, and the runners-up."""
     best, *rivals = patches.proposals
-    parts: list[RenderableType] = [Text(line(best.summary), "bold"), indent(diff_text(best.patch.diff))]
+    parts: list[RenderableType] = [Text(line(best.summary), "bold"), Indented(diff_text(best.patch.diff))]
     parts += list(reasons(best))
+    if patches.engine == "model":
+        parts.append(Text("A model wrote it.", "yellow"))
     if rivals:
         parts.append(Text(f"\nRunners-up ({count(len(rivals), 'other plausible patch')}):", "bold"))
         for number, rival in enumerate(rivals, 1):
             parts.append(Text.assemble((f"[{number}] ", "bold"), line(rival.summary), ("  " + said(rival), "dim")))
-            parts.append(indent(changed_lines(rival.patch.diff)))
+            parts.append(Indented(changed_lines(rival.patch.diff)))
     if patches.tried:
         parts.append(Text(f"\n{tried(patches.tried)}", "dim"))
     if patches.note:
         parts.append(Text(safe(patches.note), "dim"))
+    if patches.edit:
+        parts += [Text(f"\nThe edited diff does not apply: {safe(patches.edit.reason)}", "red")]
+        parts += [Indented(diff_text(patches.edit.diff))]
     return Group(*parts)
 
 
 def draw_bundle(bundle: Bundle) -> RenderableType:
     """The result: summary, diff, tests before and after, findings, risks."""
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")
     table.add_row("tests before", suite(bundle.before))
     table.add_row("tests after", suite(bundle.after))
     table.add_row("linter", findings(bundle))
@@ -113,7 +142,7 @@ def draw_bundle(bundle: Bundle) -> RenderableType:
         "changed", f"+{bundle.added_lines} −{bundle.removed_lines} in {count(len(bundle.patch.files), 'file')}"
     )
     table.add_row("sandbox", bundle.sandbox)
-    parts: list[RenderableType] = [Text(safe(bundle.summary), "bold"), indent(diff_text(bundle.patch.diff)), table]
+    parts: list[RenderableType] = [Text(safe(bundle.summary), "bold"), Indented(diff_text(bundle.patch.diff)), table]
     parts.append(Text(safe(bundle.comparison.reason)))
     if bundle.proposal:
         parts += list(reasons(bundle.proposal))
@@ -125,6 +154,7 @@ def draw_bundle(bundle: Bundle) -> RenderableType:
         by = f" by {line(', '.join(each.met_by))}" if each.met_by else ""
         style = "green" if each.status == "met" else "yellow"
         parts.append(Text(f"{each.criterion.id} {each.status}{by}: {line(each.criterion.text)}", style))
+    parts += [Text(f"See {line(link, WHOLE)}", "dim") for link in bundle.links]
     parts += [Text(f"risk: {safe(risk)}", "yellow") for risk in bundle.risks]
     return Group(*parts)
 
@@ -133,7 +163,7 @@ def draw_escalation(escalation: Escalation) -> RenderableType:
     """What the loop could not judge."""
     return Group(
         Text(safe(escalation.question), "bold"),
-        indent(diff_text(escalation.diff)),
+        Indented(diff_text(escalation.diff)),
         *(Text(each) for each in compared(escalation.comparison)),
     )
 
@@ -216,6 +246,15 @@ def compared(comparison: Comparison) -> Iterator[str]:
     yield from (f"broken now: {line(test)}" for test in comparison.regressed[:10])
 
 
-def indent(what: RenderableType) -> Padding:
-    """Set off from the margin."""
-    return Padding(what, (0, 0, 0, 2), expand=False)
+@dataclass(frozen=True)
+class Indented:
+    """Set off from the margin; whole lines where the terminal is left to wrap them (`soft_wrap`)."""
+
+    what: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As rich asks for it."""
+        if options.no_wrap:
+            yield Text("\n").join(Text("  ") + each for each in self.what.split("\n", allow_blank=True))
+        else:
+            yield Padding(self.what, (0, 0, 0, 2), expand=False)

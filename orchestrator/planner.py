@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from contracts.manifest import Card
 from contracts.planning import PlannedWork
 from contracts.task import Task
+from contracts.test_names import may_decide_tests
 from contracts.workflow import Plan, Workflow, WorkflowStep
 from orchestrator.workplan import work_problem
 
-WRITERS = {"code_writer": "code_writer.write", "test_writer": "test_writer.write"}
-"""Who can be given an item of work, and the tool that takes it."""
+WRITES = "write"
+"""The tool that takes an item of work, of whoever has it: with `contracts.code_writer.WriteParams`, but for tests."""
 
 
 def tools_of(cards: Iterable[Card]) -> frozenset[str]:
@@ -36,6 +37,12 @@ def make_plan(
     """The workflow's steps that can be done here, and what a planner had done; what is left out is among the facts."""
     possible = [step for step in workflow.steps if not step.optional or offered.issuperset(step.uses)]
     left_out = [f"Left out: {step.title} (nobody offers it)." for step in workflow.steps if step not in possible]
+    work = planned.work if planned else ()
+    deciding = [
+        f"{item.path} can say how tests run: pytest runs here as the base commit says, a command of your own may not."
+        for item in work
+        if may_decide_tests(item.path)
+    ]
     return Plan(
         run=task.run,
         workflow=workflow.name,
@@ -45,11 +52,11 @@ def make_plan(
         steps=tuple(possible),
         fix_rounds=workflow.fix_rounds,
         budgets=workflow.budgets,
-        facts=(*facts, *left_out),
+        facts=(*facts, *left_out, *deciding),
         engine=task.engine,
         goal=planned.goal if planned else "",
         relevant=planned.relevant if planned else (),
-        work=planned.work if planned else (),
+        work=work,
         criteria=task.criteria,
     )
 
@@ -86,8 +93,13 @@ def edit_problem(shown: Plan, edited: Plan) -> str:
 
 def agents(steps: Iterable[WorkflowStep]) -> frozenset[str]:
     """Who may be given work by these steps."""
-    used = {tool for step in steps for tool in step.uses}
-    return frozenset(agent for agent, tool in WRITERS.items() if tool in used)
+    return frozenset(writing_steps(steps))
+
+
+def writing_steps(steps: Iterable[WorkflowStep]) -> dict[str, str]:
+    """The step in which each writer works, by writer."""
+    called = ((tool.partition("."), step.id) for step in steps for tool in step.uses)
+    return {server: step for (server, _, tool), step in called if tool == WRITES}
 
 
 def _kept(shown: Sequence[WorkflowStep], edited: Sequence[WorkflowStep]) -> tuple[WorkflowStep, ...]:

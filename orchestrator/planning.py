@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.model import DescribeParams, DescribeResult
+from contracts.model import DescribeResult
 from contracts.planning import PlannedWork
-from contracts.prompt import fenced
-from contracts.repository import MapParams, MapResult, SimilarParams, SimilarResult
-from contracts.workflow import Plan
+from contracts.prompt import fenced, name
+from contracts.repository import (
+    MAX_WORDS_CHARS,
+    ListParams,
+    ListResult,
+    MapParams,
+    MapResult,
+    SimilarParams,
+    SimilarResult,
+)
+from contracts.task import Criterion
+from contracts.workflow import Plan, Workflow
 from orchestrator import minds, words
 from orchestrator.engine import Engine, Step
-from orchestrator.errors import CouldNot
 from orchestrator.job import Job, Seen
 from orchestrator.planner import agents
-from orchestrator.workplan import work_problem
+from orchestrator.workplan import tree_problem, work_problem
 
+MAX_FILES = 20_000
+"""Whose names are looked at; in a larger repository, writers find out what is a folder."""
 MAP_TOKENS = 6000
 MAP_SHARE = 5
 """The map takes at most one part in so many of what the model reads at once, and similar code as much again."""
@@ -31,34 +41,38 @@ _PURPOSES = {
 }
 
 
-async def understand(run: Engine, job: Job, seen: Seen) -> PlannedWork:
+def written_down(workflow: Workflow) -> PlannedWork | None:
+    """The work that a workflow's file names; None where a model has to plan it."""
+    return PlannedWork(goal=workflow.description, work=workflow.work) if workflow.work else None
+
+
+async def understand(run: Engine, job: Job, seen: Seen, planner: DescribeResult) -> PlannedWork:
     """Have a planner read the request and the repository, and say what is to be done.
 
     Raises:
         OverBudget: the run may not spend so much.
-        CouldNot: there is no model, or it gave no plan that can be carried out.
+        CouldNot: it gave no plan that can be carried out.
     """
     async with run.step("understand") as step:
-        planned = await _planned(step, job, seen)
+        planned = await _planned(step, job, seen, planner)
         step.summary = planned.goal
         return planned
 
 
-async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
+async def _planned(step: Step, job: Job, seen: Seen, planner: DescribeResult) -> PlannedWork:
     task, run = job.task, job.task.run
-    about = await step.call("model.describe", DescribeParams(run=run, role="planner"), DescribeResult)
-    if not about.ready:
-        raise CouldNot(f"This workflow needs a model, and there is none: {about.why_not}", "See docs/models.md.")
-    wanted = "\n".join([task.request, *(each.text for each in task.criteria)])
-    share = min(MAP_TOKENS, about.context_tokens // MAP_SHARE)
+    wanted = "\n".join([task.request, *(each.text for each in task.criteria)])[:MAX_WORDS_CHARS]
+    share = min(MAP_TOKENS, planner.context_tokens // MAP_SHARE)
     mapped = await step.call("repository.map", MapParams(run=run, words=wanted, tokens=share), MapResult)
+    tree = await step.call("repository.list", ListParams(run=run, limit=MAX_FILES), ListResult)
+    files = {each.path for each in tree.files}
     alike = await step.call("repository.similar", SimilarParams(run=run, like=wanted, limit=SIMILAR), SimilarResult)
     may = agents(job.workflow.steps)
     values = {
         "workflow": f"{job.workflow.title}. {job.workflow.description}".strip(),
         "request": fenced("\n".join([task.request, *(f"See {link}" for link in task.links)])),
-        "criteria": fenced("\n".join(f"{each.id}: {each.text}" for each in task.criteria) or "None were given."),
-        "avoid": ", ".join(task.avoid) or "nothing was named",
+        "criteria": listed(task.criteria),
+        "avoid": ", ".join(map(name, task.avoid)) or "nothing was named",
         "agents": ", ".join(sorted(may)),
         "purpose": _PURPOSES[job.workflow.purpose],
         "tests": words.counts(seen.suite.counts),
@@ -67,7 +81,7 @@ async def _planned(step: Step, job: Job, seen: Seen) -> PlannedWork:
     }
 
     def problem(found: PlannedWork) -> str:
-        wrong = work_problem(found.work, may, task.avoid)
+        wrong = work_problem(found.work, may, task.avoid) or tree_problem(found.work, files)
         if not wrong and "test_writer" in may and not any(each.agent == "test_writer" for each in found.work):
             return "no item writes tests; without one nothing can show that the work is done"
         return wrong
@@ -82,8 +96,13 @@ def _similar(alike: SimilarResult, chars: int) -> str:
         text = each.text[: min(SIMILAR_CHARS, chars)]
         chars -= len(text)
         if text:
-            shown.append(f"{each.path}, {each.name}:\n{fenced(text)}")
+            shown.append(f"{name(each.path)}, {name(each.name)}:\n\n{fenced(text)}")
     return "\n\n".join(shown)
+
+
+def listed(criteria: Sequence[Criterion]) -> str:
+    """Acceptance criteria with their ids, in a fence."""
+    return fenced("\n".join(f"{each.id}: {each.text}" for each in criteria) or "None were given.")
 
 
 def described(plan: Plan, only: Sequence[str] = ()) -> str:

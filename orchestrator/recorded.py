@@ -11,7 +11,6 @@ from bus.caller import OnProgress
 from bus.wire import result_of
 from contracts.base import Model
 from contracts.run import (
-    ENDINGS,
     CallIntendedEvent,
     Event,
     GateOpenedEvent,
@@ -28,7 +27,6 @@ from orchestrator.journal import Notes
 from orchestrator.ports import Delivered, TakenIn
 
 R = TypeVar("R", bound=Model)
-Ending = RunHandedOverEvent | RunFailedEvent | RunAbortedEvent
 
 
 class RecordingEnds(OrchestratorError):
@@ -86,12 +84,6 @@ class RecordedJournal(Notes):
         }
         # The engine writes down a step that it does not find here; so each is compared with what is recorded.
         self.steps_started, self.steps_finished = set[str](), set[str]()
-
-    @property
-    def ending(self) -> Ending | None:
-        """How the run ended, if it did."""
-        last = self.events[-1].what
-        return last if isinstance(last, ENDINGS) else None
 
     async def add(self, what: What) -> Event:
         """The recorded event of this place.

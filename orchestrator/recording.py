@@ -35,7 +35,7 @@ from orchestrator import config
 from orchestrator.audit import Exchange, exchanges
 from orchestrator.errors import OrchestratorError
 from orchestrator.runs import events_of
-from orchestrator.seals import DECIDERS, ORCHESTRATOR, Seals, events
+from orchestrator.seals import ORCHESTRATOR, Seals, events, may_decide
 
 _OF_THE_ANSWER = frozenset(
     f"Nats-{name}"
@@ -124,23 +124,23 @@ class Recording:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a recording says, as far as it was sealed by whom its subjects name."""
+    """What a recording says, as far as its messages have a place in the run."""
 
     events: tuple[Event, ...]
     exchanges: tuple[Exchange, ...]
     requests: Mapping[str, GateRequest]
     """By gate."""
     decisions: Mapping[str, GateDecision]
-    foreign: int
-    """Messages that were left out: nobody entitled had sealed them."""
+    foreign: tuple[Stored, ...]
+    """Messages that were left out: not sealed by whom their subjects name, of another run, or there already."""
 
     @property
     def answers(self) -> Mapping[str, Stored]:
         """The sealed answers to the orchestrator's calls, by call id."""
         return {
-            each.call.subject.rpartition(".")[2]: each.result
+            each.subject.call_id: each.result
             for each in self.exchanges
-            if each.result is not None and each.call.subject.split(".")[3] == ORCHESTRATOR
+            if each.result is not None and each.subject.caller == ORCHESTRATOR
         }
 
 
@@ -211,23 +211,31 @@ async def opened(recording: Recording) -> Contents:
     """
     bus, run = recording.bus(), recording.run
     run_events = await events_of(bus, run)
-    found, foreign = await exchanges(bus, recording.servers)
+    found, nowhere = await exchanges(bus, recording.servers)
     seals = Seals(bus)
+    foreign = [*nowhere, *(kept for each in found if not each.sealed for kept in (each.call, each.result) if kept)]
+    strangers = {seq async for seq, event in events(bus, seals, run) if event is None}
     requests: dict[str, GateRequest] = {}
     decisions: dict[str, GateDecision] = {}
-    async for kept in bus.history(RUNS_STREAM, f"gate.{run}.>"):
-        by, gate = await seals.sealed_by(kept), kept.subject.split(".")[2]
+    async for kept in bus.history(RUNS_STREAM):
+        by = await seals.sealed_by(kept)
         with suppress(ValidationError):
-            if kept.subject.endswith(".request") and by == ORCHESTRATOR:
-                requests[gate] = GateRequest.model_validate_json(kept.body)
-                continue
-            if kept.subject.endswith(".decision") and by in DECIDERS:
-                decisions[gate] = GateDecision.model_validate_json(kept.body)
-                continue
-        foreign += 1
-    foreign += sum([event is None async for _, event in events(bus, seals, run)])
+            match kept.subject.split("."):
+                case ["run", of, _] if of == run and kept.seq not in strangers:
+                    continue
+                case ["gate", of, gate, "request"] if of == run and by == ORCHESTRATOR:
+                    requests[gate] = GateRequest.model_validate_json(kept.body)
+                    continue
+                case ["gate", of, gate, "decision"] if of == run:
+                    decision = GateDecision.model_validate_json(kept.body)
+                    if may_decide(by, decision.via):
+                        decisions[gate] = decision
+                        continue
+                case _:
+                    pass
+        foreign.append(kept)
     sealed = tuple(each for each in found if each.sealed)
-    return Contents(run_events, sealed, requests, decisions, foreign + len(found) - len(sealed))
+    return Contents(run_events, sealed, requests, decisions, tuple(foreign))
 
 
 def load(file: Path) -> Recording:
@@ -243,10 +251,11 @@ def load(file: Path) -> Recording:
         messages = tuple(Line.model_validate_json(line).stored() for line in rest if line)
     except (ValidationError, ValueError) as wrong:
         raise RecordingError(
-            f"{file} is no recording of a run ({str(wrong).splitlines()[0]}); `podium audit export` writes one"
+            f"the file {file} is no recording of a run ({str(wrong).splitlines()[0]}); `podium audit export` writes one"
         ) from wrong
     if len(messages) != header.messages:
-        raise RecordingError(f"{file} was cut: it holds {len(messages)} of {header.messages} messages; export it anew")
+        held = f"{len(messages)} of {header.messages} messages"
+        raise RecordingError(f"the file {file} was cut: it holds {held}; export it anew")
     return Recording(header.run, header.version, header.roster, messages)
 
 

@@ -2,16 +2,20 @@
 
 Every answer, value and decision comes from the recording, nothing is sent, written or delivered, and whatever the code
 does must be what was recorded then: steps and what they said, calls and their parameters, what was shown at gates, the
-end. So a replay costs nothing, and shows whether this version of Podium would have done the same.
+end. So a replay costs nothing, and shows whether this version of Podium would have done the same. What agents asked
+on the way is not asked again, but held against what they signed of it (`orchestrator.nested`).
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import Literal
 
+from bus.errors import InvalidMessage
+from bus.wire import arguments_sha256, correlation_of, parse
 from contracts.base import Model, RunId, Sha256, sha256
 from contracts.run import (
     CallFinishedEvent,
@@ -30,6 +34,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import Diverged
 from orchestrator.job import Job
 from orchestrator.loop import WORKFLOWS, conduct
+from orchestrator.nested import check_nested
 from orchestrator.ports import Paths
 from orchestrator.recorded import Nobody, NoCheckout, RecordedCalls, RecordedJournal, RecordingEnds, otherwise
 from orchestrator.recording import Contents, Recording, opened
@@ -67,7 +72,7 @@ class Replay(Model):
     spent_then: Spending
     spent_now: Spending = NOTHING
     foreign: int
-    """Messages that were left out, because nobody entitled had sealed them."""
+    """Messages that have no place in the run: not sealed by whom their subjects name, of another run, or doubled."""
     divergence: Divergence | None = None
 
 
@@ -82,7 +87,9 @@ async def replay(recording: Recording) -> Replay:
     divergence = None
     try:
         _check_papers(contents, recording.run)
+        check_nested(recording.run, contents)
         await _again(recording, contents, calls)
+        _check_foreign(contents, recording.run)
     except Diverged as error:
         was, now = error.digests
         divergence = Divergence(
@@ -93,7 +100,7 @@ async def replay(recording: Recording) -> Replay:
             replayed_sha256=now or None,
         )
     state = fold(contents.events)
-    records = [record for each in contents.exchanges if (record := record_of(each))]
+    records = [record_of(each) for each in contents.exchanges]
     asked = [record for record in records if (record.server, record.tool) == ("model", "complete")]
     return Replay(
         run=recording.run,
@@ -105,7 +112,7 @@ async def replay(recording: Recording) -> Replay:
         nested_calls=sum(bool(record.parent) for record in records),
         model_calls=len(asked),
         spent_then=reduce(Spending.plus, (record.spent or NOTHING for record in asked), NOTHING),
-        foreign=contents.foreign,
+        foreign=len(contents.foreign),
         divergence=divergence,
     )
 
@@ -159,12 +166,12 @@ def _check_papers(contents: Contents, run: str) -> None:
     Raises:
         Diverged: a call's parameters, a gate's question or its decision is another one, or an answer is missing.
     """
-    calls = {each.call.subject.rpartition(".")[2]: each.call for each in contents.exchanges}
+    calls = {each.subject.call_id: each.call for each in contents.exchanges}
     for event in contents.events:
         match event.what:
             case CallIntendedEvent() as what:
                 step, was = what.step, what.params_sha256
-                now = _arguments_sha256(calls[what.call_id].body) if what.call_id in calls else was
+                now = arguments_sha256(calls[what.call_id].body) if what.call_id in calls else was
             case CallFinishedEvent() as what:
                 # That an answer is the recorded one is seen when the engine takes it.
                 step, was = what.step, what.result_sha256 or what.digest()
@@ -182,10 +189,19 @@ def _check_papers(contents: Contents, run: str) -> None:
             raise Diverged(run, step, f"{event.what.event} of sha256 {was}", stands, (was, now))
 
 
-def _arguments_sha256(body: bytes) -> str:
-    """Digest of a call's parameters, of the very bytes that `bus.wire.call_request` has put there."""
-    _, _, arguments = body.partition(b',"arguments":')
-    return sha256(arguments.removesuffix(b"}}"))
+def _check_foreign(contents: Contents, run: str) -> None:
+    """See that nothing else stands there.
+
+    Raises:
+        Diverged: a message has no place in the run; at the step of its call, or that it names itself, else its subject.
+    """
+    steps = {each.subject.call_id: correlation_of(each.request).step for each in contents.exchanges}
+    for kept in contents.foreign:
+        step = steps.get(kept.subject.rpartition(".")[2], "")
+        with suppress(InvalidMessage):
+            step = step or correlation_of(parse(kept.subject, kept.body)).step
+        stands = f"a message that has no place: {kept.subject}"
+        raise Diverged(run, step or kept.subject, "nothing", stands, ("", sha256(kept.body)))
 
 
 def _offered(workflow: Workflow, journal: RecordedJournal) -> frozenset[str]:

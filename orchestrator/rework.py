@@ -1,71 +1,30 @@
-"""Human rework: how far the code that was merged is from the code that was handed over.
+"""Human rework of a run, measured in a repository: its base, what was handed over, and what was merged.
 
-In the files of the handed-over patch, the lines that differ between the run's head and the merged commit (lines added
-plus lines removed, as `git diff` counts them) over the lines the patch itself had changed:
-
-- none: no line differs,
-- minor: at most `MINOR` of them,
-- major: more.
-
-Name the commit that brought the change in, not a later one: whatever else was changed in these files counts, too.
+Only trees are compared, so that it makes no difference how the change came in: merged, squashed or rebased, alone or
+with other work. What counts is in `orchestrator.survival`, what it is called in `contracts.rework`.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from contracts.base import Model, RelPath, RunId
+from bus.bus import Bus
 from contracts.bundle import Bundle
 from contracts.git_env import branch_name
+from contracts.rework import FileRework, Rework, degree
+from contracts.run import Event, ReworkMeasuredEvent
 from contracts.state import RunState
 from orchestrator import bundle as bundles
 from orchestrator.errors import OrchestratorError
 from orchestrator.intake import git_answers, run_git
-
-MINOR = 0.25
-"""Up to this share of the patch's lines, rework is minor."""
-
-Degree = Literal["none", "minor", "major"]
+from orchestrator.journal import Journal
+from orchestrator.survival import survival
+from orchestrator.versions import Versions, versions
 
 
 class ReworkError(OrchestratorError):
     """It cannot be told; says why and what to do."""
-
-
-class FileRework(Model):
-    """One file."""
-
-    path: RelPath
-    patch_lines: int
-    """Lines the handed-over patch added and removed."""
-    differing_lines: int
-    """Lines added and removed from what was handed over to what was merged."""
-
-
-class Rework(Model):
-    """How far a run's result was changed before or while it was merged."""
-
-    run: RunId
-    handed_over: str
-    """The run's head."""
-    merged: str
-    """The full name of the commit."""
-    degree: Degree
-    share: float
-    """Differing lines over the patch's lines."""
-    patch_lines: int
-    differing_lines: int
-    files: tuple[FileRework, ...]
-
-
-def degree(patch_lines: int, differing_lines: int) -> Degree:
-    """See the top of this file."""
-    if not differing_lines:
-        return "none"
-    return "minor" if differing_lines <= MINOR * patch_lines else "major"
 
 
 def rework(state: RunState, bundle: Bundle | None, repo: Path, merged: str) -> Rework:
@@ -85,6 +44,22 @@ def rework(state: RunState, bundle: Bundle | None, repo: Path, merged: str) -> R
         return _compared(repo, bundle, commit)
     with tempfile.TemporaryDirectory(prefix="podium-rework-") as folder:
         return _compared(_with_branch(Path(folder), repo, state, bundle), bundle, commit)
+
+
+async def note(bus: Bus, found: Rework) -> None:
+    """Add what was found to the run's events, unless it says what was found last.
+
+    Raises:
+        TakenOver: somebody else noted something at the same time.
+    """
+
+    async def ignore(_: Event) -> None:
+        """Nobody watches."""
+
+    journal = await Journal.read(bus, found.run, ignore)
+    event = ReworkMeasuredEvent(rework=found)
+    if journal.events[-1].what != event:
+        await journal.add(event)
 
 
 def _with_branch(folder: Path, repo: Path, state: RunState, bundle: Bundle) -> Path:
@@ -111,35 +86,28 @@ def _with_branch(folder: Path, repo: Path, state: RunState, bundle: Bundle) -> P
 
 
 def _compared(repo: Path, bundle: Bundle, commit: str) -> Rework:
-    of_patch = _lines(repo, bundle.base, bundle.head, bundle.patch.files)
-    differing = _lines(repo, bundle.head, commit, bundle.patch.files)
-    patch_lines, differing_lines = sum(of_patch.values()), sum(differing.values())
+    files = tuple(map(_file, versions(repo, bundle.base, bundle.head, commit)))
+    handed, reworked = sum(each.handed_lines for each in files), sum(each.reworked_lines for each in files)
+    rearranged = sum(each.rearranged_lines for each in files)
     return Rework(
         run=bundle.run,
         handed_over=bundle.head,
         merged=commit,
-        degree=degree(patch_lines, differing_lines),
-        share=differing_lines / max(1, patch_lines),
-        patch_lines=patch_lines,
-        differing_lines=differing_lines,
-        files=tuple(
-            FileRework(path=path, patch_lines=of_patch.get(path, 0), differing_lines=differing.get(path, 0))
-            for path in bundle.patch.files
-        ),
+        degree=degree(handed, reworked, rearranged),
+        share=reworked / max(1, handed),
+        handed_lines=handed,
+        reworked_lines=reworked,
+        rearranged_lines=rearranged,
+        files=files,
     )
 
 
-def _lines(repo: Path, old: str, new: str, paths: Sequence[str]) -> dict[str, int]:
-    """Lines added plus removed by path; a file that is no text counts as one line."""
-    if not paths:
-        return {}
-    said = run_git(
-        repo,
-        *("--literal-pathspecs", "diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"),
-        *(old, new, "--", *paths),
+def _file(found: Versions) -> FileRework:
+    lines = survival(found.base, found.handed, found.merged)
+    return FileRework(
+        path=found.path,
+        merged_as=found.merged_as,
+        handed_lines=lines.handed,
+        reworked_lines=lines.reworked,
+        rearranged_lines=lines.rearranged,
     )
-    found: dict[str, int] = {}
-    for row in filter(None, said.decode(errors="surrogateescape").split("\0")):
-        added, removed, path = row.split("\t", 2)
-        found[path] = 1 if added == "-" else int(added) + int(removed)
-    return found

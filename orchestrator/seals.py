@@ -10,14 +10,28 @@ from collections.abc import AsyncIterator
 
 from bus.bus import Bus, Stored
 from bus.errors import InvalidMessage
+from bus.grants import is_host
 from bus.roster import LiveRoster
+from contracts.gate import Via
 from contracts.ledger import RUNS_STREAM
 from contracts.run import Event
 
 ORCHESTRATOR = "orchestrator"
 PERSON = "person"
-DECIDERS = frozenset({ORCHESTRATOR, PERSON})
-"""Identities whose gate decisions count; only the orchestrator's run events do."""
+
+
+def may_decide(identity: str, via: Via) -> bool:
+    """Whether a gate decision that `identity` sealed counts; only the orchestrator's run events do.
+
+    The broker lets no other identity write one, and a host only where its gateway asked for that when it joined.
+    """
+    match via:
+        case "policy":
+            return identity == ORCHESTRATOR
+        case "host":
+            return is_host(identity)
+        case "terminal" | "command" | "web":
+            return identity in (ORCHESTRATOR, PERSON)
 
 
 class Seals:
@@ -34,9 +48,14 @@ class Seals:
             return ""
 
 
-async def events(bus: Bus, seals: Seals, run: str = "*", *, after: int = 0) -> AsyncIterator[tuple[int, Event | None]]:
-    """What is stored of `run` (all runs: `*`), oldest first: sequence number and event, None for a foreign message."""
-    async for kept in bus.history(RUNS_STREAM, f"run.{run}.>", after=after):
+async def events(
+    bus: Bus, seals: Seals, run: str = "*", *, what: str = ">", after: int = 0
+) -> AsyncIterator[tuple[int, Event | None]]:
+    """What is stored of `run` (all runs: `*`), oldest first: sequence number and event, None for a foreign message.
+
+    `what` is the one kind of event that is wanted, as its subject names it.
+    """
+    async for kept in bus.history(RUNS_STREAM, f"run.{run}.{what}", after=after):
         ours = await seals.sealed_by(kept) == ORCHESTRATOR
         event = Event.model_validate_json(kept.body) if ours else None
         fits = event is not None and kept.subject == f"run.{event.run}.{event.what.event}"

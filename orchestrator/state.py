@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contracts.gate import GateDecision
+from contracts.rework import Rework
 from contracts.run import (
     CallFinishedEvent,
     CallIntendedEvent,
@@ -12,6 +13,7 @@ from contracts.run import (
     GateClosedEvent,
     GateDecidedEvent,
     GateOpenedEvent,
+    ReworkMeasuredEvent,
     RunAbortedEvent,
     RunFailedEvent,
     RunHandedOverEvent,
@@ -45,6 +47,7 @@ def fold(events: Sequence[Event]) -> RunState:
         gates=tuple(draft.gates.values()),
         over_budget=draft.over_budget,
         metrics=measure(events),
+        rework=draft.rework,
         events=len(events),
         **draft.end,
     )
@@ -58,6 +61,7 @@ class _Draft:
         self.calls: dict[str, CallState] = {}
         self.gates: dict[str, GateState] = {}
         self.ending: Event | None = None
+        self.rework: Rework | None = None
 
     @property
     def status(self) -> RunStatus:
@@ -129,6 +133,11 @@ class _Draft:
                 self._settle(what.gate, None, f"{what.why}: {what.reason}")
             case RunHandedOverEvent() | RunFailedEvent() | RunAbortedEvent():
                 self.ending = event
+                left = [step for step in self.steps.values() if step.status == "running"]
+                for step in left:  # nothing of it goes on
+                    self.steps[step.step] = step.model_copy(update={"status": "failed", "ended_at": event.at})
+            case ReworkMeasuredEvent() as what:
+                self.rework = what.rework
             case _:
                 pass
 

@@ -14,6 +14,7 @@ from functools import reduce
 from contracts.base import Model, Name, RunId, UtcTime
 from contracts.ledger import CallRecord
 from contracts.metrics import AgentSpending, CallCount, Metrics
+from contracts.rework import Degree
 from contracts.spending import NOTHING, Spending
 from contracts.state import RunState, RunStatus
 from orchestrator.seals import ORCHESTRATOR
@@ -37,6 +38,8 @@ class RunStats(Model):
     spending: tuple[AgentSpending, ...]
     """By the agent that asked, in name order; `orchestrator` is the planner and the judge."""
     metrics: Metrics
+    rework: Degree | None
+    """As `podium rework` measured it last; None where nobody has."""
     disagreement: str = ""
     """Where the run's own events say something else than the streams; empty where they agree, or work is under way."""
 
@@ -58,6 +61,8 @@ class Totals(Model):
     """Waiting for people."""
     fix_rounds: int
     human_edits: int
+    rework: dict[Degree, int]
+    """Runs by degree, where it was measured."""
 
 
 class Stats(Model):
@@ -92,6 +97,7 @@ def of_run(state: RunState, records: Sequence[CallRecord]) -> RunStats:
         spent=_sum(each.spent for each in spending),
         spending=spending,
         metrics=state.metrics,
+        rework=state.rework.degree if state.rework else None,
         disagreement=_disagreement(state, own, spending),
     )
 
@@ -160,6 +166,7 @@ def _total(runs: Sequence[RunStats]) -> Totals:
         human_s=sum(run.metrics.human_s for run in runs),
         fix_rounds=sum(run.metrics.fix_rounds for run in runs),
         human_edits=sum(run.metrics.human_edits for run in runs),
+        rework=dict(Counter[Degree](run.rework for run in runs if run.rework)),
     )
 
 

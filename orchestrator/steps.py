@@ -1,12 +1,9 @@
-"""The steps of the loop, up to a change that holds."""
+"""The steps that every loop takes: take the repository in, see how it stands, agree on a plan, apply, take back."""
 
 from __future__ import annotations
 
-from bus.errors import CallFailed
-from contracts import diff
 from contracts.bundle import Bundle, Commit
-from contracts.code_writer import Feedback, Proposal, ProposeParams, ProposeResult
-from contracts.gate import Escalation, GateDecision, PatchSet
+from contracts.gate import Escalation, GateDecision
 from contracts.patch import Patch
 from contracts.planning import PlannedWork
 from contracts.test_runner import RunParams, RunResult
@@ -22,12 +19,10 @@ from contracts.workspace import (
     RevertResult,
 )
 from orchestrator import words
-from orchestrator.checks import lint, run_suite
 from orchestrator.compare import red
 from orchestrator.engine import Engine
-from orchestrator.errors import CouldNot, Refused
-from orchestrator.job import Accepted, Choice, Job, Opened, Seen
-from orchestrator.parallel import both
+from orchestrator.errors import Refused
+from orchestrator.job import Job, Opened, Seen
 from orchestrator.planner import make_plan
 from orchestrator.ports import TakenIn
 
@@ -97,112 +92,11 @@ async def approved(run: Engine, path: str, subject: Plan | Bundle | Escalation) 
     return decision
 
 
-async def propose(run: Engine, plan: Plan, head: str, number: int, feedback: tuple[Feedback, ...]) -> PatchSet:
-    """Have plausible patches looked for.
-
-    Raises:
-        CouldNot: none was found; says what was tried.
-    """
-    async with run.step("propose", number) as step:
-        params = ProposeParams(
-            run=plan.run,
-            request=plan.request,
-            failing=plan.failing,
-            feedback=feedback,
-            avoid=plan.avoid,
-            budget_s=plan.budgets.search_s,
-            max_proposals=plan.budgets.max_proposals,
-            engine=plan.engine,
-            candidates=plan.budgets.candidates,
-        )
-        found = await step.call("code_writer.propose", params, ProposeResult)
-        usable = tuple(each for each in found.proposals if _usable(each.patch, plan, feedback))
-        if not usable:
-            raise CouldNot(*words.nothing_found(found, number, plan.budgets.search_s))
-        step.summary = f"{len(usable)} plausible of {found.tried.candidates} tried by the {found.engine}"
-        return PatchSet(
-            run=plan.run,
-            round=number,
-            head=head,
-            proposals=usable,
-            suspects=found.suspects,
-            tried=found.tried,
-            note=found.note,
-            sandbox=found.sandbox,
-        )
-
-
-def _usable(patch: Patch, plan: Plan, feedback: tuple[Feedback, ...]) -> bool:
-    """Whether a proposal is what it says, keeps off what is to be avoided, and was not turned down before."""
-    try:
-        honest = patch == Patch.of(patch.diff, diff.files(patch.diff))
-    except diff.DiffError:
-        return False
-    avoided = any(
-        path == prefix.rstrip("/") or path.startswith(prefix.rstrip("/") + "/")
-        for path in patch.files
-        for prefix in plan.avoid
-    )
-    return honest and not avoided and all(patch.sha256 != each.patch_sha256 for each in feedback)
-
-
-async def choose(run: Engine, patches: PatchSet) -> Choice:
-    """Have one of the proposals chosen, or a diff of the person's own."""
-    decision = await run.gate(f"patches/{patches.round}", patches)
-    match decision.verdict:
-        case "approve":
-            proposal = patches.proposals[decision.choice]
-            return Choice(proposal.patch, proposal)
-        case "modify":
-            edited = decision.diff or ""
-            return Choice(Patch.of(edited, diff.files(edited)))
-        case "reject":
-            shown = (each.patch.sha256 for each in patches.proposals)
-            return Choice(None, rejected=tuple(Feedback(patch_sha256=one, reason=decision.reason) for one in shown))
-        case "abort":
-            raise Refused("abort", decision.reason, decision.by)
-
-
-async def attempt(
-    run: Engine, plan: Plan, seen: Seen, patches: PatchSet, choice: Choice
-) -> Accepted | tuple[Feedback, ...]:
-    """Apply the choice and check it; what does not hold is taken back and becomes feedback."""
-    patch, number = choice.patch, patches.round
-    assert patch is not None, "a choice without a patch is a rejection"
-    before = await lint(run, plan, patch, number, "before")
-    try:
-        made = await _apply(run, plan, patches, patch, choice.proposal)
-    except CallFailed as error:
-        return (Feedback(patch_sha256=patch.sha256, reason=f"It does not apply: {error.failure.message}"),)
-    after, (suite, comparison) = await both(
-        lambda: lint(run, plan, patch, number, "after"), lambda: run_suite(run, plan, seen, plan.failing, number)
-    )
-    if comparison.verdict == "unclear":
-        question = "Keep this change although the suite does not give a clear answer? Rejecting takes it back."
-        escalation = Escalation(run=plan.run, round=number, question=question, diff=patch.diff, comparison=comparison)
-        decision = await run.gate(f"escalation/{number}", escalation)
-        if decision.verdict == "abort":
-            raise Refused("abort", decision.reason, decision.by)
-        reason = "" if decision.verdict == "approve" else decision.reason
-    else:
-        reason = "" if comparison.verdict == "better" else comparison.reason
-    if not reason:
-        return Accepted((made,), choice.proposal, patches, suite, comparison, before, after)
-    await take_back(run, plan, patches.head, reason, number)
-    return (Feedback(patch_sha256=patch.sha256, reason=reason),)
-
-
 async def take_back(run: Engine, plan: Plan, head: str, reason: str, *where: object) -> None:
     """Put the worktree back to `head`."""
     async with run.step("revert", *where) as step:
         await step.call("workspace.revert", RevertParams(run=plan.run, commit=head), RevertResult)
         step.summary = reason
-
-
-async def _apply(run: Engine, plan: Plan, patches: PatchSet, patch: Patch, proposal: Proposal | None) -> Commit:
-    subject = proposal.summary if proposal else f"Change {', '.join(patch.files)}"
-    agent = "code_writer" if proposal else "person"
-    return await commit(run, plan, patch, patches.head, agent, subject, patches.round)
 
 
 async def commit(run: Engine, plan: Plan, patch: Patch, head: str, agent: str, subject: str, *where: object) -> Commit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from contracts.bundle import Comparison
@@ -9,8 +10,10 @@ from contracts.code_writer import ProposeResult
 from contracts.sandbox import Ended, Limits
 from contracts.test_runner import Counts, RunResult
 from contracts.workflow import Plan
+from contracts.workspace import MAX_BODY_CHARS
 from orchestrator.compare import outcomes, red
-from orchestrator.errors import CouldNot
+from orchestrator.errors import CouldNot, Refused
+from orchestrator.text import count
 
 _CONFIGURE = "`podium.toml` says how tests run: `[test] python = …`, or `command` and `junit`."
 
@@ -79,7 +82,7 @@ def check_baseline(suite: RunResult, failing: Sequence[str]) -> None:
         )
 
 
-def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[str, str]:
+def nothing_found(found: ProposeResult, number: int, plan: Plan) -> tuple[str, str]:
     """Why there is no proposal, and the way out."""
     tried = found.tried
     parts = (
@@ -90,11 +93,11 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
         (tried.invalid, "did not compile"),
         (tried.degenerate, "passed but were nonsense"),
     )
-    how = ", ".join(f"{count} {what}" for count, what in parts if count)
+    how = ", ".join(f"{many} {what}" for many, what in parts if many)
     ended = {
         "enough": "with enough found",
         "exhausted": "with nothing left to try",
-        "budget": f"at its budget of {budget_s:g} s",
+        "budget": f"at its budget of {plan.budgets.search_s:g} s",
     }[tried.ended]
     turned_down = " that was not turned down before" if number > 1 else ""
     who = "the search" if found.engine == "search" else "the model's work"
@@ -106,8 +109,27 @@ def nothing_found(found: ProposeResult, number: int, budget_s: float) -> tuple[s
     reason += f" Most suspicious: {suspects}." if suspects else ""
     more = "Raise `[budgets] search_s`. " if tried.ended == "budget" else ""
     if found.engine == "search":
-        return reason, f"{more}Small edits seem not to be enough here; a model may do more (`--engine model`)."
+        how = "once there is one to ask; see docs/models.md" if plan.engine == "auto" else "`--engine model`"
+        return reason, f"{more}Small edits seem not to be enough here; a model may do more ({how})."
     return reason, f"{more}Say more about what is wrong, or choose another model: --model writer=…"
+
+
+def no_further_round(rounds: int, reason: str, by: str | None) -> CouldNot | Refused:
+    """How a run ends whose last round brought nothing that is kept; `by` is who turned it down, if a person did."""
+    if by is not None:
+        return Refused("reject", reason, by)
+    return CouldNot(
+        f"{count(rounds, 'round')}, and no change was accepted. Last: {reason}",
+        "Say more in the request, edit the plan at its gate, or allow more rounds (`[budgets] fix_rounds`).",
+    )
+
+
+def unwritten_again(reason: str) -> CouldNot:
+    """How a run ends in which writers failed as they had in the round before; nothing is there to decide on."""
+    return CouldNot(
+        f"The same could not be written twice in a row. {reason}",
+        "Say more in the request, edit the plan at its gate, or choose another model: --model writer=…",
+    )
 
 
 def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
@@ -121,16 +143,22 @@ def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
 def counts(found: Counts) -> str:
     """`3 passed, 1 failed`."""
     named = ((name, getattr(found, name)) for name in Counts.model_fields)
-    return ", ".join(f"{count} {name}" for name, count in named if count) or "no tests"
+    return ", ".join(f"{many} {name}" for name, many in named if many) or "no tests"
+
+
+def wanted(plan: Plan) -> str:
+    """The request with the acceptance criteria, for somebody who writes by both."""
+    return "\n".join(filter(None, [plan.request, *(f"- {each.text}" for each in plan.criteria)]))
 
 
 def subject(text: str) -> str:
-    """A commit's first line."""
-    line = " ".join(text.split())
+    """A commit's first line, of whatever somebody said."""
+    line = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split()) or "Change what was asked for"
     return line if len(line) <= 72 else f"{line[:71]}…"
 
 
 def body(plan: Plan) -> str:
     """A commit's text: what was asked for and what shows it."""
     shown_by = "Failing before:\n" + "\n".join(plan.failing) if plan.failing else ""
-    return "\n\n".join(filter(None, [plan.request, shown_by]))
+    text = "\n\n".join(filter(None, [plan.request, shown_by]))
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text)[:MAX_BODY_CHARS]

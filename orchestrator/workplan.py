@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from fnmatch import fnmatch
-from posixpath import normpath
+from pathlib import PurePosixPath
 
+from contracts.file_names import name_problem
 from contracts.planning import MAX_ITEMS
+from contracts.test_names import decides_tests, holds_tests, is_test, stands_in
 from contracts.workflow import WorkItem
-
-TEST_FILES = ("tests/*", "test/*", "*/tests/*", "*/test/*", "test_*.py", "*_test.py", "*/test_*.py", "*conftest.py")
-"""What a file of tests is called."""
-
-
-def is_test(path: str) -> bool:
-    """Whether a file belongs to the tests."""
-    return any(fnmatch(path, pattern) for pattern in TEST_FILES)
 
 
 def work_problem(work: Sequence[WorkItem], agents: Collection[str], avoid: Sequence[str]) -> str:
@@ -46,16 +39,32 @@ def _item_problem(item: WorkItem, agents: Collection[str], avoid: Sequence[str],
     if item.agent not in agents:
         return f"nobody may be given work as {item.agent!r}; there are {', '.join(sorted(agents))}"
     for path in (item.path, *item.reads):
-        if path.startswith(("/", "../")) or normpath(path) != path or ".git" in path.split("/") or "\\" in path:
-            return f"{path!r} is no path inside the repository"
+        if wrong := name_problem(path):
+            return wrong
     if any(f"{item.path}/".startswith(f"{prefix.rstrip('/')}/") for prefix in avoid):
         return f"{item.path} is not to be changed"
+    if decides_tests(item.path):
+        return f"{item.path} decides how tests run; it is not written by agents"
+    if is_test(item.path) and not holds_tests(item.path):
+        return f"{item.path} is among the tests and no test file (test_*.py, *_test.py); nobody writes it"
     if is_test(item.path) != (item.agent == "test_writer"):
         return f"{item.path} is for {'test_writer' if is_test(item.path) else 'code_writer'}"
-    if item.path.rpartition("/")[2] == "conftest.py":
-        return "conftest.py decides how all tests run; it is not written by agents"
     if unknown := sorted(set(item.after) - set(ids)):
         return f"`after` names {', '.join(unknown)}, which is no item"
+    return ""
+
+
+def tree_problem(work: Sequence[WorkItem], files: Collection[str]) -> str:
+    """Why this work does not fit a tree that has these `files`; "" when it does."""
+    folders = {str(folder) for path in files for folder in PurePosixPath(path).parents}
+    written = {*files, *(item.path for item in work)}
+    for item in work:
+        if item.path in folders:
+            return f"item {item.id}: {item.path} is a folder; name one file"
+        if above := sorted({str(each) for each in PurePosixPath(item.path).parents} & written):
+            return f"item {item.id}: {item.path} cannot lie below {above[0]}, which is a file"
+        if item.path not in files and (module := stands_in(item.path)):
+            return f"item {item.id}: {item.path} would be imported in place of {module}; give it another name"
     return ""
 
 

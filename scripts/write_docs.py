@@ -1,18 +1,24 @@
-"""Write what is generated from the commands themselves: `docs/cli.md` and the ready text of `podium --help`."""
+"""Write what is generated from the code itself.
+
+From the commands: `docs/cli.md` and the ready text of `podium --help`. From the manifests: `configs/servers/`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from orchestrator.cli.reference import help_text, reference
+from servers.descriptions import descriptions
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all files."""
     (ROOT / "orchestrator/cli/help.txt").write_text(help_text(), encoding="utf-8")
     (ROOT / "docs/cli.md").write_text(reference(), encoding="utf-8")
+    for name, description in descriptions().items():
+        (ROOT / f"configs/servers/{name}.json").write_text(description.text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,20 +6,20 @@ of a call's time; whatever is not a plain call of a known tool it leaves to the 
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 import mcp_types as types
 from pydantic import ValidationError
 
+from bus.nested import Account, nested_id
 from bus.serving import Answer, Incoming
-from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool
-from contracts.base import Model
+from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool, failure_apart
+from contracts.base import Model, sha256
 from contracts.failure import Failure
 from contracts.manifest import Manifest
 from servers.sandbox.job import SandboxUnavailable
@@ -42,7 +42,8 @@ class BusCall:
     run: str
     step: str
     _report: Callable[[float, float | None, str], Awaitable[None]]
-    _nested: Counter[str] = field(default_factory=Counter[str])
+    attempt: int = 1
+    _answers: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def of(cls, incoming: Incoming) -> BusCall:
@@ -55,7 +56,7 @@ class BusCall:
                 told: JsonObject = {"progressToken": token, "progress": done, "total": total, "message": message}
                 await notify("notifications/progress", {key: value for key, value in told.items() if value is not None})
 
-        return cls(incoming.call_id, incoming.caller, about.run, about.step, report)
+        return cls(incoming.call_id, incoming.caller, about.run, about.step, report, incoming.attempt)
 
     @classmethod
     def local(cls, report: Callable[[float, float | None, str], Awaitable[None]]) -> BusCall:
@@ -66,15 +67,22 @@ class BusCall:
         """See `Call.progress`."""
         await self._report(done, total, message)
 
-    def nested_id(self, tool: str, params: Model) -> str:
-        """The id of a call made on behalf of this one.
+    def asks(self, tool: str, params: Model) -> str:
+        """The id of one more call made on behalf of this one; see `bus.nested`."""
+        digest = params.digest()
+        ids = (nested_id(self.id, tool, digest, nth) for nth in itertools.count(1))
+        fresh = next(each for each in ids if each not in self._answers)
+        self._answers[fresh] = ""
+        return fresh
 
-        Derived from what is asked, so that a redelivered call finds the answers of its own earlier
-        calls; as hard to guess as this call's id.
-        """
-        what = f"{self.id}/{tool}/{params.digest()}"
-        self._nested[what] += 1
-        return sha256(f"{what}/{self._nested[what]}".encode()).hexdigest()[:32]
+    def was_told(self, nested: str, answer: bytes) -> None:
+        """Note what the call with the id `nested` was answered."""
+        self._answers[nested] = sha256(answer)
+
+    @property
+    def account(self) -> Account:
+        """What was asked on behalf of this call up to now."""
+        return Account(attempt=self.attempt, answers=dict(self._answers))
 
 
 @dataclass(frozen=True)
@@ -98,13 +106,17 @@ class Outcome:
         dumped = result.model_dump_json()
         return cls(dumped, dumped if len(dumped) <= _TEXT_BYTES else f"{len(dumped)} bytes; see the structured content")
 
-    def sdk_result(self) -> types.CallToolResult:
+    def sdk_result(self, account: Account) -> types.CallToolResult:
         """As the SDK's handlers return it."""
-        return types.CallToolResult(
-            is_error=self.failed,
-            content=[types.TextContent(type="text", text=self.text)],
-            structured_content=json.loads(self.structured),
-        )
+        return types.CallToolResult.model_validate({**self._result(), "_meta": account.meta() or None})
+
+    def host_result(self) -> types.CallToolResult:
+        """The same for a host that asks by itself."""
+        return types.CallToolResult.model_validate(failure_apart(self._result()))
+
+    def _result(self) -> JsonObject:
+        content = [{"type": "text", "text": self.text}]
+        return {"isError": self.failed, "content": content, "structuredContent": json.loads(self.structured)}
 
 
 def encodable(text: str) -> str:
@@ -136,8 +148,7 @@ class DirectAnswer:
         self._sdk = sdk
         info = {"name": manifest.name, "title": manifest.title, "version": manifest.version}
         about = {key: value for key, value in (info | {"description": manifest.description}).items() if value}
-        stamp = json.dumps({"io.modelcontextprotocol/serverInfo": about})
-        self._tail = f',"resultType":"complete","_meta":{stamp}}}}}'
+        self._stamp: JsonObject = {"io.modelcontextprotocol/serverInfo": about}
 
     async def __call__(self, incoming: Incoming) -> bytes:
         """See `bus.serving.Answer`."""
@@ -146,11 +157,13 @@ class DirectAnswer:
         arguments = params.get("arguments", {})
         if chosen is None or not isinstance(request_id, str | int) or not _plain(params):
             return await self._sdk(incoming)
-        outcome = await perform(chosen, arguments, BusCall.of(incoming))
+        call = BusCall.of(incoming)
+        outcome = await perform(chosen, arguments, call)
         head = f'{{"jsonrpc":"2.0","id":{json.dumps(request_id)},"result":{{"content":[{{"type":"text","text":'
         failed = "true" if outcome.failed else "false"
         told = f'{json.dumps(outcome.text)}}}],"structuredContent":{outcome.structured},"isError":{failed}'
-        return (head + told + self._tail).encode()
+        meta = json.dumps(self._stamp | call.account.meta())
+        return f'{head}{told},"resultType":"complete","_meta":{meta}}}}}'.encode()
 
 
 def _plain(params: JsonObject) -> bool:

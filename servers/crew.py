@@ -9,8 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from bus.grants import RUNS_CALLER, Grant
-from contracts.config import EVERY_SERVER, CrewConfig, HostConfig, Joining, ServerConfig
+from bus import grants as bus_grants
+from bus.grants import RUNS_CALLER, host_identity, is_host
+from contracts.config import (
+    EVERY_SERVER,
+    GATEWAY,
+    CrewConfig,
+    Grant,
+    HostConfig,
+    Joining,
+    ServerConfig,
+    host_config,
+)
 from contracts.pin import Pin
 from servers.agent_file import load_agent
 from servers.approval import read_pin
@@ -27,10 +37,20 @@ CLASSES = {
 }
 """Podium's own servers: name to `module:class`."""
 
+
+def load_own(name: str) -> type[Specialist]:
+    """The class of one of Podium's own servers."""
+    module, _, kind = CLASSES[name].partition(":")
+    return cast(type[Specialist], getattr(importlib.import_module(module), kind))
+
+
 CREW_FILE = Path(__file__).resolve().parent.parent / "configs" / "crew.toml"
 """The crew that ships with Podium."""
 
 OPERATOR, ORCHESTRATOR, PERSON, AUDITOR = "operator", RUNS_CALLER, "person", "auditor"
+
+RESERVED = frozenset({OPERATOR, ORCHESTRATOR, PERSON, AUDITOR, GATEWAY})
+"""Names that no server may take: what they stand for on the ledger would be in doubt."""
 
 
 class CrewError(Exception):
@@ -61,8 +81,7 @@ class Member(ServerConfig):
             CrewError: it cannot be loaded, or asks for more than it is granted.
         """
         if self.own:
-            module, _, name = CLASSES[self.name].partition(":")
-            found = cast(type[Specialist], getattr(importlib.import_module(module), name))
+            found = load_own(self.name)
         else:
             try:
                 found = load_agent(Path(self.agent))
@@ -91,6 +110,8 @@ class Crew:
 
     members: tuple[Member, ...]
     hosts: Mapping[str, HostConfig] = field(default_factory=dict[str, HostConfig])
+    promised: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
+    """What servers are granted that are started by somebody else and join under that name."""
     present: tuple[Joining, ...] = ()
     own_file: Path | None = None
     """A person's own crew file, beside which the pins of their servers lie."""
@@ -114,10 +135,15 @@ class Crew:
         if any(member.name == joining.name for member in self.members):
             raise CrewError(f"there is a server {joining.name} in the crew already")
         _check_name(joining.name)
-        fresh = _member(joining.name, joining.server, self.own_file)
+        fresh = self._with_promise(_member(joining.name, joining.server, self.own_file))
         if fresh.own:
             raise CrewError(f"{joining.name}: neither an agent's file nor a command nor a URL to start it by")
         return replace(self, members=(*self.members, fresh))
+
+    def _with_promise(self, member: Member) -> Member:
+        promise = self.promised.get(member.name, Grant())
+        scopes, calls = (*member.scopes, *promise.scopes), (*member.calls, *promise.calls)
+        return member.model_copy(update={"scopes": tuple(dict.fromkeys(scopes)), "calls": tuple(dict.fromkeys(calls))})
 
     def without(self, joining: Joining) -> Crew:
         """After it has left."""
@@ -125,33 +151,37 @@ class Crew:
             return replace(self, present=tuple(each for each in self.present if each != joining))
         return replace(self, members=tuple(each for each in self.members if each.name != joining.name))
 
-    def grants(self) -> tuple[Grant, ...]:
+    def grants(self) -> tuple[bus_grants.Grant, ...]:
         """What every identity may do on the bus."""
         names = tuple(member.name for member in self.members)
         everything = tuple(f"{name}.*" for name in names)
         return (
-            Grant(OPERATOR, operates=True),
-            Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
-            Grant(PERSON, decides_gates=True),
-            Grant(AUDITOR, reads_ledger=names),
+            bus_grants.Grant(OPERATOR, operates=True),
+            bus_grants.Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
+            bus_grants.Grant(PERSON, decides_gates=True),
+            bus_grants.Grant(AUDITOR, reads_ledger=names),
             *(
-                Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
+                bus_grants.Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
                 for member in self.members
             ),
             *(
-                Grant(host_identity(host.name), calls=self._calls_of(host), hosts=True, decides_gates=host.decides)
+                bus_grants.Grant(
+                    host_identity(host.name), calls=self._calls_of(host), hosts=True, decides_gates=host.decides
+                )
                 for host in self.present
             ),
         )
 
     def _calls_of(self, host: Joining) -> tuple[str, ...]:
-        config = self.hosts.get(host.name) or self.hosts.get("*") or HostConfig()
+        config = host_config(self.hosts, host.name)
         keyless = tuple(f"{member.name}.*" for member in self.members if "net:model" not in member.scopes)
         granted = tuple(dict.fromkeys(call for each in config.calls for call in _expanded(each, keyless)))
+        if host.calls is None:
+            return granted
         beyond = [call for call in host.calls if not {call, f"{call.partition('.')[0]}.*"} & set(granted)]
         if beyond:
             raise CrewError(f"host {host.name} was not granted {', '.join(beyond)}")
-        return host.calls or granted
+        return host.calls
 
 
 def _expanded(call: str, keyless: tuple[str, ...]) -> tuple[str, ...]:
@@ -161,36 +191,38 @@ def _expanded(call: str, keyless: tuple[str, ...]) -> tuple[str, ...]:
 def _check_name(server: str) -> None:
     if "__" in server:
         raise CrewError(f"{server}: hosts see SERVER__TOOL, so a server's name has no two underscores side by side")
-
-
-def host_identity(name: str) -> str:
-    """Under which identity a host's calls are made."""
-    return f"host_{name}"
+    if server in RESERVED or is_host(server):
+        raise CrewError(f"{server}: no server may have that name, for others are known by it")
 
 
 def read_crew(shipped: Path, own: Path | None = None) -> Crew:
     """The crew that the shipped file and a person's own name; where both have an entry, their own counts.
 
     Raises:
-        CrewError: one cannot be read, or names a server that nobody knows how to start.
+        CrewError: one cannot be read, or has one of Podium's own servers started by something else.
     """
-    servers: dict[str, Member] = {}
-    hosts: dict[str, HostConfig] = {}
-    for path in [shipped, *([own] if own and own.exists() else [])]:
-        try:
-            config = CrewConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as wrong:
-            raise CrewError(f"{path}: {wrong}") from wrong
-        for name, one in config.servers.items():
-            _check_name(name)
-            servers[name] = member = _member(name, one, own)
-            if member.own != (name in CLASSES):
-                why = (
-                    "is Podium's own and is started by nothing else" if name in CLASSES else "is no server of Podium's"
-                )
-                raise CrewError(f"{path}: {name} {why}; Podium's own are {', '.join(sorted(CLASSES))}")
-        hosts |= config.hosts
-    return Crew(tuple(servers.values()), hosts, own_file=own)
+    config = _read(shipped)
+    if own and own.exists():
+        config = _read(own).over(config)
+    servers: list[Member] = []
+    promised: dict[str, Grant] = {}
+    for name, one in config.servers.items():
+        _check_name(name)
+        member = _member(name, one, own)
+        if name in CLASSES and not member.own:
+            raise CrewError(f"{name} is Podium's own and is started by nothing else")
+        if member.own and name not in CLASSES:
+            promised[name] = Grant(scopes=one.scopes, calls=one.calls)
+        else:
+            servers.append(member)
+    return Crew(tuple(servers), config.hosts, promised, own_file=own)
+
+
+def _read(path: Path) -> CrewConfig:
+    try:
+        return CrewConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as wrong:
+        raise CrewError(f"{path}: {wrong}") from wrong
 
 
 def _member(name: str, config: ServerConfig, own_file: Path | None) -> Member:

@@ -33,6 +33,7 @@ from contracts.failure import Failure
 from servers import ledger_upkeep
 from servers.crew import CREW_FILE, Crew, CrewError, Member, read_crew
 from servers.door import Door, Reply
+from servers.handed_keys import HandedKeys
 from servers.housekeeping import Signals, fork, fork_asking, reap
 from servers.sandbox import linux
 from servers.specialist import tool_names
@@ -70,7 +71,8 @@ class House:
         self._signals = Signals()
         self._joined = Counter[Joining]()
         self._ledger_is_whole = False
-        self._keys_fd: int = options.keys_fd
+        self._keys = HandedKeys(options.keys_fd)
+        self._marks = self._keys.marks()
         door.watch(self._signals.wake, self._signals.drain)
 
     def start(self) -> None:
@@ -130,20 +132,7 @@ class House:
         from servers.member import Place, become
 
         self._door.leave()
-        return become(member, Place(self.state, self.url, self.unsandboxed), self._keys_for(member), tell)
-
-    def _keys_for(self, member: Member) -> dict[str, str]:
-        """In a fork: the keys of model endpoints, for who may have them; everybody else lets go of them unread."""
-        if self._keys_fd < 0:
-            return {}
-        try:
-            if "net:model" not in member.scopes:
-                return {}
-            data = os.pread(self._keys_fd, os.fstat(self._keys_fd).st_size, 0)
-            keys: dict[str, str] = json.loads(data)
-            return keys
-        finally:
-            os.close(self._keys_fd)
+        return become(member, Place(self.state, self.url, self.unsandboxed), self._keys.for_member(member.scopes), tell)
 
     def run(self) -> None:
         """Answer people and mend the crew until nobody needs the house or it is told to stop."""
@@ -166,6 +155,7 @@ class House:
             "durability": self.durability,
             "version": version("podium"),
             "unsandboxed": self.unsandboxed,
+            "keys": self._marks.model_dump(),
         }
 
     def admit(self, joining: Joining, reply: Reply) -> bool:
@@ -285,7 +275,7 @@ def main() -> NoReturn:
         file = ledger_upkeep.marks_file(options.state)
         way_out = f"Put back a copy of {file.parent}, or go on with what is left: rm '{file}'"
         door.refuse(Failure(kind="unavailable", message=str(wrong), way_out=way_out))
-    except (BrokerFailed, CrewError) as wrong:
+    except (BrokerFailed, CrewError, OSError) as wrong:
         log.error("%s", wrong)
         status = 1
         door.refuse(Failure(kind="unavailable", message=str(wrong), way_out="Run `podium doctor`."))

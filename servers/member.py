@@ -42,25 +42,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a house keeps what its members work with."""
+    """Where what members work with is kept."""
 
     state: Path
-    url: str
+    """Keys and ledger."""
+    url: str = ""
+    """The broker's; empty for a member that serves without one."""
     unsandboxed: bool = False
+    folder: Path | None = None
+    """Where runs' folders and throw-away copies lie; None: with keys and ledger."""
 
     @property
     def work(self) -> Path:
         """Runs' folders."""
-        return self.state / "work"
+        return (self.folder or self.state) / "work"
 
     def scratch(self, name: str) -> Path:
         """One member's folder for throw-away copies, see `servers.throwaway`."""
-        return self.state / "scratch" / name
+        return (self.folder or self.state) / "scratch" / name
 
     @property
-    def port(self) -> int:
-        """The broker's port; NATS' own where the URL names none."""
-        return urlsplit(self.url).port or 4222
+    def ports(self) -> tuple[int, ...]:
+        """The broker's port, if there is a broker; NATS' own where the URL names none."""
+        return (urlsplit(self.url).port or 4222,) if self.url else ()
 
 
 def become(
@@ -83,9 +87,9 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
     )
     scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
-    keeper = _keeper(scratch, place) if "sandbox:run" in member.scopes else None
+    keeper = keeper_for(member, place, scratch)
     try:
-        held_by = confine(_rules(member, place, scratch, keys))
+        held_by = confine(rules_for(member, place, scratch, keys))
         anyio.run(
             partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
@@ -97,7 +101,10 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
     return 0
 
 
-def _keeper(scratch: Path, place: Place) -> Keeper:
+def keeper_for(member: Member, place: Place, scratch: Path) -> Keeper | None:
+    """Its sandbox's keeper, started while this process is still free to; None where it may not run programs."""
+    if "sandbox:run" not in member.scopes:
+        return None
     home = Path.home()
     private = (identities(place.state), place.state / "broker", *(home / name for name in _SECRETS))
     policy = Policy(
@@ -113,7 +120,8 @@ def _keeper(scratch: Path, place: Place) -> Keeper:
 _SECRETS = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".config/gcloud", ".config/gh")
 
 
-def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str]) -> Confinement:
+def rules_for(member: Member, place: Place, scratch: Path, keys: Mapping[str, str]) -> Confinement:
+    """What its own process keeps."""
     read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
     if "work:read" in member.scopes:
         read.append(place.work)
@@ -131,7 +139,7 @@ def _rules(member: Member, place: Place, scratch: Path, keys: Mapping[str, str])
         read=tuple(read),
         write=tuple(write),
         connect_ports=(
-            place.port,
+            *place.ports,
             *endpoint_ports(keys, os.environ),
             *granted_ports(member.scopes),
             *([port_of(member.url)] if member.url else []),
@@ -162,13 +170,13 @@ async def _serve(
             await serve_foreign(bus, member, scratch, allows, confinement=held_by, ready=ready)
             return
         caller = await opened.enter_async_context(open_caller(bus))
-        sandbox, level = await opened.enter_async_context(_sandbox(keeper))
+        sandbox, level = await opened.enter_async_context(kept(keeper))
         ledger = BusLedger(bus) if "net:model" in member.scopes else None
         room = Room(place.work, scratch, BusCrew(caller), sandbox, ledger, keys)
         tasks = await opened.enter_async_context(anyio.create_task_group())
         tasks.start_soon(_end_with, bus)
         if keeper is not None:
-            tasks.start_soon(_end_without, keeper)
+            tasks.start_soon(end_without, keeper)
         await serve(
             bus,
             member.build(room),
@@ -188,7 +196,7 @@ async def _end_with(bus: NatsBus) -> None:
     raise BusUnavailable("the connection is over")
 
 
-async def _end_without(keeper: Keeper) -> None:
+async def end_without(keeper: Keeper) -> None:
     """A member without its keeper can do nothing.
 
     It ends at once, before it answers with a failure: the house starts both again, and its calls are delivered again.
@@ -206,7 +214,12 @@ class _NoSandbox:
 
 
 @asynccontextmanager
-async def _sandbox(keeper: Keeper | None) -> AsyncGenerator[tuple[Sandbox, str]]:
+async def kept(keeper: Keeper | None) -> AsyncGenerator[tuple[Sandbox, str]]:
+    """The sandbox that `keeper` serves, and its level; for None one that runs nothing, and no level.
+
+    Raises:
+        SandboxUnavailable: no sandbox works here.
+    """
     if keeper is None:
         yield _NoSandbox(), ""
         return

@@ -17,7 +17,9 @@ import anyio
 from anyio import to_thread
 from pydantic import JsonValue
 
+from bus.provision import MAX_DELIVER
 from contracts.config import ModelsConfig, PriceTable
+from contracts.endpoint import shown
 from contracts.failure import Failure
 from contracts.manifest import Manifest
 from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult, Turn, Way
@@ -34,8 +36,15 @@ from servers.specialist import Call, Room, ToolError, tool
 
 log = logging.getLogger(__name__)
 
+GIVE_UP_AT = MAX_DELIVER - 1
+"""The delivery at which nothing is asked any more: at the next one the bus answers, and knows nothing of costs."""
+
 PROGRESS_S = 0.5
 """Between two words on how far a reply is."""
+MAX_WHY = 200
+"""Characters of a reason in such a word."""
+
+REFUSED = 'Take them out of what it is shown, or have them masked: secrets = "mask" in models.toml.'
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -76,22 +85,21 @@ class ModelServer:
         chosen = choose(self._models, params.role, started.task.models, self._room.keys)
         if chosen.why_not:
             raise ToolError("unavailable", f"{chosen.model} cannot be asked: {chosen.why_not}", way_out=chosen.way_out)
-        mask = Mask(secrets_of(self._room.keys))
+        mask = Mask(secrets_of(self._room.keys, self._models))
         most = known_of(self._models, chosen.model).max_tokens
         params = params if most is None else params.model_copy(update={"max_tokens": most})
         violation({}, params.reply_schema)  # what is no schema is found out before it costs anything
         request = await to_thread.run_sync(_request, params, mask)
-        asking = Asking(await to_thread.run_sync(_open, chosen), self._terms(params, started, chosen, mask, call))
-        try:
-            answer = await asking.answer(request, self._ways(chosen))
-            self._way_known[chosen.endpoint, chosen.model] = answer.way
-        except Exception as wrong:
-            if not asking.spent.requests:
-                raise
-            # What was paid for has to stand in the ledger, whatever it came to.
-            log.exception("an answer of %s was lost", chosen.model)
-            failure = Failure(kind="internal", message=f"a defect in model: {wrong!r}")
-            answer = Answer("unavailable", chosen.config.structured[0], failure=failure)
+        if mask.met and self._models.secrets == "refuse":
+            raise ToolError("denied", f"not asked: it would be shown secrets ({', '.join(mask.met)})", way_out=REFUSED)
+        assert self._purse is not None  # `_started` saw a ledger
+        terms = self._terms(params, started, chosen, self._purse, mask, call)
+        lost = await self._purse.lose(params.run, call.caller, terms.estimate(request), call.attempt - 1)
+        asking = Asking(await to_thread.run_sync(_open, chosen), terms, spent=lost, requests=lost.requests)
+        if call.attempt >= GIVE_UP_AT:
+            answer = Answer("unavailable", chosen.config.structured[0], failure=_given_up(call.attempt - 1))
+        else:
+            answer = await self._answer(asking, request, chosen)
         if answer.outcome == "unavailable" and answer.failure is not None and not asking.spent.requests:
             failed = answer.failure
             raise ToolError(failed.kind, failed.message, retry=failed.retry, way_out=failed.way_out)
@@ -107,7 +115,8 @@ class ModelServer:
             endpoint=chosen.endpoint,
             model=chosen.model,
             ready=not chosen.why_not,
-            why_not=f"{chosen.why_not}. {chosen.way_out}" if chosen.why_not else "",
+            why_not=chosen.why_not,
+            way_out=chosen.way_out,
             form=known.form,
             context_tokens=known.context_tokens,
         )
@@ -122,33 +131,48 @@ class ModelServer:
             raise ToolError("invalid", f"the ledger knows no run {run}", way_out="Models are asked for runs only.")
         return started
 
+    async def _answer(self, asking: Asking, request: Request, chosen: Chosen) -> Answer:
+        """What asking comes to; once something was spent, whatever goes wrong is an answer with its cost, too."""
+        try:
+            answer = await asking.answer(request, self._ways(chosen))
+        except Exception as wrong:
+            if not asking.spent.requests:
+                raise
+            log.exception("an answer of %s was lost", chosen.model)
+            failure = Failure(kind="internal", message=f"a defect in model: {wrong!r}")
+            return Answer("unavailable", chosen.config.structured[0], failure=failure)
+        self._way_known[chosen.endpoint, chosen.model] = answer.way
+        return answer
+
     def _ways(self, chosen: Chosen) -> tuple[Way, ...]:
         ways = chosen.config.structured
         known = self._way_known.get((chosen.endpoint, chosen.model))
         return ways[ways.index(known) :] if known in ways else ways
 
-    def _terms(self, params: CompleteParams, started: RunStartedEvent, chosen: Chosen, mask: Mask, call: Call) -> Terms:
+    def _terms(
+        self, params: CompleteParams, started: RunStartedEvent, chosen: Chosen, purse: Purse, mask: Mask, call: Call
+    ) -> Terms:
         price, _ = price_of(chosen.model, self._models.prices, self._prices)
-        assert self._purse is not None  # `_started` saw a ledger
-        purse = self._purse
 
         def hold(estimate: Estimate) -> AbstractAsyncContextManager[Held]:
             return purse.holding(params.run, call.caller, started.workflow.budgets, estimate)
 
-        def estimate(input_tokens: int, output_tokens: int) -> Estimate:
-            return Estimate(input_tokens, output_tokens, worst_cost(input_tokens, output_tokens, price))
+        def estimate(request: Request) -> Estimate:
+            most, max_tokens = request.most_tokens, request.max_tokens
+            return Estimate(most, max_tokens, worst_cost(most, max_tokens, price))
 
         def settle(usage: Usage) -> Spending:
             return Spending(requests=1, usage=usage, cost_usd=cost(usage, price))
 
         return Terms(
-            endpoint=chosen.endpoint,
+            endpoint=f"{chosen.endpoint} at {shown(chosen.base_url)}",
             max_retries=chosen.config.max_retries,
             hold=hold,
             estimate=estimate,
             settle=settle,
             clean=mask.own_keys,
             on_heard=_telling(call, chosen.model, params.max_tokens),
+            on_wait=_waiting(call, chosen.model, params.max_tokens),
             sleep=self._sleep,
             chance=self._chance,
         )
@@ -163,6 +187,7 @@ class ModelServer:
             outcome=answer.outcome,
             reply=answer.reply,
             text=answer.text,
+            attempts=tuple(asking.attempts),
             failure=answer.failure,
             endpoint=chosen.endpoint,
             model=chosen.model,
@@ -174,6 +199,11 @@ class ModelServer:
             duration_s=duration_s,
             spent=asking.spent.model_copy(update={"masked": tuple(sorted(mask.met))}),
         )
+
+
+def _given_up(times: int) -> Failure:
+    message = f"given up: the model server ended {times} times while it worked on this call"
+    return Failure(kind="internal", message=message, way_out="See its log, and begin another run.")
 
 
 def _open(chosen: Chosen) -> Asks:
@@ -206,5 +236,14 @@ def _telling(call: Call, model: str, max_tokens: int) -> Callable[[Heard], Await
             last = now
             done = heard.output_estimate
             await call.progress(done, max_tokens, f"{model}: about {done:,} tokens")
+
+    return tell
+
+
+def _waiting(call: Call, model: str, max_tokens: int) -> Callable[[float, str], Awaitable[None]]:
+    """Tells the caller that a request is going to be repeated."""
+
+    async def tell(seconds: float, why: str) -> None:
+        await call.progress(0, max_tokens, f"{model}: {why[:MAX_WHY]}; asked again in {seconds:.0f} s")
 
     return tell

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts import diff
 from contracts.diff import DiffError, FileDiff
-from servers.patch_names import check_name, folded
+from contracts.file_names import folded, name_problem
 from servers.specialist import ToolError
 from servers.tree_files import folder_of, read_at, text_of
 
@@ -73,7 +73,8 @@ def check(text: str, tree: Path) -> CheckedPatch:
 
 def _check_form(each: FileDiff) -> None:
     """Refuse what only changes a file's kind, and every name that is not allowed."""
-    check_name(each.path)
+    if wrong := name_problem(each.path):
+        raise ToolError("invalid", f"the patch names a path that may not be written: {wrong}")
     if each.binary:
         raise _not(each, "is a binary change")
     if each.copied or (each.old_path is not None and each.old_path != each.path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from servers.specialist import ToolError
 
-_STALE = ("*.lock", "worktrees/*/*.lock", "refs/heads/podium/*.lock")
+_STALE = ("*.lock", "worktrees/*/*.lock", "refs/heads/podium/*.lock", "refs/podium/*.lock")
 
 
 class RunFolder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import anyio
@@ -16,8 +16,11 @@ from bus.bus import Bus
 from bus.caller import Caller
 from bus.errors import BusError, CallFailed
 from bus.mcp_sdk import SdkAnswer
+from bus.nested import Account
 from bus.registry import announced
 from bus.serving import Allows, Answer, Incoming, Serving
+from bus.subjects import CallSubject
+from bus.wire import Correlation, JsonObject, call_request, result_of
 from contracts.base import Model, utc_now
 from contracts.failure import Failure
 from contracts.manifest import Card, Scope, tools_digest
@@ -38,17 +41,12 @@ class BusCrew:
         """See `Crew.call`."""
         assert isinstance(parent, BusCall), "calls on the bus are made on behalf of calls on the bus"
         server, _, name = tool.partition(".")
+        subject = CallSubject(server, name, self._caller.identity, parent.asks(tool, params))
+        about = Correlation(parent.run, parent.step, parent.id)
         try:
-            return await self._caller.call(
-                server,
-                name,
-                params,
-                result,
-                call_id=parent.nested_id(tool, params),
-                run=parent.run,
-                step=parent.step,
-                parent=parent.id,
-            )
+            answer = await self._caller.exchange(subject, call_request(subject.call_id, name, params, about))
+            parent.was_told(subject.call_id, answer)
+            return result_of(server, name, answer, result)
         except CallFailed as failed:
             told = failed.failure
             raise ToolError(
@@ -58,9 +56,23 @@ class BusCrew:
             raise ToolError("unavailable", f"{tool} could not be called: {wrong}", retry=wrong.retry) from wrong
 
 
-def mcp_server(specialist: Specialist) -> Server[Any]:
-    """The specialist as an SDK server, with exactly the schemas of its contracts."""
-    tools = {one.spec.name: one for one in tools_of(specialist)}
+AnswerTool = Callable[[Tool, JsonObject, BusCall], Awaitable[types.CallToolResult]]
+
+
+async def performed(chosen: Tool, arguments: JsonObject, call: BusCall) -> types.CallToolResult:
+    """The result of `servers.answering.perform`, for the SDK."""
+    return (await perform(chosen, arguments, call)).sdk_result(call.account)
+
+
+def mcp_server(
+    specialist: Specialist,
+    *,
+    offered: Iterable[Tool] | None = None,
+    answer: AnswerTool = performed,
+    instructions: str | None = None,
+) -> Server[Any]:
+    """The specialist as an SDK server, with exactly the schemas of its contracts, or of the tools `offered` instead."""
+    tools = {one.spec.name: one for one in (tools_of(specialist) if offered is None else offered)}
     listed = types.ListToolsResult(tools=[_listed(one) for _, one in sorted(tools.items())])
 
     async def on_list_tools(
@@ -74,8 +86,8 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
         chosen = tools.get(params.name)
         if chosen is None:
             missing = Failure(kind="not_found", message=f"there is no tool {params.name!r}")
-            return Outcome.of_failure(missing).sdk_result()
-        return (await perform(chosen, params.arguments or {}, _call_of(ctx))).sdk_result()
+            return Outcome.of_failure(missing).sdk_result(Account())
+        return await answer(chosen, params.arguments or {}, _call_of(ctx))
 
     manifest = specialist.manifest
     return Server(
@@ -83,6 +95,7 @@ def mcp_server(specialist: Specialist) -> Server[Any]:
         version=manifest.version,
         title=manifest.title,
         description=manifest.description,
+        instructions=instructions,
         on_list_tools=on_list_tools,
         on_call_tool=on_call_tool,
     )

@@ -55,6 +55,11 @@ class Call(Protocol):
         """The identity the broker and the signature vouch for."""
         ...
 
+    @property
+    def attempt(self) -> int:
+        """Which delivery of the call this is; a later one follows a server that ended before its answer was stored."""
+        ...
+
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell the caller how far the work is; not stored."""
         ...

@@ -52,6 +52,9 @@ _DIFF = (
     ),
 )
 
+_REVERTED = "refs/podium/reverted"
+"""Where the branch was before it was last reverted: what was discarded can be come back to."""
+
 
 class Workspace:
     """The run's worktree."""
@@ -88,7 +91,7 @@ class Workspace:
 
     @tool(destructive=True)
     async def revert(self, params: RevertParams, call: Call) -> RevertResult:
-        """Put the worktree back to a commit of the branch, discarding anything later."""
+        """Put the worktree back to a commit of the branch, discarding anything later; or undo such a call."""
         return await to_thread.run_sync(self._run(params.run).revert, params)
 
     @tool()
@@ -199,9 +202,12 @@ class _Run:
 
     def revert(self, params: RevertParams) -> RevertResult:
         with self._folder.locked():
-            commit = _resolve(self._folder.repository, params.commit)
-            if not _succeeds(self._folder.tree, "merge-base", "--is-ancestor", commit, self._head()):
-                raise ToolError("invalid", f"{commit} is not on {self._branch}")
+            commit, head = _resolve(self._folder.repository, params.commit), self._head()
+            tips = (head, _REVERTED)
+            if not any(_succeeds(self._folder.tree, "merge-base", "--is-ancestor", commit, tip) for tip in tips):
+                raise ToolError("invalid", f"{commit} is not on {self._branch}, and was not when it was last reverted")
+            if head != commit:
+                _git(self._folder.tree, "update-ref", _REVERTED, head)
             self._reset(commit)
             return RevertResult(head=commit)
 

@@ -73,6 +73,7 @@ class FakeCall:
 
     id: str = "0" * 32
     caller: str = "orchestrator"
+    attempt: int = 1
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Nobody listens."""

@@ -1,4 +1,4 @@
-"""`podium agents`: the crew as the registry sees it."""
+"""`podium agents`: the crew as the registry sees it, and what its members and hosts are granted."""
 
 from __future__ import annotations
 
@@ -9,26 +9,175 @@ from rich.text import Text
 
 from bus.registry import cards
 from contracts.base import utc_now
+from contracts.config import ServerConfig
 from contracts.manifest import Card
-from orchestrator.cli.shared import document, json_option, ledger, out, start
+from orchestrator import crew
+from orchestrator import house as houses
+from orchestrator.cli.shared import document, json_option, ledger, out, start, who
+from orchestrator.cli.trouble import trouble
+from orchestrator.config import crew_file, load_crew
+from orchestrator.errors import ConfigError
+from orchestrator.hosts.errors import EditError
+from orchestrator.pins import write_pin
 from orchestrator.text import duration, line
 
+_what = click.argument("what", nargs=-1, required=True, metavar="SCOPE|TOOL…")
 
-@click.command()
+
+@click.group(invoke_without_command=True)
 @json_option
-def agents(as_json: bool) -> None:
+@click.pass_context
+def agents(context: click.Context, as_json: bool) -> None:
     """Show the crew as the registry sees it: tools, scopes, how each is confined.
+
+    Its commands show one member in full, and change what it, or a host, is granted.
 
     \b
     Examples:
       podium agents
       podium agents --json
+      podium agents show test_runner
+      podium agents grant doc_writer repository.list repository.read
+      podium agents grant host:cursor "repository.*"
+      podium agents revoke host:cursor repository.search
+      podium agents approve files
     """
-    found = start(_cards)
+    if context.invoked_subcommand is None:
+        found = start(_cards)
+        if as_json:
+            document(found)
+        else:
+            out().print(Group(*(_card(card) for card in found)))
+
+
+@agents.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show one member: what each tool is for, what it was granted, who may call it.
+
+    \b
+    Examples:
+      podium agents show repository
+      podium agents show repository --json
+    """
+    found = [card for card in start(_cards) if card.manifest.name == name]
+    if not found:
+        raise trouble(f"There is no {name} in the crew now.", "`podium agents` lists who is there.")
     if as_json:
         document(found)
-    else:
-        out().print(Group(*(_card(card) for card in found)))
+        return
+    callers = [who for who, grant in load_crew().servers.items() if _may_call(name, grant.calls)]
+    hosts = [f"host:{who}" for who, grant in load_crew().hosts.items() if _may_call(name, grant.calls)]
+    for card in found:
+        out().print(_card(card))
+    table = Table.grid(padding=(0, 2, 0, 2))
+    for tool in found[0].tools:
+        table.add_row(Text(tool.name, "bold"), Text("" if tool.read_only else "writes", "yellow"), Text(tool.title))
+    out().print(Group(Text("  called by  " + ", ".join(["orchestrator", *callers, *hosts]), "dim"), table))
+
+
+@agents.command()
+@click.argument("name")
+@_what
+@json_option
+def grant(name: str, what: tuple[str, ...], as_json: bool) -> None:
+    """Grant a member, or a host, scopes or tools of others; it holds from now on.
+
+    NAME is a server's, or `host:NAME` for an MCP host. What is not granted does not exist for it. The grant is written
+    into your own crew file, where everything else stays as it is; a house that runs takes it up at once.
+
+    \b
+    A tool is server.tool or server.*; scopes are
+      work:read, work:write       runs' trees
+      files:read:/P, files:write:/P   a path outside
+      sandbox:run                 programs in the sandbox
+      net:connect:PORT            the network, that TCP port
+      net:model                   the keys of model endpoints
+
+    \b
+    Examples:
+      podium agents grant doc_writer repository.list repository.read
+      podium agents grant files files:read:/srv/docs
+      podium agents grant host:cursor "repository.*" test_runner.run
+    """
+    _change(name, what, as_json, revoke=False)
+
+
+@agents.command()
+@click.argument("name")
+@_what
+@json_option
+def revoke(name: str, what: tuple[str, ...], as_json: bool) -> None:
+    """Take a grant back.
+
+    A member of Podium's own does not start without what it needs; the answer says so.
+
+    \b
+    Examples:
+      podium agents revoke doc_writer repository.read
+      podium agents revoke host:cursor "repository.*"
+    """
+    _change(name, what, as_json, revoke=True)
+
+
+@agents.command()
+@click.argument("name")
+@click.option("--sha256", "seen", default="", metavar="DIGEST", help="Approve only what has this digest.")
+@json_option
+def approve(name: str, seen: str, as_json: bool) -> None:
+    """Approve the tools a member offers now; its calls are answered from then on.
+
+    Their definitions are pinned beside your crew file. When they change, every call is refused with what changed,
+    until you approve again: look at them first (`podium agents show NAME --json`). Podium's own members need none.
+
+    \b
+    Examples:
+      podium agents approve files
+      podium agents approve files --sha256 3cd345f1
+    """
+    card = start(_approve, name, seen)
+    if as_json:
+        document({"name": name, "tools": [tool.name for tool in card.tools], "tools_sha256": card.tools_sha256})
+        return
+    count = f"{len(card.tools)} tools" if len(card.tools) != 1 else "1 tool"
+    click.echo(f"{name}: {count} approved, sha256 {card.tools_sha256[:16]}…: {', '.join(t.name for t in card.tools)}")
+    if card.refuses:
+        click.echo(f"Until now calls were refused: {card.refuses}", err=True)
+
+
+async def _approve(name: str, seen: str) -> Card:
+    state = houses.state_dir()
+    async with ledger() as bus:
+        found = [card for card in await cards(bus) if card.manifest.name == name]
+        if not found:
+            raise trouble(f"There is no {name} in the crew now.", "`podium agents` lists who is there.")
+        if not found[0].tools_sha256.startswith(seen):
+            what = f"What {name} offers now has the digest {found[0].tools_sha256}, not {seen}."
+            raise trouble(what, f"Look again: podium agents show {name} --json")
+        write_pin(crew_file(), found[0], who())
+        await houses.reload(state)
+        return found[0]
+
+
+def _change(name: str, what: tuple[str, ...], as_json: bool, *, revoke: bool) -> None:
+    try:
+        entry = crew.changed(name, what, revoke=revoke)
+        done = crew.write(name, entry, utc_now())
+    except EditError as error:
+        raise ConfigError(str(crew_file()), "", str(error), "Change it there by hand.") from error
+    start(houses.reload, houses.state_dir())
+    scopes = entry.scopes if isinstance(entry, ServerConfig) else ()
+    if as_json:
+        backup = str(done.backup) if done.backup else None
+        document({"name": name, "scopes": scopes, "calls": entry.calls, "file": str(crew_file()), "backup": backup})
+        return
+    click.echo(f"{name} holds: {', '.join((*scopes, *entry.calls)) or 'nothing'}")
+    click.echo(f"{crew_file()}" + (f", as it was before: {done.backup}" if done.backup else ""), err=True)
+
+
+def _may_call(server: str, calls: tuple[str, ...]) -> bool:
+    return any(call == "*" or call.partition(".")[0] == server for call in calls)
 
 
 async def _cards() -> tuple[Card, ...]:

@@ -9,6 +9,7 @@ from typing import cast, get_args
 import click
 
 from contracts.model import Role
+from contracts.spending import MOST_USD, Allowance
 
 _TOKENS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kM]?)")
 _FACTORS = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -40,6 +41,8 @@ class Usd(click.ParamType[Decimal]):
             amount = Decimal("NaN")
         if not amount.is_finite() or amount < 0:
             self.fail(f"{value!r} is no amount of money; write 2 or 0.50.", param, ctx)
+        if amount > MOST_USD:
+            self.fail(f"{value!r} is more than any run may spend: {MOST_USD:,} at most.", param, ctx)
         return amount
 
 
@@ -57,6 +60,11 @@ class Models(click.ParamType[dict[str, str]]):
         if any(role not in roles or not model for role, _, model in pairs):
             self.fail(f"write ROLE=MODEL; the roles are {', '.join(roles)}.", param, ctx)
         return {role: model for role, _, model in pairs}
+
+
+def allowance(usd: Decimal | None, tokens: int | None, calls: int | None, minutes: float | None) -> Allowance:
+    """What was typed of the budgets; the rest has no ceiling."""
+    return Allowance(usd=usd, tokens=tokens, calls=calls, wall_s=None if minutes is None else minutes * 60)
 
 
 TOKENS, USD, MODELS = Tokens(), Usd(), Models()

@@ -53,7 +53,8 @@ def log(run: str, as_json: bool) -> None:
     else:
         out().print(_table(found.calls, out().width))
     if found.foreign:
-        click.secho(f"{found.foreign} stored messages were not sealed by whom their subject names.", err=True, fg="red")
+        were = f"{count(found.foreign, 'stored message')} left out: not sealed by whom the subject names, or of no call"
+        click.secho(were, err=True, fg="red")
 
 
 async def _log(name: str) -> Audit:

@@ -16,6 +16,7 @@ from bus.connect import connect
 from bus.registry import cards
 from contracts.config import ProjectConfig
 from contracts.failure import Failure
+from contracts.ledger import RUNS_STREAM
 from contracts.manifest import Card
 from contracts.run import Event, RunStartedEvent
 from orchestrator import config, planner
@@ -94,14 +95,17 @@ async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
         Trouble: the wishes cannot be met; nothing was begun.
     """
     wish = settled(wishes)
-    async with conductor(watching, wish.project, wishes.unsandboxed, wishes.quiet) as (conducting, crew):
+    asks_models = wishes.engine != "search"
+    async with conductor(watching, wish.project, wishes.unsandboxed, wishes.quiet, asks_models) as (conducting, crew):
         check_sandbox(crew, wishes)
+        if await conducting.bus.last(RUNS_STREAM, f"run.{wish.task.run}.started") is not None:
+            raise trouble(f"There is a run {wish.task.run} already.", "Start it under another name, or none.", code=2)
         return await conducting.start(wish.task, wish.workflow, wish.policy)
 
 
 async def resume_run(name: str, auto: str, unsandboxed: bool, quiet: bool, watching: Watching) -> Outcome:
     """Go on with a run; `auto` replaces who decides."""
-    async with conductor(watching, ProjectConfig(), unsandboxed, quiet) as (conducting, _):
+    async with conductor(watching, ProjectConfig(), unsandboxed, quiet, asks_models=True) as (conducting, _):
         run = await find_run(conducting.bus, name)
         started = (await events_of(conducting.bus, run))[0].what
         assert isinstance(started, RunStartedEvent)
@@ -119,9 +123,14 @@ async def abort_run(name: str, reason: str, watching: Watching) -> Outcome:
 
 @asynccontextmanager
 async def conductor(
-    watching: Watching, project: ProjectConfig, unsandboxed: bool, quiet: bool
+    watching: Watching, project: ProjectConfig, unsandboxed: bool, quiet: bool, asks_models: bool = False
 ) -> AsyncGenerator[tuple[Conductor, tuple[Card, ...]]]:
-    """Everything a run needs, for as long as the block runs, and who is in the crew."""
+    """Everything a run needs, for as long as the block runs, and who is in the crew.
+
+    Raises:
+        HouseFailed: there is no house that suits; with `asks_models`, that includes its keys.
+        ConfigError: models are to be asked, and where they are is said wrongly.
+    """
     state = state_dir()
     if unsandboxed:
         console().print(Text("NO SANDBOX where none works: this repository's code runs with your rights.", "bold red"))
@@ -129,7 +138,7 @@ async def conductor(
     if not quiet and sys.stdin.isatty() and sys.stderr.isatty():
         desk = TerminalDesk(console(), who(), read_terminal_line, edit_in_editor, watching.view.pause)
     async with (
-        house(state, unsandboxed=unsandboxed) as found,
+        house(state, unsandboxed=unsandboxed, asks_models=asks_models) as found,
         connect(state, found.url, ORCHESTRATOR) as bus,
         open_caller(bus) as caller,
     ):

@@ -22,6 +22,7 @@ from orchestrator.cli.narration import ApprovingDesk, Narrator, inside
 from orchestrator.cli.shared import out
 from orchestrator.cli.tell import report_of
 from orchestrator.cli.wishes import Wishes, settled
+from orchestrator.keys import take_keys
 from orchestrator.papers import diff_text, suite
 from orchestrator.run import Outcome
 from orchestrator.text import duration
@@ -47,6 +48,7 @@ def demo(context: click.Context) -> None:
       make demo
     """
     to = out()
+    take_keys()  # before git is started, which has no use for them
     project = prepare(Path(tempfile.mkdtemp(prefix="podium-demo-")))
     introduce(to, project)
     narrator = Narrator(to)

@@ -14,8 +14,9 @@ from bus.registry import cards
 from orchestrator import house as houses
 from orchestrator.cli.shared import AUDITOR, document, json_option, out, start
 from orchestrator.cli.trouble import failure_of, root
-from orchestrator.doctor import Check, crew, machine
+from orchestrator.doctor import Check, crew, house_check, machine
 from orchestrator.house import house, state_dir
+from orchestrator.keys import take_keys
 from orchestrator.runs import list_runs
 from orchestrator.text import safe
 
@@ -62,14 +63,10 @@ def _tell(check: Check) -> None:
 
 async def _checks() -> AsyncGenerator[Check]:
     state = state_dir()
-    for check in machine(state):
+    taken = take_keys()
+    for check in machine(state, taken):
         yield check
-    running = await houses.status(state)
-    if running is None:
-        yield Check(name="house", level="ok", found="not running; commands start what they need")
-    else:
-        stays = "stays until `podium down`" if running.keep else "belongs to a command that is at work"
-        yield Check(name="house", level="ok", found=f"running (process {running.pid}); {stays}")
+    yield house_check(await houses.status(state), taken)
     began = time.monotonic()
     try:
         async with house(state) as found, connect(state, found.url, AUDITOR) as bus:

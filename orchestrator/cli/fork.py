@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +13,7 @@ import click
 from contracts.config import ProjectConfig
 from contracts.model import Role
 from contracts.run import RunStartedEvent
+from contracts.spending import Allowance
 from orchestrator import config
 from orchestrator.borrowing import compare
 from orchestrator.checkout import GitCheckout
@@ -25,13 +25,11 @@ from orchestrator.runs import events_of
 from orchestrator.text import count
 
 
-def fork(
-    name: str, step: str, *, models: Mapping[str, str], auto: str, budget_usd: Decimal | None, quiet: bool
-) -> Outcome:
+def fork(name: str, step: str, *, models: Mapping[str, str], auto: str, budget: Allowance, quiet: bool) -> Outcome:
     """Fork the run that `name` means at `step`, and say what was taken over."""
 
     async def work(watching: Watching) -> Outcome:
-        async with conductor(watching, ProjectConfig(), False, quiet) as (conducting, _):
+        async with conductor(watching, ProjectConfig(), False, quiet, asks_models=True) as (conducting, _):
             old = await events_of(conducting.bus, await find_run(conducting.bus, name))
             started = old[0].what
             assert isinstance(started, RunStartedEvent), "a run begins with its started event"
@@ -41,7 +39,7 @@ def fork(
                 f"r-{secrets.token_hex(4)}",
                 step,
                 models=cast("Mapping[Role, str]", models),
-                budget_usd=budget_usd,
+                budget=budget,
                 policy=config.policy(started.workflow, project, auto),
             )
             checkout = GitCheckout(work=conducting.paths.work, test=project.test)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from contracts.config import GATEWAY
 from orchestrator.cli.http_settings import DEFAULT_PORT, http_settings
 from orchestrator.cli.mcp_install import install
 from orchestrator.cli.shared import json_option, start
@@ -16,7 +17,7 @@ from orchestrator.gateway.offer import Terms
 
 @click.group(invoke_without_command=True)
 @click.option("--host", default="host", show_default=True, metavar="NAME", help="Under which name the host is granted.")
-@click.option("--only", metavar="SERVER,…", help="Offer these servers' tools only.")
+@click.option("--only", metavar="SERVER,…", help="Offer these servers' tools only; `podium` for runs.")
 @click.option("--read-only", is_flag=True, help="Offer only tools that change nothing.")
 @click.option("--as-is", is_flag=True, help="Offer the one server of --only as it is: its names, prompts, resources.")
 @click.option("--http", is_flag=True, help="Over Streamable HTTP instead; the options below are for that.")
@@ -43,7 +44,7 @@ def mcp(
     http: bool,
     **asked: Any,
 ) -> None:
-    """Offer the crew's tools to an MCP host, over standard input and output.
+    """Offer the crew's tools, and runs of its workflows, to an MCP host, over standard input and output.
 
     A host starts this by itself once `podium mcp install HOST` has told it to. Its calls are made under an identity
     of its own, with what the crew file grants it ([hosts.NAME]), and are kept in the ledger.
@@ -61,7 +62,7 @@ def mcp(
     if ctx.invoked_subcommand is not None:
         return
     terms = Terms(frozenset(filter(None, (only or "").split(","))), read_only)
-    if as_is and (len(terms.only) != 1 or read_only):
+    if as_is and (len(terms.only) != 1 or read_only or GATEWAY in terms.only):
         raise click.UsageError("--as-is takes --only with one server, and nothing away from it.")
     given = {name: value for name, value in asked.items() if value not in (None, False, ())}
     if given and not http:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -16,13 +17,17 @@ from bus.bus import Bus
 from bus.caller import open_caller
 from bus.connect import connect
 from bus.errors import BusError
+from bus.grants import host_identity
 from bus.registry import cards
-from contracts.config import Joining
-from orchestrator.cli.shared import AUDITOR
+from contracts.config import GATEWAY, Joining
+from orchestrator.cli.shared import AUDITOR, who
 from orchestrator.cli.trouble import trouble
+from orchestrator.config import load_host
 from orchestrator.gateway.as_is import AsIs
+from orchestrator.gateway.bearer import Offer
+from orchestrator.gateway.conducting import Processes
+from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
-from orchestrator.gateway.http.scopes import Offer
 from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
 from orchestrator.house import house, joined, state_dir
@@ -47,8 +52,10 @@ def offered(host: str, terms: Terms, *, as_is: bool) -> AbstractAsyncContextMana
 
 @asynccontextmanager
 async def _gateway(host: str, terms: Terms) -> AsyncGenerator[Offered]:
-    async with _admitted(host, terms, decides=not terms.read_only) as (bus, upstream):
-        found = Gateway(bus, upstream, terms)
+    state = state_dir()
+    async with _admitted(state, host, terms, decides=terms.decides) as (bus, upstream):
+        voice = Voice(host, who(), decides=terms.decides, own_word=load_host(host).decides)
+        found = Gateway(bus, upstream, terms, Flows(bus, upstream, Processes(state, host), voice))
 
         async def look() -> None:
             while True:
@@ -56,33 +63,33 @@ async def _gateway(host: str, terms: Terms) -> AsyncGenerator[Offered]:
                     await found.refresh()
                 await anyio.sleep(_LOOK_EVERY_S)
 
-        async with background(look):
+        async with background(look, found.tell_of_runs):
             yield found.server("podium", version("podium")), found
 
 
 @asynccontextmanager
 async def _twin(host: str, terms: Terms) -> AsyncGenerator[Offered]:
     (member,) = terms.only
-    async with _admitted(host, terms, decides=False) as (_, upstream):
+    async with _admitted(state_dir(), host, terms, decides=False) as (_, upstream):
         found = AsIs(upstream, member)
         async with found.serving() as server:
             yield server, found
 
 
 @asynccontextmanager
-async def _admitted(host: str, terms: Terms, *, decides: bool) -> AsyncGenerator[tuple[Bus, Upstream]]:
+async def _admitted(state: Path, host: str, terms: Terms, *, decides: bool) -> AsyncGenerator[tuple[Bus, Upstream]]:
     """The crew, as a host reaches it that has joined for as long as the block runs."""
-    state = state_dir()
     async with house(state) as found:
         async with connect(state, found.url, AUDITOR) as bus:
             crew = await cards(bus)
-        if unknown := sorted(terms.only - {card.manifest.name for card in crew}):
-            there = ", ".join(sorted({card.manifest.name for card in crew}))
+        names = {GATEWAY, *(card.manifest.name for card in crew)}
+        if unknown := sorted(terms.only - names):
+            there = ", ".join(sorted(names))
             raise trouble(f"There is no server {', '.join(unknown)} in the crew.", f"There are: {there}.", code=2)
         joining = Joining(name=host, calls=terms.calls(crew), decides=decides)
         async with (
             joined(state, joining),
-            connect(state, found.url, f"host_{host}") as bus,
+            connect(state, found.url, host_identity(host)) as bus,
             open_caller(bus) as caller,
         ):
             yield bus, Upstream(bus, caller)

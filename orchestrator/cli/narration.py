@@ -113,7 +113,7 @@ class Narrator:
         mark, style = MARKS[step.status]
         took = duration(elapsed(step, step.ended_at or step.started_at))
         whose = "" if step.title == self._title else f"{line(step.title)}: "  # it ended after the next one began
-        text = Text.assemble((f"{mark} ", style), whose, line(step.summary or "done"), (f"  {took}", "dim"))
+        text = Text.assemble((f"{mark} ", style), whose, line(step.summary or step.status), (f"  {took}", "dim"))
         self._out.print(inside(text))
 
     def _head(self, title: str, who: str) -> None:

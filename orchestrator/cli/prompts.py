@@ -14,7 +14,7 @@ from orchestrator.audit import exchanges
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import ledger
 from orchestrator.cli.spending import spent
-from orchestrator.papers import indent
+from orchestrator.papers import Indented
 from orchestrator.stats import MODEL
 from orchestrator.text import count, duration, line, safe
 
@@ -77,6 +77,10 @@ def _reply(each: Asked) -> Sequence[RenderableType]:
     if each.result is None:
         return [Text("no reply is stored yet", "yellow")]
     got, parts = each.result, list[RenderableType]()
+    for attempt in got.attempts:
+        parts.append(Text(f"paid for, by {attempt.way}, and not taken: {safe(attempt.why_not)}", "yellow"))
+        parts += _said("reply, as it came", attempt.text)
+        parts += _said("user", attempt.told)
     if got.reply is not None:
         parts += _said("reply", _ANY.dump_json(got.reply, indent=2).decode())
     if got.text:
@@ -87,4 +91,4 @@ def _reply(each: Asked) -> Sequence[RenderableType]:
 
 
 def _said(who: str, text: str) -> Sequence[RenderableType]:
-    return [Text(f"{who}:", "bold"), indent(Text(safe(text)))] if text else []
+    return [Text(f"{who}:", "bold"), Indented(Text(safe(text)))] if text else []

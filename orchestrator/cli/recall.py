@@ -1,19 +1,10 @@
-"""Runs in the ledger: found by what a person types, and followed."""
+"""Runs in the ledger, found by what a person types."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
-import anyio
-
-from bus.bus import Bus, Message
+from bus.bus import Bus
 from contracts.ledger import RUNS_STREAM
-from contracts.state import RunState
 from orchestrator.cli.trouble import trouble
-from orchestrator.runs import state_of
-
-LOOK_AGAIN_S = 2.0
-"""How often the ledger is read anew while following; an event that is heard of is read at once."""
 
 
 async def find_run(bus: Bus, name: str) -> str:
@@ -36,24 +27,3 @@ async def find_run(bus: Bus, name: str) -> str:
     if not runs:
         raise trouble("There are no runs yet.", "`podium demo` makes one; `podium run fix-bug --help` says how to.")
     raise trouble(f"There is no run `{name}`.", "`podium runs` lists them; `last` is the newest.")
-
-
-async def follow(bus: Bus, run: str) -> AsyncGenerator[RunState]:
-    """The run as it stands, and again whenever something happened, until it has ended."""
-    hint = anyio.Event()
-
-    async def on_hint(_: Message) -> None:
-        hint.set()
-
-    async with bus.listen(f"run.{run}.>", on_hint):
-        seen = 0
-        while True:
-            state = await state_of(bus, run)
-            if state.events != seen:
-                seen = state.events
-                yield state
-            if state.ended:
-                return
-            with anyio.move_on_after(LOOK_AGAIN_S):
-                await hint.wait()
-            hint = anyio.Event()

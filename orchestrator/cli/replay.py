@@ -10,10 +10,11 @@ import click
 from rich.console import Group
 from rich.text import Text
 
+from contracts.spending import Allowance
 from orchestrator import recording
-from orchestrator.cli.amounts import MODELS, USD
+from orchestrator.cli.amounts import MODELS, allowance
 from orchestrator.cli.recall import find_run
-from orchestrator.cli.run import auto_option
+from orchestrator.cli.run import BUDGETS, auto_option, options
 from orchestrator.cli.shared import document, json_option, ledger, out, start
 from orchestrator.cli.spending import spent
 from orchestrator.cli.trouble import trouble
@@ -27,7 +28,7 @@ from orchestrator.text import count, safe
 @click.option("--from", "step", default="", metavar="STEP", help="Fork a new run there; take over what came before.")
 @click.option("--model", "models", type=MODELS, default={}, help="With --from, models to use: planner=…,writer=…")
 @auto_option
-@click.option("--budget-usd", type=USD, help="With --from, what asking models may cost, in US dollars.")
+@options(BUDGETS)
 @json_option
 @click.pass_context
 def replay(
@@ -37,18 +38,22 @@ def replay(
     models: dict[str, str],
     auto: str,
     budget_usd: Decimal | None,
+    budget_tokens: int | None,
+    budget_calls: int | None,
+    budget_minutes: float | None,
     as_json: bool,
 ) -> None:
     """Run a run again from the ledger: nobody is asked, nothing is written, nothing is paid.
 
     Every answer, value and decision comes from the ledger, or from a FILE of `podium audit export`. If this version of
-    Podium does something else than is recorded, the step and both digests are named.
+    Podium does something else than is recorded, the step and both digests are named; so they are where a message,
+    agents' own calls among them, is missing, was changed, or has no place in the run.
 
     With --from, a new run is started. What agents answered before STEP is taken over where they would be asked the
-    same; gates are asked again, and from STEP on everything is done anew.
+    same; gates are asked again, and from STEP on everything is done anew. The other options are for it,
+    and its budgets for it alone.
 
-    Exit codes: 0 identical, 1 diverged (or it holds messages that nobody entitled has
-    sealed); with --from those of `podium run`.
+    Exit codes: 0 identical, 1 diverged; with --from those of `podium run`.
 
     \b
     Examples:
@@ -56,29 +61,37 @@ def replay(
       podium replay run.jsonl --json
       podium replay r-7k --from propose --model writer=claude-sonnet-5-5 --budget-usd 1
     """
+    budget = allowance(budget_usd, budget_tokens, budget_calls, budget_minutes)
     if step:
         from orchestrator.cli.fork import fork
         from orchestrator.cli.tell import tell_outcome
 
-        outcome = fork(run, step, models=models, auto=auto, budget_usd=budget_usd, quiet=as_json)
+        if _file(run):
+            raise trouble(f"A file cannot be forked, and {run} is one.", "Name a run of this ledger.", code=2)
+        outcome = fork(run, step, models=models, auto=auto, budget=budget, quiet=as_json)
         tell_outcome(outcome, as_json)
         context.exit(outcome.exit_code)
-    if models or auto or budget_usd is not None:
-        raise trouble("--model, --auto and --budget-usd belong to a new run.", "Name a step with --from.", code=2)
+    if models or auto or budget != Allowance():
+        raise trouble("--model, --auto and the budgets belong to a new run.", "Name a step with --from.", code=2)
     found = start(partial(_replay, run))
     if as_json:
         document(found)
     else:
         out().print(draw(found), soft_wrap=True)
-    context.exit(0 if found.verdict == "identical" and not found.foreign else 1)
+    context.exit(0 if found.verdict == "identical" else 1)
+
+
+def _file(name: str) -> Path | None:
+    """The file that `name` means; None where it means a run."""
+    file = Path(name)
+    return file if file.is_file() or file.suffix or len(file.parts) > 1 else None
 
 
 async def _replay(name: str) -> Replay:
-    file = Path(name)
-    if file.is_file():
+    if file := _file(name):
+        if not file.is_file():
+            raise trouble(f"There is no file {name}.", "`podium audit export --run RUN -o FILE` writes one.")
         return await run_again(recording.load(file))
-    if file.suffix or len(file.parts) > 1:
-        raise trouble(f"There is no file {name}.", "`podium audit export --run RUN -o FILE` writes one.")
     async with ledger() as bus:
         kept = await recording.record(bus, await find_run(bus, name), await recording.readable(bus))
     return await run_again(kept)
@@ -103,6 +116,6 @@ def draw(found: Replay) -> Group:
                 parts.append(Text(f"  {'':<9} sha256 {digest}", "dim"))
     parts += [Text(f"  {what}"), Text(f"  {cost}")]
     if found.foreign:
-        were = f"{count(found.foreign, 'message')} left out: not sealed by whom the subject names"
+        were = f"{count(found.foreign, 'message')} left out: not sealed by whom the subject names, or of no call"
         parts.append(Text(f"  {were}", "red"))
     return Group(*parts)

@@ -6,22 +6,23 @@ from functools import partial
 from pathlib import Path
 
 import click
+from anyio import to_thread
 from rich.console import Group
 from rich.text import Text
 
 from contracts.bundle import Bundle
+from contracts.rework import FileRework, Rework
 from contracts.run import ValueRecordedEvent
-from contracts.state import RunState
 from orchestrator import intake
+from orchestrator import rework as reworks
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import document, json_option, ledger, out, run_argument, start
 from orchestrator.cli.trouble import trouble
 from orchestrator.cli.wishes import top_of
-from orchestrator.rework import Rework
-from orchestrator.rework import rework as compare
 from orchestrator.runs import events_of
+from orchestrator.seals import ORCHESTRATOR
 from orchestrator.state import fold
-from orchestrator.text import line
+from orchestrator.text import count, line
 
 STYLES = {"none": "bold green", "minor": "bold yellow", "major": "bold red"}
 
@@ -39,17 +40,18 @@ STYLES = {"none": "bold green", "minor": "bold yellow", "major": "bold red"}
 def rework(run: str, merged: str, repo: Path | None, as_json: bool) -> None:
     """Say how much people changed in a run's result before it was merged: none, minor or major.
 
-    In the files of the patch, lines that differ between what was handed over and COMMIT, over the lines the patch
-    changed. Up to a quarter is minor. Name the commit that brought the change in: later work counts, too.
+    Of the lines that were handed over, it counts those that are gone or altered in COMMIT, taken back, or split by
+    lines of others; up to a quarter is minor. Lines that were only moved or formatted otherwise are minor, however
+    many. What else was changed, even in the same files, does not count, and it makes no difference whether the branch
+    was merged, squashed or rebased. What is found is noted in the ledger, where `podium stats` finds it.
 
     \b
     Examples:
       podium rework last --merged main
       podium rework r-7k --merged 4f2a91c --repo ~/shop --json
     """
-    state, bundle = start(partial(_handed_over, run))
     try:
-        found = compare(state, bundle, top_of(repo or Path(state.task.repo)), merged)
+        found = start(partial(_measured, run, repo, merged))
     except intake.IntakeError as error:
         raise trouble(error.message, error.way_out) from error
     if as_json:
@@ -58,19 +60,35 @@ def rework(run: str, merged: str, repo: Path | None, as_json: bool) -> None:
         out().print(draw(found), soft_wrap=True)
 
 
-async def _handed_over(name: str) -> tuple[RunState, Bundle | None]:
-    async with ledger() as bus:
+async def _measured(name: str, repo: Path | None, merged: str) -> Rework:
+    async with ledger(ORCHESTRATOR) as bus:
         events = await events_of(bus, await find_run(bus, name))
-    values = {event.what.step: event.what.value for event in events if isinstance(event.what, ValueRecordedEvent)}
-    made = values.get("finalize/bundle")
-    return fold(events), Bundle.model_validate(made) if made else None
+        state = fold(events)
+        values = {event.what.step: event.what.value for event in events if isinstance(event.what, ValueRecordedEvent)}
+        made = values.get("finalize/bundle")
+        bundle = Bundle.model_validate(made) if made else None
+        checkout = top_of(repo or Path(state.task.repo))
+        found = await to_thread.run_sync(reworks.rework, state, bundle, checkout, merged)
+        await reworks.note(bus, found)
+        return found
 
 
 def draw(found: Rework) -> Group:
     """The degree on a terminal, and where it comes from."""
-    said = f"{found.differing_lines:,} lines differ, of {found.patch_lines:,} the patch changed ({found.share:.0%})"
-    rows = [Text.assemble((f"{found.degree}  ", STYLES[found.degree]), f"rework of {found.run}: {said}")]
-    rows += [
-        Text(f"  {each.differing_lines:>5,} of {each.patch_lines:,}  {line(each.path)}", "dim") for each in found.files
-    ]
-    return Group(*rows)
+    said = f"{found.reworked_lines:,} of {count(found.handed_lines, 'line')} reworked ({found.share:.0%})"
+    if found.rearranged_lines:
+        said += f", {found.rearranged_lines:,} moved or formatted otherwise"
+    head = f"{found.run} in {found.merged[:12]}: {said}"
+    rows = [Text.assemble((f"{found.degree}  ", STYLES[found.degree]), head)]
+    if found.reworked_lines == found.handed_lines:
+        rows.append(Text("  Is it the commit that brought the change in?", "dim"))
+    return Group(*rows, *(Text(f"  {_of_file(each)}", "dim") for each in found.files))
+
+
+def _of_file(each: FileRework) -> str:
+    name = line(each.path)
+    if not each.merged_as:
+        name += " (not there)"
+    elif each.merged_as != each.path:
+        name += f" (now {line(each.merged_as)})"
+    return f"{each.reworked_lines:>5,} of {each.handed_lines:,}  {name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from orchestrator.cli.shared import json_option
 GATES = ("plan", "patches", "handoff")
 
 Command = Callable[..., None]
+Option = Callable[[Command], Command]
 
 
 def _check_gates(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -32,6 +33,15 @@ auto_option = click.option(
     help="Gates to pass without asking: plan,patches,handoff or all.",
 )
 
+BUDGETS = (
+    click.option("--budget-usd", type=USD, help="What asking models may cost, in US dollars."),
+    click.option("--budget-tokens", type=TOKENS, help="Tokens models may read and write: 200000, 500k, 2M."),
+    click.option("--budget-calls", type=click.IntRange(0), help="How often a model may be asked."),
+    click.option(
+        "--budget-minutes", type=click.FloatRange(0, min_open=True), help="For the run, people's time not counted."
+    ),
+)
+
 _COMMON = (
     click.argument("words", nargs=-1),
     click.option(
@@ -42,7 +52,11 @@ _COMMON = (
         help="The git checkout; anywhere inside it.",
     ),
     click.option("--ticket", type=click.File(encoding="utf-8"), help="File with the request; `-` reads it from stdin."),
-    click.option("--criteria", type=click.File(encoding="utf-8"), help="File of acceptance criteria, one a line."),
+    click.option(
+        "--criteria",
+        type=click.File(encoding="utf-8"),
+        help="File of acceptance criteria, a list or lines; each is answered in the bundle.",
+    ),
     click.option(
         "--link",
         "links",
@@ -54,24 +68,30 @@ _COMMON = (
     auto_option,
     click.option("--avoid", multiple=True, help="A path no patch may change; may be given several times."),
     click.option("--model", "models", type=MODELS, default={}, help="Models to use: planner=…,writer=…"),
-    click.option("--budget-usd", type=USD, help="What asking models may cost, in US dollars."),
-    click.option("--budget-tokens", type=TOKENS, help="Tokens models may read and write: 200000, 500k, 2M."),
-    click.option("--budget-calls", type=click.IntRange(0), help="How often a model may be asked."),
-    click.option(
-        "--budget-minutes", type=click.FloatRange(0, min_open=True), help="For the run, people's time not counted."
-    ),
+    *BUDGETS,
     click.option("--candidates", type=click.IntRange(1, 10), help="Versions to ask a model for at once."),
     click.option("--consent-weak", is_flag=True, help="Run this repository's code in a weak sandbox if it must be."),
     click.option("--unsandboxed", is_flag=True, help="Run its code with NO sandbox where none works. Recorded."),
+    # Not for people: a gateway names the run that it promised its host, and the host.
+    click.option("--run", metavar="RUN", hidden=True),
+    click.option("--via", default="", metavar="HOST", hidden=True),
     json_option,
 )
 
 
-def _common(command: Command) -> Command:
-    """The options that every workflow takes, in the order of `--help`."""
-    for option in reversed(_COMMON):
-        command = option(command)
-    return command
+def options(several: Sequence[Option]) -> Option:
+    """Several options as one decorator, in the order of `--help`."""
+
+    def give(command: Command) -> Command:
+        for option in reversed(several):
+            command = option(command)
+        return command
+
+    return give
+
+
+_common = options(_COMMON)
+"""What every workflow takes."""
 
 
 @click.group()
@@ -106,6 +126,7 @@ def fix_bug(context: click.Context, tests: tuple[str, ...], engine: str, **asked
     WORDS say what is wrong; `-` reads them from stdin. With --test, patches are searched for, without a model, or
     written by one. Without, a model plans the work and writes a failing test first. You are asked at three gates: the
     plan, the patches, the handover. What is found is plausible by the tests; whether it is right is yours to say.
+    An acceptance criterion is met by tests that were written for it, or that it names.
 
     Exit codes: 0 handed over, 1 could not, 3 a gate waits (not a terminal), 4 aborted or rejected, 5 over budget.
 
@@ -174,6 +195,23 @@ def write_tests(context: click.Context, **asked: Any) -> None:
     _go(context, "write-tests", **asked)
 
 
+@run.command("write-docs")
+@_common
+@click.pass_context
+def write_docs(context: click.Context, **asked: Any) -> None:
+    """Have an agent of your own, doc_writer, write a page about what the modules offer; without a model.
+
+    It has to be in the crew: docs/adding-an-agent.md says how it gets there. The page goes through the same gates,
+    commit, tests and handover as any change.
+
+    \b
+    Examples:
+      podium run write-docs "list what there is"
+      podium run write-docs --repo ~/shop "list what there is" --auto all
+    """
+    _go(context, "write-docs", **asked)
+
+
 def _go(
     context: click.Context,
     workflow: str,
@@ -184,11 +222,13 @@ def _go(
     tests: tuple[str, ...] = (),
     engine: str = "model",
     budget_seconds: float | None = None,
+    run: str | None = None,
     **asked: Any,
 ) -> None:
     from orchestrator.cli.conduct import conduct, start_run
+    from orchestrator.cli.criteria import criteria_in
     from orchestrator.cli.tell import tell_outcome
-    from orchestrator.cli.wishes import Wishes, criteria_in, request_of
+    from orchestrator.cli.wishes import Wishes, new_run, request_of
 
     wishes = Wishes(
         workflow=workflow,
@@ -199,6 +239,7 @@ def _go(
         criteria=criteria_in(asked.pop("criteria")),
         unsandboxed=unsandboxed,
         quiet=as_json,
+        run=run or new_run(),
         **asked,
     )
     outcome = conduct(partial(start_run, wishes))

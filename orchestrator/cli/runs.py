@@ -9,23 +9,15 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from contracts.base import Model, utc_now
-from contracts.gate import GateRequest
+from contracts.base import utc_now
 from contracts.state import RunState
-from orchestrator import gates
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import document, json_option, ledger, out, run_argument, start
+from orchestrator.cli.spending import masked
 from orchestrator.papers import paper
-from orchestrator.runs import Listing, list_runs, state_of
+from orchestrator.runs import Listing, Shown, list_runs, shown
 from orchestrator.text import duration, line, safe
 from orchestrator.view import STATUS_STYLE, picture
-
-
-class Shown(Model):
-    """`podium show --json`: the run, and the question it waits on."""
-
-    state: RunState
-    gate: GateRequest | None = None
 
 
 @click.command()
@@ -78,11 +70,11 @@ def show(run: str, prompts: bool, as_json: bool) -> None:
         else:
             out().print(draw_prompts(found))
         return
-    shown = start(_show, run)
+    found = start(_show, run)
     if as_json:
-        document(shown)
+        document(found)
     else:
-        out().print(draw(shown, out().width))
+        out().print(draw(found, out().width), crop=False)
 
 
 async def _runs() -> Listing:
@@ -92,8 +84,7 @@ async def _runs() -> Listing:
 
 async def _show(name: str) -> Shown:
     async with ledger() as bus:
-        state = await state_of(bus, await find_run(bus, name))
-        return Shown(state=state, gate=await gates.pending(bus, state))
+        return await shown(bus, await find_run(bus, name))
 
 
 def draw(shown: Shown, width: int) -> Group:
@@ -110,6 +101,7 @@ def draw_end(shown: Shown) -> Group:
     for label, text in (("because", state.reason), ("way out", state.way_out), ("by", state.by)):
         if text:
             parts.append(Text(f"{label}: {safe(text)}"))
+    parts += masked(state.metrics.spent)
     if state.branch:
         where = f"branch  {state.branch} at {state.head[:12]} in {safe(state.task.repo)}\nbundle  {state.bundle}"
         parts.append(Text(where, no_wrap=True, overflow="ignore"))

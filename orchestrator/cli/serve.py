@@ -1,9 +1,10 @@
-"""`podium serve`: an agent of one's own, or any MCP server, joins the crew."""
+"""`podium serve`: an agent of one's own, or any MCP server, joins the crew; or one specialist serves a host alone."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 
 import anyio
 import click
@@ -18,6 +19,7 @@ from contracts.base import utc_now
 from contracts.config import Joining
 from contracts.manifest import Card
 from orchestrator.cli.joining import joining
+from orchestrator.cli.serve_alone import serve_alone
 from orchestrator.cli.shared import AUDITOR, document, json_option, out, start, who
 from orchestrator.cli.trouble import trouble
 from orchestrator.config import crew_file
@@ -30,12 +32,16 @@ _LOOK_S = 1.0
 
 
 @click.command()
-@click.argument("what", nargs=-1, metavar="[FILE.py | -- COMMAND …]")
+@click.argument("what", nargs=-1, metavar="[FILE.py | -- COMMAND … | NAME --stdio]")
 @click.option("--name", default="", metavar="NAME", help="Under which name it is called; an agent's file has its own.")
 @click.option("--url", default="", metavar="URL", help="A server over Streamable HTTP, instead of a command.")
 @click.option("--grant", multiple=True, metavar="SCOPE", help="What it may do, e.g. files:write:DIR; may be repeated.")
 @click.option("--env", multiple=True, metavar="NAME[=VALUE]", help="An environment variable for the command.")
 @click.option("--approve", is_flag=True, help="Approve the tools it offers now, so that calls are answered.")
+@click.option("--stdio", is_flag=True, help="Serve NAME, one of Podium's own, alone on standard input and output.")
+@click.option(
+    "--repo", type=click.Path(path_type=Path), metavar="DIR", help="With --stdio: on this checkout, not here."
+)
 @json_option
 def serve(
     what: tuple[str, ...],
@@ -44,6 +50,8 @@ def serve(
     grant: tuple[str, ...],
     env: tuple[str, ...],
     approve: bool,
+    stdio: bool,
+    repo: Path | None,
     as_json: bool,
 ) -> None:
     """Have an agent of your own, or any MCP server, in the crew for as long as this runs.
@@ -51,12 +59,21 @@ def serve(
     It holds what --grant says and nothing else: files:read:PATH, files:write:PATH, net:connect:PORT; an agent's file
     also SERVER.TOOL. Calls are answered once you have approved its tools.
 
+    With --stdio an MCP host gets one of Podium's own specialists, without broker, crew and ledger. It works on copies
+    of a checkout, as it is at each call.
+
     \b
     Examples:
       podium serve --name files --grant files:write:docs -- mcp-server-filesystem "$PWD/docs"
       podium serve --name remote --url https://example.com/mcp
       podium serve agents/doc_writer.py --grant work:read --approve
+      podium serve test_runner --stdio --repo ~/shop
     """
+    if stdio:
+        others = {"--name": name, "--url": url, "--grant": grant, "--env": env, "--approve": approve, "--json": as_json}
+        serve_alone(what, repo or Path(), others)
+    if repo:
+        raise trouble("--repo is for --stdio.", "`podium serve --help` has examples.", code=2)
     who_joins = joining(what, name, url, grant, env)
     with suppress(KeyboardInterrupt):  # that is how it ends
         start(_serve, who_joins, approve, as_json)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from rich.text import Text
+
 from contracts.spending import Spending
-from orchestrator.text import count
+from orchestrator.text import count, line
 
 
 def money(cost: Decimal | None) -> str:
@@ -16,7 +18,14 @@ def money(cost: Decimal | None) -> str:
 
 
 def spent(spending: Spending) -> str:
-    """`3 requests, 5,120 tokens, $0.0042`."""
+    """`3 requests, 5,120 tokens, $0.0042`; `cost unknown` for a model without a price."""
     if not spending.requests:
         return "nothing"
-    return f"{count(spending.requests, 'request')}, {spending.usage.total:,} tokens, {money(spending.cost_usd)}"
+    cost = "cost unknown" if spending.cost_usd is None else money(spending.cost_usd)
+    return f"{count(spending.requests, 'request')}, {spending.usage.total:,} tokens, {cost}"
+
+
+def masked(spending: Spending) -> list[Text]:
+    """A line that says which kinds of secrets were kept back; none where there were none."""
+    kinds = line(", ".join(spending.masked))
+    return [Text(f"Secrets were masked in what models were shown: {kinds}.", "yellow")] if kinds else []

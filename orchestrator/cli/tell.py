@@ -13,6 +13,7 @@ from contracts.gate import GateRequest
 from contracts.state import RunState
 from orchestrator.cli.runs import next_commands
 from orchestrator.cli.shared import document, out
+from orchestrator.cli.spending import masked
 from orchestrator.papers import draw_bundle
 from orchestrator.run import Outcome
 from orchestrator.text import duration, safe
@@ -56,11 +57,14 @@ def draw_outcome(report: Report, to: Console) -> None:
             parts.append(Text(f"  bundle  {state.bundle}"))
         case "failed":
             parts.append(Text.assemble(("✗ could not: ", "bold red"), safe(state.reason)))
-            parts.append(Text(f"  → {safe(state.way_out)}" if state.way_out else ""))
+            if state.way_out:
+                parts.append(Text(f"  → {safe(state.way_out)}"))
         case "aborted":
             parts.append(Text.assemble(("✗ ended by ", "bold red"), f"{safe(state.by)}: {safe(state.reason)}"))
         case "waiting" | "running":
             gate = report.waiting.gate if report.waiting else "?"
             parts.append(Text(f"● waits at gate {gate}; nothing is lost, and nothing runs.", "yellow"))
+    if report.bundle is None:
+        parts += masked(state.metrics.spent)
     parts.append(Text("\n" + "\n".join(f"  {each}" for each in next_commands(state)), "dim"))
     to.print(Group(*parts), soft_wrap=True)

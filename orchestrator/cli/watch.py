@@ -7,10 +7,11 @@ from contextlib import aclosing
 import click
 
 from contracts.state import RunState
-from orchestrator.cli.recall import find_run, follow
-from orchestrator.cli.runs import Shown, draw_end
+from orchestrator.cli.recall import find_run
+from orchestrator.cli.runs import draw_end
 from orchestrator.cli.shared import document, json_option, ledger, out, run_argument, start
 from orchestrator.run import Outcome
+from orchestrator.runs import Shown, looks
 from orchestrator.view import console, view_for
 
 
@@ -33,7 +34,7 @@ def watch(context: click.Context, run: str, as_json: bool) -> None:
     if as_json:
         document(state)
     else:
-        out().print(draw_end(Shown(state=state)))
+        out().print(draw_end(Shown(state=state)), crop=False)
     context.exit(Outcome(state).exit_code)
 
 
@@ -41,9 +42,9 @@ async def _watch(name: str) -> RunState:
     async with ledger() as bus:
         run = await find_run(bus, name)
         with view_for(console()) as view:
-            async with aclosing(follow(bus, run)) as states:
+            async with aclosing(looks(bus, run)) as states:
                 async for state in states:
                     view.show(state)
                     if state.ended or state.status == "waiting":
                         return state
-    raise AssertionError("following a run ends with its end")
+    raise AssertionError("looking has no end")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import sys
 from collections.abc import Mapping
@@ -16,12 +15,17 @@ from contracts.gate_policy import Policy
 from contracts.task import Criterion, Task
 from contracts.workflow import Budgets, Workflow
 from orchestrator import config
+from orchestrator.cli.amounts import allowance
 from orchestrator.cli.shared import who
+from orchestrator.cli.texts import plain, read
 from orchestrator.cli.trouble import trouble
 
 MAX_TICKET_CHARS = 100_000
-MAX_CRITERIA = 50
-_BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?")
+
+
+def new_run() -> str:
+    """A name for a run that nobody has."""
+    return f"r-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
@@ -48,21 +52,16 @@ class Wishes:
     consent_weak: bool = False
     unsandboxed: bool = False
     quiet: bool = False
-    run: str = field(default_factory=lambda: f"r-{secrets.token_hex(4)}")
+    run: str = field(default_factory=new_run)
+    via: str = ""
+    """The MCP host it was asked for in."""
 
     def budgets(self, before: Budgets) -> Budgets:
         """A workflow's ceilings with those that were named."""
-        minutes = self.budget_minutes
-        over = {
-            "usd": self.budget_usd,
-            "tokens": self.budget_tokens,
-            "calls": self.budget_calls,
-            "wall_s": None if minutes is None else minutes * 60,
-        }
-        model = before.model.model_copy(update={name: one for name, one in over.items() if one is not None})
+        limits = allowance(self.budget_usd, self.budget_tokens, self.budget_calls, self.budget_minutes)
         own = {"search_s": self.search_s, "candidates": self.candidates}
         named = {name: one for name, one in own.items() if one is not None}
-        return before.model_copy(update={"model": model, **named})
+        return before.model_copy(update={"model": before.model.replaced(limits), **named})
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def settled(wishes: Wishes) -> Settled:
             "avoid": (*project.avoid, *wishes.avoid),
             "engine": wishes.engine,
             "models": dict(wishes.models),
-            "by": who(),
+            "by": f"{who()} via {wishes.via}" if wishes.via else who(),
         }
     )
     return Settled(project, task, workflow, config.policy(workflow, project, wishes.auto))
@@ -108,43 +107,19 @@ def request_of(words: tuple[str, ...], ticket: TextIO | None, *, needed: bool) -
     """The request: words, a file, or standard input where either is `-`.
 
     Raises:
-        Trouble: both were given, or nothing where something is `needed`, or far too much.
+        Trouble: both were given, or nothing where something is `needed`, or far too much, or what is no text.
     """
     if words == ("-",) and ticket is None:
         words, ticket = (), sys.stdin
     if words and ticket:
         raise trouble("The request was given twice.", "Give it in words or with --ticket, not both.", code=2)
-    text = (_read(ticket) if ticket else " ".join(words)).strip()
+    text = (read(ticket) if ticket else " ".join(words)).strip()
     if needed and not text:
         raise trouble("There is no request.", "Say what is wanted, in words, with --ticket FILE, or `-`.", code=2)
-    if not text.isascii() and text.encode(errors="replace").decode() != text:
-        raise trouble("The request is not UTF-8.", "Say it in UTF-8.", code=2)
+    plain(text, "The request")
     if len(text) > MAX_TICKET_CHARS:
         raise trouble(f"The request has {len(text):,} characters, at most {MAX_TICKET_CHARS:,} are taken.", code=2)
     return text
-
-
-def criteria_in(file: TextIO | None) -> tuple[Criterion, ...]:
-    """Acceptance criteria, one a line; a bullet, a number or a box before them is left out, headings are skipped.
-
-    Raises:
-        Trouble: there are none, or too many.
-    """
-    if file is None:
-        return ()
-    lines = [_BULLET.sub("", line).strip() for line in _read(file).splitlines() if not line.lstrip().startswith("#")]
-    texts = [line for line in lines if line]
-    if not 0 < len(texts) <= MAX_CRITERIA:
-        found = f"{file.name} holds {len(texts)} acceptance criteria."
-        raise trouble(found, f"Write 1 to {MAX_CRITERIA}, each on a line.", code=2)
-    return tuple(Criterion(id=f"c{number}", text=text[:2000]) for number, text in enumerate(texts, 1))
-
-
-def _read(file: TextIO) -> str:
-    try:
-        return file.read()
-    except UnicodeDecodeError as error:
-        raise trouble(f"{file.name} is not UTF-8: {error.reason}.", "Save it as UTF-8.", code=2) from error
 
 
 def top_of(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from bus.mcp_sdk import at_end
 from bus.wire import JsonObject, as_object
-from orchestrator.gateway.bearer import reach_of, token_of
+from orchestrator.gateway.bearer import enforce, reach_of, token_of
 from orchestrator.gateway.changes import Changes, TellingServer
 from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
 from orchestrator.gateway.live import answered_live
@@ -83,6 +83,7 @@ class AsIs:
             get_tool_input_schema=self._schema,
             on_subscriptions_listen=self._listen,
         )
+        enforce(server, self)
         for capability, methods in _METHODS.items():
             for method, params in methods.items() if capability in able else ():
                 server.add_request_handler(method, params, self._ask)
@@ -107,7 +108,7 @@ class AsIs:
         return as_object(self._tools[tool].get("inputSchema")) if tool in self._tools else None
 
     async def lacking(self, reach: Reach, method: str, params: JsonObject) -> str:
-        """See `orchestrator.gateway.http.scopes.Offer`."""
+        """See `orchestrator.gateway.bearer.Offer`."""
         if reach.everything:
             return ""
         name = str(params.get("name") or "")
@@ -117,7 +118,7 @@ class AsIs:
         return "" if reach.covers(self._member, read_only=read_only) else needed(self._member, read_only=read_only)
 
     async def refuse(self, params: JsonObject, token: AccessToken) -> None:
-        """See `orchestrator.gateway.http.scopes.Offer`."""
+        """See `orchestrator.gateway.bearer.Offer`."""
         await self._upstream.refuse(self._member, on_behalf(params, token))
 
     async def _ask(self, ctx: Context, params: BaseModel) -> JsonObject:
@@ -130,9 +131,8 @@ class AsIs:
             await pass_on(ctx, notification)
 
         asked, reach = for_the_crew(ctx), reach_of(ctx.request)
-        if lacking := await self.lacking(reach, ctx.method, asked):
-            if ctx.method == "tools/call":
-                await self._upstream.refuse(self._member, asked)
+        if ctx.method == "tools/call" and (lacking := await self.lacking(reach, ctx.method, asked)):
+            await self._upstream.refuse(self._member, asked)
             raise MCPError(types.INVALID_REQUEST, f"this needs the scope {lacking}")
         result = await attempt(asked) if is_modern(ctx) else await answered_live(ctx, asked, attempt)
         return result if token_of(ctx.request) is None else self._for_one(reach, result)

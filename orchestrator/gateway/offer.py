@@ -6,6 +6,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from bus.wire import JsonObject, as_object
+from contracts.config import GATEWAY
 from contracts.manifest import Card
 
 SEPARATOR = "__"
@@ -28,7 +29,7 @@ class Terms:
     """What a person wants a host to see of what it was granted."""
 
     only: frozenset[str] = frozenset()
-    """Servers; none means all."""
+    """Servers, and `podium` for the gateway's own tools; none means all."""
     read_only: bool = False
 
     def keeps(self, server: str) -> bool:
@@ -39,10 +40,15 @@ class Terms:
         """Whether a tool, as its server defines it, is to be seen."""
         return self.keeps(server) and (is_read_only(definition) or not self.read_only)
 
-    def calls(self, crew: Iterable[Card]) -> tuple[str, ...]:
-        """What of its grant the host keeps, for the broker to enforce; nothing means all of it."""
+    @property
+    def decides(self) -> bool:
+        """Whether people may answer gates through the host."""
+        return self.keeps(GATEWAY) and not self.read_only
+
+    def calls(self, crew: Iterable[Card]) -> tuple[str, ...] | None:
+        """What of its grant the host keeps, for the broker to enforce; None means all of it."""
         if not self.only and not self.read_only:
-            return ()
+            return None
         cards = {card.manifest.name: card for card in crew if self.keeps(card.manifest.name)}
         if not self.read_only:
             return tuple(f"{server}.*" for server in sorted(cards))

@@ -4,7 +4,7 @@
 
     podium:read           every tool that changes nothing
     podium:call           every tool the gateway's host was granted
-    podium:call:SERVER    every tool of one server
+    podium:call:SERVER    every tool of one server; of the gateway itself, which is called podium
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ class Reach:
 
 
 def needed(server: str, *, read_only: bool) -> str:
-    """The least scope that covers a tool of `server`; of the gateway itself, where that is empty."""
-    return READ if read_only else f"{CALL}:{server}" if server else CALL
+    """The least scope that covers a tool of `server`."""
+    return READ if read_only else f"{CALL}:{server}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
 
 from contracts.failure import Failure
-from contracts.model import ReplyOutcome, Way
+from contracts.model import Attempt, ReplyOutcome, Way
 from contracts.spending import NOTHING, Spending, Usage
 from servers.minds.heard import Heard
 from servers.minds.purse import Estimate, Held
@@ -25,9 +25,6 @@ FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 LONGEST_ASKED_WAIT_S = 120.0
 """An endpoint that asks to wait for longer is not waited for."""
-
-SPARE_TOKENS = 500
-"""What an endpoint adds of its own, such as words on tools."""
 
 _CHARS_PER_TOKEN = 16
 """More characters per token than any text has; past that an endpoint does not keep to `max_tokens`."""
@@ -53,15 +50,17 @@ class Terms:
     """What one reply is asked under."""
 
     endpoint: str
+    """Its name and address, as people are told them."""
     max_retries: int
     hold: Callable[[Estimate], AbstractAsyncContextManager[Held]]
     """Holds what a request could cost; raises `ToolError` (budget) when that is too much."""
-    estimate: Callable[[int, int], Estimate]
-    """From tokens of input and of output at most."""
+    estimate: Callable[[Request], Estimate]
     settle: Callable[[Usage], Spending]
     clean: Callable[[str], str]
     """Masks keys in what came: some servers say what they were sent."""
     on_heard: Callable[[Heard], Awaitable[None]]
+    on_wait: Callable[[float, str], Awaitable[None]]
+    """Told before a request is repeated: seconds until then, and why."""
     sleep: Callable[[float], Awaitable[None]]
     chance: Callable[[], float]
 
@@ -85,8 +84,11 @@ class Asking:
     endpoint: Asks
     terms: Terms
     spent: Spending = NOTHING
+    """What the call has cost; at first, what it lost before it was delivered again."""
     requests: int = 0
     """Sent, whether an endpoint took them up or not."""
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    """Those that were paid for and followed by another one."""
     _retries: int = 0
     _timeouts: int = 0
     _heard: Heard = field(default_factory=lambda: Heard(0, 0))
@@ -106,14 +108,16 @@ class Asking:
                 await self._send(request)
             except Trouble as trouble:
                 if others and (trouble.kind == "other way" or is_about(way, trouble.status, trouble.why)):
+                    self._put_aside(request, trouble.why)
                     way = others.pop(0)
                     continue
-                return self._end("unavailable", way, trouble.failure(self.terms.endpoint, self.requests))
+                failure = trouble.failure(self.terms.endpoint, self.requests)
+                return self._end("unavailable", way, failure, self._text(request))
             except ToolError as refused:
                 if refused.failure.kind == "budget" and self.spent.requests:
                     return self._end("unavailable", way, refused.failure)
                 raise
-            text = self.terms.clean(self._heard.reply(request.reply_name))
+            text = self._text(request)
             if (stopped := _stopped(self._heard.stop_reason, request.max_tokens)) is not None:
                 outcome, failure = stopped
                 return self._end(outcome, way, failure, text)
@@ -121,12 +125,15 @@ class Asking:
             if found.kind == "fits":
                 return Answer("ok", way, reply=self._cleaned(found.value), stop_reason=self._stop_reason)
             if found.kind == "ignored" and others:
+                self._put_aside(request, found.why)
                 way = others.pop(0)
                 continue
             if repaired:
                 return self._end("invalid", way, _unfit(found), text)
             repaired = True
-            request = replace(request, turns=(*request.turns, *once_more(text, found.why, request)))
+            shown, told = once_more(text, found.why, request)
+            self._put_aside(request, found.why, told.text)
+            request = replace(request, turns=(*request.turns, shown, told))
 
     async def _send(self, request: Request) -> None:
         """One request, and again as long as that may help; the answer is then in `_heard`."""
@@ -137,13 +144,13 @@ class Asking:
                 wait = self._wait(trouble)
                 if wait is None:
                     raise
+                self._put_aside(request, trouble.why)
+                await self.terms.on_wait(wait, self.terms.clean(trouble.why))
             await self.terms.sleep(wait)
 
     async def _once(self, request: Request) -> None:
-        size = request.size
-        estimate = self.terms.estimate(request.most_tokens + SPARE_TOKENS, request.max_tokens)
-        async with self.terms.hold(estimate) as held:
-            self._heard = Heard(size, most_chars=request.max_tokens * _CHARS_PER_TOKEN + _SPARE_CHARS)
+        async with self.terms.hold(self.terms.estimate(request)) as held:
+            self._heard = Heard(request.size, most_chars=request.max_tokens * _CHARS_PER_TOKEN + _SPARE_CHARS)
             self.requests += 1
             try:
                 await self.endpoint.ask(request, self._heard, self.terms.on_heard)
@@ -151,6 +158,16 @@ class Asking:
                 if self._heard.taken_up:
                     held.spent = self.terms.settle(self._heard.usage)
                     self.spent = self.spent.plus(held.spent)
+
+    def _text(self, request: Request) -> str:
+        return self.terms.clean(self._heard.reply(request.reply_name))
+
+    def _put_aside(self, request: Request, why_not: str, told: str = "") -> None:
+        """Keep what was paid for in vain; a request that no endpoint took up is none of that."""
+        if self._heard.taken_up:
+            why_not = self.terms.clean(why_not)[:_MAX_MESSAGE]
+            text = self._text(request)[:_MAX_TEXT]
+            self.attempts.append(Attempt(way=request.way, text=text, why_not=why_not, told=told))
 
     def _wait(self, trouble: Trouble) -> float | None:
         """Seconds until it is worth asking again; None when it is not."""
@@ -195,7 +212,8 @@ def _stopped(reason: str, max_tokens: int) -> tuple[ReplyOutcome, Failure] | Non
             return "refused", failure
         case "max_tokens" | "model_context_window_exceeded":
             message = f"the reply was not finished after {max_tokens:,} tokens ({reason})"
-            return "truncated", Failure(kind="limit", message=message, way_out="Ask for less at once.")
+            way_out = "Raise its max_tokens ([models] in models.toml), or give it a smaller ticket."
+            return "truncated", Failure(kind="limit", message=message, way_out=way_out)
         case _:
             return None
 

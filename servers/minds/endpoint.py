@@ -13,18 +13,18 @@ from typing import cast
 import anthropic
 import anyio
 import httpx2
-from anthropic.types import MessageParam
+from anthropic.types import MessageParam, TextBlockParam
 
-from contracts.model import Turn
 from servers.minds.config import Chosen
 from servers.minds.heard import Heard, TooMuch
 from servers.minds.reply import Request, words
-from servers.minds.trouble import Trouble, of_connection, of_status
+from servers.minds.trouble import Trouble, of_connection, of_status, unreached
 
 MAX_BYTES = 16 << 20
 """Of one answer, as it comes over the network; 64,000 tokens in events of their own are about 10 MB."""
 
-CONNECT_S = 15.0
+CONNECT_S = 10.0
+"""Until there is a connection, TLS included."""
 
 OnHeard = Callable[[Heard], Awaitable[None]]
 
@@ -49,7 +49,7 @@ class Endpoint:
                     await self._listen(client, request, heard, on_heard)
         except (TimeoutError, anthropic.APITimeoutError, httpx2.TimeoutException) as error:
             if isinstance(error.__cause__, httpx2.ConnectTimeout):
-                raise Trouble(f"there was no connection within {min(limit, CONNECT_S):g} s", kind="broken") from None
+                raise unreached(f"none within {CONNECT_S:g} s", self._chosen, "timeout") from None
             # The connection may have been made; whoever is that slow may have worked all the while.
             heard.taken_up = True
             raise Trouble(f"it did not finish within {limit:g} s", kind="timeout") from None
@@ -58,7 +58,9 @@ class Endpoint:
         except anthropic.APIConnectionError as error:
             if isinstance(error.__cause__, TooMuch):
                 raise _too_much(error.__cause__) from None
-            heard.taken_up = not isinstance(error.__cause__, httpx2.ConnectError)
+            if isinstance(error.__cause__, httpx2.ConnectError):
+                raise unreached(str(error.__cause__), self._chosen) from None
+            heard.taken_up = True
             raise of_connection(error.__cause__ or error) from None
         except TooMuch as error:
             raise _too_much(error) from None
@@ -76,7 +78,7 @@ class Endpoint:
             api_key=self._chosen.key,
             base_url=self._chosen.base_url,
             max_retries=0,
-            timeout=httpx2.Timeout(limit, connect=min(limit, CONNECT_S)),
+            timeout=httpx2.Timeout(limit, connect=CONNECT_S),
             open_telemetry=False,
             default_headers={"accept-encoding": "identity"},
             http_client=anthropic.DefaultAsyncHttpxClient(
@@ -87,19 +89,12 @@ class Endpoint:
     async def _listen(
         self, client: anthropic.AsyncAnthropic, request: Request, heard: Heard, on_heard: OnHeard
     ) -> None:
-        turns, way = request.turns, request.way
-        if way == "prompt":
-            asked = words(request.reply_name, request.schema)
-            turns = (*turns[:-1], Turn(role="user", text=turns[-1].text + asked))
-        messages = cast("list[MessageParam]", [{"role": turn.role, "content": turn.text} for turn in turns])
-        temperature = self._chosen.config.temperature
+        way, temperature = request.way, self._chosen.config.temperature
         stream = await client.messages.create(
             model=self._chosen.model,
             max_tokens=request.max_tokens,
-            messages=messages,
-            system=[{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}]
-            if request.system
-            else anthropic.omit,
+            messages=_messages(request),
+            system=[_cached(request.system)] if request.system else anthropic.omit,
             output_config={"format": {"type": "json_schema", "schema": _sent(request)}}
             if way == "schema"
             else anthropic.omit,
@@ -121,6 +116,24 @@ class Endpoint:
             async for event in stream:
                 heard.take(event)
                 await on_heard(heard)
+
+
+def _messages(request: Request) -> list[MessageParam]:
+    """The turns, cached up to the end of the last: a correction, or a further round, begins with all of them.
+
+    An endpoint that caches less than some number of tokens (1,024 to 4,096, by model) takes no notice of the mark. What
+    asks in words for the reply comes behind it, as it moves on to the end of the next request.
+    """
+    *before, last = request.turns
+    blocks = [_cached(last.text)]
+    if request.way == "prompt":
+        blocks.append({"type": "text", "text": words(request.reply_name, request.schema)})
+    said = [{"role": turn.role, "content": turn.text} for turn in before]
+    return cast("list[MessageParam]", [*said, {"role": last.role, "content": blocks}])
+
+
+def _cached(text: str) -> TextBlockParam:
+    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
 
 
 def _sent(request: Request) -> dict[str, object]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from contracts.config import Price, PriceTable
+from contracts.config import Price, PriceTable, Rates
 from contracts.spending import Usage
 
 _MILLION = Decimal(1_000_000)
@@ -27,14 +27,15 @@ def price_of(model: str, own: Mapping[str, Price], table: PriceTable) -> tuple[P
 
 
 def cost(usage: Usage, price: Price | None) -> Decimal | None:
-    """US dollars; None: unknown."""
+    """US dollars of one request; None: unknown."""
     if price is None:
         return None
+    rates = _rates(price, usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens)
     return (
-        usage.input_tokens * price.input
-        + usage.output_tokens * price.output
-        + usage.cache_read_tokens * price.cache_read
-        + usage.cache_write_tokens * price.cache_write
+        usage.input_tokens * rates.input
+        + usage.output_tokens * rates.output
+        + usage.cache_read_tokens * rates.cache_read
+        + usage.cache_write_tokens * rates.cache_write
     ) / _MILLION
 
 
@@ -42,4 +43,10 @@ def worst_cost(input_tokens: int, output_tokens: int, price: Price | None) -> De
     """The most a request may cost, in US dollars: all of its input written to the cache, all output allowed used."""
     if price is None:
         return None
-    return (input_tokens * max(price.input, price.cache_write) + output_tokens * price.output) / _MILLION
+    rates = _rates(price, input_tokens)
+    return (input_tokens * max(rates.input, rates.cache_write) + output_tokens * rates.output) / _MILLION
+
+
+def _rates(price: Price, prompt_tokens: int) -> Rates:
+    long = price.long_prompt
+    return long if long is not None and prompt_tokens > long.over_tokens else price

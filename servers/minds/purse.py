@@ -85,6 +85,13 @@ class Purse:
             self._held[run, agent].remove(held)
             self._add(run, agent, held.spent)
 
+    async def lose(self, run: str, agent: str, estimate: Estimate, times: int) -> Spending:
+        """Count `times` requests of `agent` at their worst, of which nobody can say any more what they cost."""
+        await self._recall()
+        lost = _sum([estimate.spending] * times)
+        self._add(run, agent, lost)
+        return lost
+
     def _check(self, run: str, agent: str | None, allowance: Allowance, estimate: Estimate) -> None:
         spent = _sum(each for who, each in self._spent.get(run, {}).items() if agent in (None, who))
         held = [

@@ -21,6 +21,9 @@ MAX_SHOWN = 20_000
 MAX_COMPLAINTS = 5
 """Violations of its schema that are."""
 
+SPARE_TOKENS = 500
+"""What an endpoint adds of its own, such as words on tools."""
+
 _BEGUN = re.compile(r'\{\s*["}]')
 
 _ABOUT = {
@@ -54,7 +57,7 @@ class Request:
         """
         parts = [self.system, words(self.reply_name, self.schema), *(turn.text for turn in self.turns)]
         plain = sum(sum(char.isascii() for char in part) for part in parts)
-        return -(-plain // 2) + self.size - plain
+        return -(-plain // 2) + self.size - plain + SPARE_TOKENS
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
+from contracts.config import BASE_URL_KEY
+from contracts.endpoint import shown
 from contracts.failure import Failure
 from servers.minds.config import Chosen
 
@@ -15,11 +17,11 @@ if TYPE_CHECKING:
 
 TroubleKind = Literal[
     "busy",  # 408, 409, 429, 5xx: later
-    "broken",  # the connection or the stream broke off: again
+    "broken",  # there was no connection, or it or the stream broke off: again
     "timeout",  # it took too long: once more
     "other way",  # it does not take the way the reply was asked for
     "denied",  # 401, 402, 403
-    "wrong",  # any other refusal: the same request fails again
+    "wrong",  # any other refusal, or a certificate nobody vouches for: the same request fails again
     "too much",  # it does not stop
 ]
 
@@ -57,7 +59,8 @@ class Trouble(Exception):
         message = f"the endpoint {endpoint} gave no answer{times}: {self.why}"
         match self.kind:
             case "busy" | "broken" | "timeout":
-                return Failure(kind="unavailable", message=message, retry=True, way_out="Try again later.")
+                way_out = self.way_out or "Try again later."
+                return Failure(kind="unavailable", message=message, retry=True, way_out=way_out)
             case "denied":
                 return Failure(kind="denied", message=message, way_out=self.way_out)
             case "too much":
@@ -67,8 +70,18 @@ class Trouble(Exception):
 
 
 def of_connection(cause: BaseException) -> Trouble:
-    """A connection that was not made, or broke off."""
+    """A connection that broke off."""
     return Trouble(f"the connection failed ({type(cause).__name__}: {cause})", kind="broken")
+
+
+def unreached(why: str, chosen: Chosen, kind: TroubleKind = "broken") -> Trouble:
+    """A connection that was not made: `why` is what the system says of it."""
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        way_out = "If an authority of your own signed it, name its file in SSL_CERT_FILE, and `podium down` first."
+        return Trouble(f"its certificate is not trusted ({why})", kind="wrong", way_out=way_out)
+    where = (chosen.config.base_url and "base_url in models.toml") or BASE_URL_KEY
+    way_out = f"See whether a server listens at {shown(chosen.base_url)} ({where})."
+    return Trouble(f"there was no connection ({why})", kind=kind, way_out=way_out)
 
 
 def of_status(error: APIStatusError, chosen: Chosen) -> Trouble:

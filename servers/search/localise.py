@@ -10,8 +10,8 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
-from pathlib import PurePosixPath
 
+from contracts import test_names
 from contracts.code_writer import Suspect
 from contracts.test_runner import CoverageResult, Frame
 from servers.search.source import FUNCTIONS, Source, blocks, shallow
@@ -23,15 +23,12 @@ HEADER = 0.6
 DEFINITION = 0.7
 
 _FAILED = ("failed", "error")
-_TEST_FOLDERS = ("tests", "test", "testing_support")
 
 
 def is_test(path: str, failing: Iterable[str]) -> bool:
-    """Whether a path is test code: named so, in a folder named so, or holding one of the failing tests."""
-    pure = PurePosixPath(path)
-    named = pure.name.startswith("test_") or pure.stem.endswith("_test") or pure.name == "conftest.py"
-    inside = any(part in _TEST_FOLDERS for part in pure.parts[:-1])
-    return named or inside or any(test.split("::", 1)[0] == path for test in failing)
+    """Whether a path is test code: named so, deciding how tests run, or holding one of the failing tests."""
+    named = test_names.is_test(path) or test_names.decides_tests(path)
+    return named or any(test.split("::", 1)[0] == path for test in failing)
 
 
 def is_below(path: str, prefixes: Iterable[str]) -> bool:

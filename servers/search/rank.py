@@ -40,7 +40,9 @@ def ranked(found: list[Plausible]) -> list[Plausible]:
 def reasons(found: Plausible, rivals: int) -> tuple[str, ...]:
     """Why it stands where it stands, in words."""
     evidence = found.evidence
-    if evidence.calls_observed:
+    if not evidence.observed:
+        seen = "only the suite was run, so its other effects are unknown"
+    elif evidence.calls_observed:
         seen = f"{evidence.calls_changed} of {evidence.calls_observed} observed calls answer differently with it"
     else:
         seen = "no other test calls what it changes, so its other effects are unknown"
@@ -48,7 +50,8 @@ def reasons(found: Plausible, rivals: int) -> tuple[str, ...]:
     tests = (
         f"{through} other passing test{'s' if through != 1 else ''} run{'s' if through == 1 else ''} the changed lines"
     )
+    looked = (seen, tests) if evidence.observed else (seen,)
     others = "no other edit that was tried passes the tests" if not rivals else (
         f"{rivals} other edit{'s' if rivals > 1 else ''} pass{'' if rivals > 1 else 'es'} the same tests"
     )  # fmt: skip
-    return seen, tests, others, f"{found.edit.template}: weight {found.edit.weight:.2f}, {found.edit.size} characters"
+    return *looked, others, f"{found.edit.template}: weight {found.edit.weight:.2f}, {found.edit.size} characters"

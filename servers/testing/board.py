@@ -108,5 +108,5 @@ class Board:
         seen = self._observed.get(candidate)
         if result.evidence is None or seen is None:
             return result
-        words = seen.model_dump(include={"tests_through", "calls_observed", "calls_changed"})
+        words = seen.model_dump(include={"observed", "tests_through", "calls_observed", "calls_changed"})
         return result.model_copy(update={"evidence": result.evidence.model_copy(update=words)})

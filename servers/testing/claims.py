@@ -119,6 +119,7 @@ class Observed(Model):
 
     kind: Literal["observed"]
     id: Id
+    observed: bool = Field(description="Whether the tests without it could be watched; else the rest says nothing.")
     tests_through: int = Field(ge=0)
     calls_observed: int = Field(ge=0)
     calls_changed: int = Field(ge=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from contracts.sandbox import Limits
@@ -46,6 +46,7 @@ class Confined:
             if claim is not None:
                 await on_claim(claim)
 
+        request = replace(request, config=self.program.pin(home / TREE))
         argv = (str(self.program.python), "-c", START, str(INSIDE))
         job = Job(
             argv=argv,

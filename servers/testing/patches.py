@@ -268,6 +268,7 @@ class Bench:
             evidence = Evidence(
                 suite_passed=result.counts.passed,
                 suite_failed=result.counts.failed + result.counts.error,
+                observed=False,
                 tests_through=0,
                 calls_observed=0,
                 calls_changed=0,

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from contracts.base import Model
-from contracts.run_settings import RunSettings
+from contracts.run_settings import PytestConfig, RunSettings
 from servers.specialist import ToolError
 from servers.testing.plugins import plugin_environment
-
-
-class TestTable(Model):
-    """`[test]` of a project's `podium.toml`."""
-
-    __test__ = False
-
-    python: str | None = None
-    """The project's interpreter; a relative path starts at the tree."""
-    command: tuple[str, ...] = ()
-    """Run instead of pytest; writes JUnit XML to `junit`."""
-    junit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,30 +24,33 @@ class Program:
     command: tuple[str, ...] = ()
     junit: str = ""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    pytest: PytestConfig | None = None
+
+    def pin(self, tree: Path) -> str:
+        """Put what configures pytest into the scratch copy `tree`, whatever stands there; its name, "" for none.
+
+        A file that is pytest's alone is put where it was. Others, which the code under test may read and a change may
+        have to touch, get a copy for pytest beside them.
+        """
+        if self.pytest is None:
+            return ""
+        name = self.pytest.name
+        at = name if "pytest" in name else f".podium-pytest{Path(name).suffix}"
+        (tree / at).unlink(missing_ok=True)  # it may be a link
+        (tree / at).write_text(self.pytest.text, encoding="utf-8")
+        return at
 
 
 def program(tree: Path, settings_file: Path) -> Program:
-    """The tree's own `podium.toml`, else what intake found in the person's checkout, else Podium's interpreter.
+    """What intake wrote down, else pytest with Podium's interpreter; `tree` has no say in it.
 
     Raises:
-        ToolError: invalid, when a file does not say it right or the interpreter is none.
+        ToolError: invalid, when the file does not say it right or the interpreter is none.
     """
-    table = _table(tree / "podium.toml")
     settings = _settings(settings_file)
-    command = table.command or settings.test_command
-    junit = (table.junit if table.command else settings.junit) or ""
-    if command and not junit:
-        raise ToolError(
-            "invalid",
-            "podium.toml: [test] command needs junit, the path of the XML file it writes",
-            way_out='Add e.g. junit = "report.xml" to [test].',
-        )
-    named = table.python and (tree / table.python)
-    if not named or not named.exists():
-        named = Path(settings.python) if settings.python else named
-    python = Path(os.path.abspath(named or sys.executable))
-    env = {} if named or command else plugin_environment(tree)
-    return Program(python, interpreter_paths(python), command, junit, env)
+    python = Path(os.path.abspath(settings.python or sys.executable))
+    env = {} if settings.python or settings.test_command else plugin_environment(tree)
+    return Program(python, interpreter_paths(python), settings.test_command, settings.junit or "", env, settings.pytest)
 
 
 def interpreter_paths(python: Path) -> tuple[Path, ...]:
@@ -103,18 +92,6 @@ def _hops(python: Path) -> list[Path]:
 
 def _has_library(prefix: Path) -> bool:
     return any((prefix / f"lib/python3.{minor}/os.py").exists() for minor in range(8, 30))
-
-
-def _table(file: Path) -> TestTable:
-    if not file.is_file() or file.is_symlink():
-        return TestTable()
-    try:
-        return TestTable.model_validate(tomllib.loads(file.read_text(encoding="utf-8")).get("test", {}))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise ToolError("invalid", f"podium.toml cannot be read: {wrong}") from wrong
-    except ValidationError as wrong:
-        said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong.errors())
-        raise ToolError("invalid", f"podium.toml, [test]: {said}") from wrong
 
 
 def _settings(file: Path) -> RunSettings:

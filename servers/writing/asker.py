@@ -33,7 +33,7 @@ class NoReply(Exception):
 
 @dataclass
 class Asker:
-    """One call's way to the model. Once a budget has ended, it asks for nothing more."""
+    """One call's way to the model. Once a budget has ended, or a defect shows, it asks for nothing more."""
 
     crew: Crew
     call: Call
@@ -59,7 +59,8 @@ class Asker:
         """
         model = await self.describe()
         if not model.ready:
-            raise ToolError("unavailable", f"the model {model.model} was not asked: {model.why_not}")
+            why = f"the model {model.model} was not asked: {model.why_not}"
+            raise ToolError("unavailable", why, way_out=model.way_out)
         return model
 
     async def complete(
@@ -68,7 +69,7 @@ class Asker:
         """One reply.
 
         Raises:
-            NoReply: there is none that fits; also once the budget has ended, which `settle` tells the caller.
+            NoReply: there is none that fits; also once it asks for nothing more, which `settle` tells the caller.
         """
         if self._ended is not None:
             raise NoReply(str(self._ended))
@@ -100,18 +101,18 @@ class Asker:
             raise NoReply(f"the model's reply is not what was asked for: {error}") from error
 
     def _note(self, failure: Failure | None) -> None:
-        if failure is not None and failure.kind == "budget":
+        if failure is not None and failure.kind in ("budget", "internal"):
             self._ended = failure
 
     def settle(self) -> None:
         """Called when nothing is under way any more.
 
         Raises:
-            ToolError: budget, when a budget ended the asking; it carries what was spent until then.
+            ToolError: budget, when one ended the asking, or internal; it carries what was spent until then.
         """
         if self._ended is not None:
             ended = self._ended
-            raise ToolError("budget", ended.message, retry=ended.retry, way_out=ended.way_out, spent=self.spent)
+            raise ToolError(ended.kind, ended.message, retry=ended.retry, way_out=ended.way_out, spent=self.spent)
 
     @contextmanager
     def accounting(self) -> Generator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from contracts.code_writer import ProposeParams, ProposeResult, Tried
+from contracts.failure import told
 from servers.specialist import Call, Crew, ToolError
 from servers.writing.asker import Asker
 
@@ -46,7 +47,7 @@ class AutoEngine:
             model = await Asker(self._crew, call, params.run).describe()
         except ToolError as error:
             return str(error.failure)
-        return "" if model.ready else model.why_not or "it is not ready"
+        return "" if model.ready else told(model.why_not or "it is not ready", model.way_out)
 
 
 def _together(one: Tried, other: Tried) -> Tried:

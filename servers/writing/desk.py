@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from contracts.file_names import name_problem
 from contracts.repository import SimilarParams, SimilarResult
 from contracts.test_runner import RunParams, RunResult
 from servers.search.files import Files
 from servers.search.source import Unreadable
 from servers.specialist import Call, Crew, ToolError
-from servers.tree_files import components
 from servers.writing.page import cut
 
 ALIKE = 0.15
@@ -76,10 +76,8 @@ def checked(path: str) -> str:
     """The path of a file that may be written, as far as its name tells.
 
     Raises:
-        ToolError: invalid, when it is absolute, climbs, is git's own or holds a control character.
+        ToolError: invalid, when it may not.
     """
-    if any(part.casefold() == ".git" for part in components(path)):
-        raise ToolError("invalid", f"{path} is git's own")
-    if not path.isprintable():
-        raise ToolError("invalid", f"a path of printable characters is expected, found {path!r}")
+    if wrong := name_problem(path):
+        raise ToolError("invalid", wrong)
     return path

@@ -11,6 +11,8 @@ from itertools import pairwise
 from servers.writing.lines import MARKUP, Edit, Lines, Piece, said, unfenced
 from servers.writing.locate import Mismatch, locate, merged, quote
 
+PYTHON = (".py", ".pyi")
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -30,10 +32,28 @@ def by_blocks(old: str, pairs: Sequence[Pair], path: str) -> str:
         raise Mismatch("There is no block. At least one search and replace block is needed.")
     lines, edits = Lines.of(old), list[Edit]()
     for number, pair in enumerate(pairs, 1):
-        search, replace = said(unfenced(pair.search, path)), said(unfenced(pair.replace, path))
+        search, replace = _bare(lines.contents, pair, path)
         found = locate(lines.contents, search, f"The search of block {number}")
         edits.append(Edit(found.at, found.at + len(search), merged(found, search, replace)))
     return lines.edited(_in_order(edits, "Blocks"))
+
+
+def _bare(lines: Sequence[str], pair: Pair, path: str) -> tuple[list[str], list[str]]:
+    """A block's lines without the reply's own fences; a fence the file has is content.
+
+    Raises:
+        Mismatch: only what is to be put in is fenced, so that it cannot be told what the fence is.
+    """
+    stripped = {line.strip() for line in lines}
+    content = all(line.strip() in stripped for line in said(pair.search))
+    search, replace = (unfenced(text, path) for text in (pair.search, pair.replace))
+    if content and pair.search != search:
+        return said(pair.search), said(pair.replace)
+    if pair.search == search and pair.replace != replace:
+        raise Mismatch(
+            "The replacement is in a code fence, the search is not. Leave out a fence that is none of the file."
+        )
+    return said(search), said(replace)
 
 
 def _in_order(edits: Sequence[Edit], what: str) -> list[Edit]:
@@ -129,10 +149,13 @@ def by_whole(old: str | None, text: str, path: str) -> str:
         Mismatch: there is no text, or there is a code fence in it with other text around, in a file without fences.
     """
     new = said(unfenced(text, path))
+    # A Python file begins with no fence, so one around it is the reply's own.
+    if new != said(text) and not path.endswith(PYTHON) and re.search(r"(?m)^\s*(```|~~~)", old or ""):
+        raise Mismatch("The file has code fences itself. Give its text without another one around it.")
     if not any(line.strip() for line in new) and (old or "").strip():
         raise Mismatch("The whole new text of the file is expected, found nothing.")
     # In Python such a text is invalid anyhow, in Markdown it is usual.
-    if not path.endswith((".py", ".pyi", *MARKUP)) and _fences(new) in (1, 2) and not _fences(said(old or "")):
+    if not path.endswith((*PYTHON, *MARKUP)) and _fences(new) in (1, 2) and not _fences(said(old or "")):
         raise Mismatch("The file's text alone is expected, found a code fence with other text around it.")
     lines = Lines.of(old or "")
     if len(set(lines.ends) - {""}) < 2:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import anyio
 
 from contracts.code_writer import ProposeParams, ProposeResult
+from contracts.failure import sentence
 from contracts.test_runner import (
     Candidate,
     CandidateResult,
@@ -140,7 +141,9 @@ class ModelEngine:
         async with anyio.create_task_group() as writing:
             for version in versions:
                 writing.start_soon(write, version)
-        score.notes += [f"Version {each.number}: {page.cut(each.why_not, 600)}." for each in versions if each.why_not]
+        score.notes += [
+            sentence(f"Version {each.number}: {page.cut(each.why_not, 600)}") for each in versions if each.why_not
+        ]
 
     async def _try(
         self, params: ProposeParams, call: Call, fresh: Mapping[str, Version], score: Score, deadline: float
@@ -159,7 +162,7 @@ class ModelEngine:
             if error.failure.kind != "timeout":
                 raise
             score.ended = "budget"
-            score.notes.append(f"What the model wrote could not be tried in time: {error.failure.message}.")
+            score.notes.append(sentence(f"What the model wrote could not be tried in time: {error.failure.message}"))
             return
         score.trying_s += self._clock() - began
         score.sandbox = answer.sandbox
@@ -174,7 +177,7 @@ class ModelEngine:
 def _question(params: ProposeParams, seen: Scene, target: Target, number: int) -> str:
     return prompt("repair").user.fill(
         version=page.version(number, params.candidates),
-        request=page.bullets([params.request] if params.request else ()),
+        request=page.ticket(params.request),
         tests=seen.tests,
         failures=page.cases(seen.coverage.failures),
         path=page.name(target.path),

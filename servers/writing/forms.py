@@ -11,12 +11,11 @@ from contracts.model import Form
 from contracts.patch import Patch
 from servers.search.source import Unreadable, parse
 from servers.writing.definition import Written
-from servers.writing.edits import Pair, by_blocks, by_diff, by_whole
+from servers.writing.edits import PYTHON, Pair, by_blocks, by_diff, by_whole
 from servers.writing.functions import by_functions
 from servers.writing.locate import Mismatch, quote
 from servers.writing.replies import BlocksReply, DiffReply, FunctionReply, Reply, WholeReply
 
-PYTHON = (".py", ".pyi")
 LONG = 40_000
 """Characters above which a file is not shown, and so not asked for, as a whole."""
 

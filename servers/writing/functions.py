@@ -89,8 +89,8 @@ class _File:
         exact = [node for known, node in self._named if known == name]
         if not exact and name.startswith(f"{stem}."):
             exact = [node for known, node in self._named if known == name.removeprefix(f"{stem}.")]
-        if not exact and "." not in name and _is_method(new):
-            exact = [node for known, node in self._named if known.endswith(f".{name}")]
+        if "." not in name and _is_method(new) and not any(map(_is_method, exact)):
+            exact += [node for known, node in self._named if known.endswith(f".{name}")]
         if not exact and "." not in name:
             self._not_nested(name)
         if line:

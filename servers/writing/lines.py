@@ -72,7 +72,7 @@ def said(text: str) -> list[str]:
 
 
 MARKUP = (".md", ".markdown", ".rst", ".mdx")
-_FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?[ \t]*\1\s*", re.DOTALL)
+_FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)[ \t]*\1\s*", re.DOTALL)
 
 
 def unfenced(text: str, path: str) -> str:
@@ -80,4 +80,4 @@ def unfenced(text: str, path: str) -> str:
     if path.endswith(MARKUP):
         return text
     match = _FENCED.fullmatch(text.replace("\r\n", "\n"))
-    return match[2] + "\n" if match else text
+    return match[2] + "\n" * bool(match[2] and match[2][-1] != "\n") if match else text

@@ -1,6 +1,7 @@
-"""Finds in a file the lines a reply quotes: as they are, then but for trailing space, then but for indentation.
+"""Finds in a file the lines a reply quotes, whatever space they end with and however far they are indented as a whole.
 
-What is found nowhere, or in several places, is a `Mismatch`; a guess is never made.
+What is found nowhere, or in several places, is a `Mismatch`, also where one of them is equal to the letter: who is
+careless about space may mean another one. A guess is never made.
 """
 
 from __future__ import annotations
@@ -60,42 +61,20 @@ def locate(lines: Sequence[str], quoted: Sequence[str], what: str) -> Found:
     """
     if not any(line.strip(BLANK) for line in quoted):
         raise Mismatch(f"{what} quotes no line of the file that is not blank, so its place cannot be found.")
-    for exact, found in (
-        (True, _equal(lines, quoted)),
-        (False, _trimmed(lines, quoted)),
-        (False, _shifted(lines, quoted)),
-    ):
-        if len(found) > 1:
-            places = ", ".join(str(at + 1) for at, _ in found[:10])
-            raise Mismatch(
-                f"{what} fits in {len(found)} places of the file (lines {places}). Quote more of the lines around it, "
-                "so that there is one place only."
-            )
-        if found:
-            at, shift = found[0]
-            return Found(at, shift, exact)
+    trimmed, wanted = [line.rstrip(BLANK) for line in lines], [line.rstrip(BLANK) for line in quoted]
+    fits = ((at, shift_of(trimmed[at : at + len(wanted)], wanted)) for at in range(len(lines) - len(quoted) + 1))
+    found = [Found(at, shift, list(lines[at : at + len(quoted)]) == list(quoted)) for at, shift in fits if shift]
+    if len(found) > 1:
+        places = ", ".join(str(each.at + 1) for each in found[:10])
+        raise Mismatch(
+            f"{what} fits in {len(found)} places of the file (lines {places}; space at the beginning and end of lines "
+            "does not count). Quote more of the lines around it, so that there is one place only."
+        )
+    if found:
+        return found[0]
     raise Mismatch(
         f"{what} is not in the file. Expected were these lines:\n{quote(quoted[:SHOWN])}\n{nearest(lines, quoted)}"
     )
-
-
-def _equal(lines: Sequence[str], quoted: Sequence[str]) -> list[tuple[int, Shift]]:
-    wanted = list(quoted)
-    return [(at, Shift()) for at in _starts(lines, quoted) if list(lines[at : at + len(wanted)]) == wanted]
-
-
-def _trimmed(lines: Sequence[str], quoted: Sequence[str]) -> list[tuple[int, Shift]]:
-    return _equal([line.rstrip(BLANK) for line in lines], [line.rstrip(BLANK) for line in quoted])
-
-
-def _shifted(lines: Sequence[str], quoted: Sequence[str]) -> list[tuple[int, Shift]]:
-    trimmed, wanted = [line.rstrip(BLANK) for line in lines], [line.rstrip(BLANK) for line in quoted]
-    fits = ((at, shift_of(trimmed[at : at + len(wanted)], wanted)) for at in _starts(lines, quoted))
-    return [(at, shift) for at, shift in fits if shift is not None]
-
-
-def _starts(lines: Sequence[str], quoted: Sequence[str]) -> range:
-    return range(len(lines) - len(quoted) + 1)
 
 
 def shift_of(lines: Sequence[str], quoted: Sequence[str]) -> Shift | None:

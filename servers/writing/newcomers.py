@@ -1,265 +1,196 @@
-"""What may be added to a test file that has tests: nothing that reaches the old ones."""
+"""What may be added to test files: to one that has tests, what cannot act on these; to a new one, what only declares.
+
+Names decide what code acts on: pytest takes fixtures and set-ups by their names, Python takes everything so. At the
+top of a file with tests a new name is that of a test, a class or an import, and free; whatever else new tests need
+stands inside of them or of their class, where it is theirs alone. While the file is imported none of it runs.
+"""
 
 from __future__ import annotations
 
 import ast
 import symtable
-import unittest
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from servers.writing import at_import
-from servers.writing.at_import import Origins
+from servers.search.source import FUNCTIONS
+from servers.writing.inert import Origins
 
-_HOOKS = frozenset(
-    (
-        *("setup", "setup_module", "setup_class", "setup_function", "setup_method", "setUp", "setUpClass"),
-        *("teardown", "teardown_module", "teardown_class", "teardown_function", "teardown_method", "tearDown"),
-        *("tearDownClass", "setUpModule", "tearDownModule", "asyncSetUp", "asyncTearDown", "load_tests", "pytestmark"),
-        "setUpTestData",
-    )
-)
-_FIXTURES = frozenset(
-    (
-        *("anyio_backend", "anyio_backend_name", "anyio_backend_options", "monkeypatch", "request", "capsys", "capfd"),
-        *("capsysbinary", "capfdbinary", "caplog", "recwarn", "tmp_path", "tmp_path_factory", "tmpdir", "cache"),
-        *("tmpdir_factory", "pytestconfig", "record_property", "doctest_namespace", "testdir", "pytester", "mocker"),
-        *("db", "transactional_db", "client", "admin_client", "async_client", "settings", "rf", "live_server"),
-        *("django_db_setup", "app", "session", "event_loop", "event_loop_policy", "loop", "benchmark", "freezer"),
-        *("httpx_mock", "requests_mock", "respx_mock", "aiohttp_client", "faker", "worker_id", "subtests"),
-    )
-)
-"""Fixtures of pytest, its plugins and many a conftest.py, which old tests may depend on without naming them."""
-GROWING = ("argvalues", "ids")
-"""Arguments of `parametrize` that may get more elements."""
-_SKIPS = frozenset(("skip", "xfail", "exit", "importorskip", "skipTest", "_exit"))
-
-
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_SPECIAL = ("setup", "setUp", "teardown", "tearDown", "pytest_", "pytestmark", "load_tests", "__")
+"""How names begin that pytest and unittest look for in a module."""
 _PLAIN_BASES = frozenset(("object", "unittest.TestCase", "unittest.IsolatedAsyncioTestCase"))
-
-
-@dataclass(frozen=True, order=True)
-class Imported:
-    """One imported name: where from, and what it is called here."""
-
-    module: str
-    name: str
-    called: str
+_NO_FIXTURES = (sys.stdlib_module_names | {"pytest", "hypothesis"}) - {"__future__"}
+"""Packages that hold neither fixtures nor set-ups a name could bring in."""
+_FINDS_CODE = ("sys.path.insert", "sys.path.append")
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the old file has at its top or takes from outside: none of it may be bound anew there.
-
-    `attributes` are those of its classes' own objects, which no new method may take; `classes` are those at its top;
-    `reached` are names read elsewhere than as parameters; `origins` are those of the new file.
-    """
+    """What the old file binds or takes from outside, its tests, and where names come from, before and now."""
 
     used: frozenset[str]
-    attributes: frozenset[str]
-    imported: frozenset[Imported]
-    classes: Mapping[str, ast.ClassDef]
-    reached: frozenset[str]
+    tests: frozenset[str]
+    bases: frozenset[str]
+    before: Origins
     origins: Origins
 
     @classmethod
-    def of(cls, tree: ast.Module, new: ast.Module) -> Names:
+    def of(cls, old: ast.Module, new: ast.Module) -> Names:
         """The names of an old file, and where those of the new one come from."""
-        used = set(_outer_names(symtable.symtable(ast.unparse(tree), "tests", "exec")))
-        attributes, here = set[str](), set[Imported]()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and _root(node) in ("self", "cls"):
-                attributes.add(node.attr)
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                here |= set(imported(node))
-            elif isinstance(node, ast.Call) and _called(node) in ("usefixtures", "getfixturevalue"):
-                texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                used |= {text for text in texts if isinstance(text, str)}
-        classes = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
-        reached = frozenset(_reached(tree))
-        return cls(frozenset(used), frozenset(attributes), frozenset(here), classes, reached, Origins.of(new))
-
-    def may_grow(self, statement: ast.Assign | ast.AnnAssign) -> bool:
-        """Whether the statement binds names that only give tests their parameters, or nothing anything."""
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        names = [each.id for each in targets if isinstance(each, ast.Name)]
-        special = _HOOKS | self.reached
-        return len(names) == len(targets) and not any(
-            each in special or each.startswith(("pytest_", "__")) for each in names
-        )
+        used = _outer(symtable.symtable(ast.unparse(old), "tests", "exec"))
+        functions = (node.name for node in ast.walk(old) if isinstance(node, FUNCTIONS))
+        tests = (name for name in functions if name.startswith("test"))
+        bases = (ast.unparse(base) for each in old.body if isinstance(each, ast.ClassDef) for base in each.bases)
+        return cls(frozenset(used), frozenset(tests), frozenset(bases), Origins.of(old), Origins.of(new))
 
 
-def _reached(tree: ast.Module) -> Iterator[str]:
-    cases = set[ast.AST]()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parametrize":
-            cases |= {*node.args[1:2], *(each.value for each in node.keywords if each.arg in GROWING)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            yield node.attr
-        elif isinstance(node, ast.ClassDef) and node.bases:
-            yield from _members(node)  # What the bases do with them is not known.
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in cases:
-            yield node.id
-
-
-def _outer_names(table: symtable.SymbolTable) -> Iterator[str]:
-    """Names bound at the top, and what functions take from there, the built-ins or, as arguments, fixtures."""
+def _outer(table: symtable.SymbolTable) -> Iterator[str]:
+    """Names bound at the top of a file, and what its functions and classes take from there or the built-ins."""
     for symbol in table.get_symbols():
-        if table.get_type() in ("module", "class") or symbol.is_global() or symbol.is_parameter():
+        if table.get_type() == "module" or symbol.is_global():
             yield symbol.get_name()
     for inner in table.get_children():
-        yield from _outer_names(inner)
+        yield from _outer(inner)
 
 
-def imported(statement: ast.Import | ast.ImportFrom) -> Iterator[Imported]:
-    """The names an import binds."""
-    for alias in statement.names:
-        if isinstance(statement, ast.Import):
-            yield Imported("", alias.name, alias.asname or alias.name.split(".")[0])
-        else:
-            module = "." * statement.level + (statement.module or "")
-            yield Imported(module, alias.name, alias.asname or alias.name)
-
-
-def is_skip(node: ast.AST) -> bool:
-    """Whether a node ends a test without judging: `pytest.skip()`, `self.skipTest()`, …"""
-    return isinstance(node, ast.Call) and _called(node) in _SKIPS
-
-
-def problems(statement: ast.stmt, names: Names, owner: str) -> Iterator[str]:
-    """Why a new statement of a module's or class's body may change what old tests do."""
+def problems(statement: ast.stmt, names: Names) -> Iterator[str]:
+    """Why a new statement of a file with tests may act on these."""
     match statement:
-        case ast.Import() | ast.ImportFrom():
-            yield from _import_problems(statement, names)
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            yield from _definition_problems(statement, names, owner)
-        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-            yield from _name_problems(name, names, owner)
-            yield from _at_import(statement, names, owner + name)
+        case ast.Import(names=imported):
+            for each in imported:
+                path = each.name if each.asname else each.name.partition(".")[0]
+                yield from _imported(each.asname or path, path, names)
+        case ast.ImportFrom(names=imported):
+            yield from _imported_from(statement, imported, names)
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name.startswith("test"):
+            yield from _defined(statement, name, names)
+        case ast.ClassDef(name=name):
+            yield from _defined(statement, name, names)
         case ast.Expr(value=ast.Constant()) | ast.Pass():
             pass
         case _:
             yield (
-                f"line {statement.lineno} runs when the file is imported, and may change what old tests do: "
-                f"{ast.unparse(statement)[:100]}"
+                f"`{ast.unparse(statement).splitlines()[0][:100]}` may act on the old tests: only tests, classes and "
+                "imports can be added at the top of a file that has tests. Fixtures, helpers and constants of new "
+                "tests stand in a class with them"
             )
 
 
-def _import_problems(statement: ast.Import | ast.ImportFrom, names: Names) -> Iterator[str]:
-    for each in imported(statement):
-        if each.called == "*":
-            yield f"`from {each.module} import *` may take the names that old tests use"
-        elif each in names.imported or (not each.module and _same_package(each, names)):
-            continue
-        elif each.called in names.used:
-            yield f"the import of {each.name} takes the name {each.called}, which old code uses"
-
-
-def _same_package(new: Imported, names: Names) -> bool:
-    """`import a.b` beside `import a`: both bind the same `a`."""
-    plain = "." in new.name and new.called == new.name.split(".")[0]
-    return plain and any(
-        not old.module and old.called == new.called == old.name.split(".")[0] for old in names.imported
-    )
-
-
-def _name_problems(name: str, names: Names, owner: str) -> Iterator[str]:
-    if name in names.used or (owner and name in names.attributes):
-        yield f"{owner}{name} takes a name that old code uses"
-    if owner and hasattr(unittest.TestCase, name):
-        yield f"{owner}{name} takes a name of unittest.TestCase"
-    if name in _HOOKS or name.startswith(("pytest_", "__")):
-        yield f"{owner}{name} would act on the old tests as well"
-
-
-def _definition_problems(
-    statement: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, names: Names, owner: str
-) -> Iterator[str]:
-    yield from _name_problems(statement.name, names, owner)
-    for decorator in statement.decorator_list:
-        for node in ast.walk(decorator):
-            if isinstance(node, ast.keyword) and node.arg == "autouse":
-                yield f"{owner}{statement.name} is used by old tests without their asking (autouse)"
-            if isinstance(node, ast.keyword) and node.arg == "name":
-                if not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)):
-                    yield f"{owner}{statement.name}: the fixture's name is not a plain string"
-                else:
-                    yield from _name_problems(node.value.value, names, owner)
-                    if node.value.value in _FIXTURES:
-                        yield f"{node.value.value} is a fixture that old tests may depend on"
-            if isinstance(node, ast.keyword) and node.arg is None:
-                yield f"{owner}{statement.name}: what `**` gives a decorator cannot be checked"
-    if isinstance(statement, ast.ClassDef):
-        yield from _overriding(statement, names, owner)
-    elif statement.name in _FIXTURES and statement.decorator_list:
-        yield f"{owner}{statement.name} takes the name of a fixture that old tests may depend on"
-    yield from _at_import(statement, names, owner + statement.name)
+def _defined(statement: Definition, name: str, names: Names) -> Iterator[str]:
+    yield from _free(name, names)
+    yield from _runs(statement, names, fixtures=False)
     for node in ast.walk(statement):
-        if isinstance(node, ast.Global) and set(node.names) & names.used:
-            yield f"{owner}{statement.name} may bind {', '.join(node.names)} anew for old code (global)"
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-            root = _root(node)
-            if root.startswith(("test", "Test")) and root in names.used:
-                yield f"{owner}{statement.name} changes {ast.unparse(node)}"
-        if isinstance(node, ast.Call) and _called(node) in ("globals", "exec", "eval", "_getframe"):
-            yield f"{owner}{statement.name} calls {_called(node)}, which can change old tests"
+        match node:
+            case ast.Name(id=old) | ast.Attribute(attr=old) | ast.Constant(value=str(old)) if old in names.tests:
+                yield f"{name} speaks of {old}, an old test, which is to be left alone"
+            case ast.Global(names=bound) if names.used & {*bound}:
+                yield f"{name} may bind {', '.join(bound)} anew for old code (global)"
+            case _:
+                pass
 
 
-def _at_import(statement: ast.stmt, names: Names, name: str) -> Iterator[str]:
-    for problem in at_import.problems(statement, names.origins):
-        yield f"{name} {problem}"
+def _free(name: str, names: Names) -> Iterator[str]:
+    if name in names.used:
+        yield f"{name} takes a name that old code uses"
+    if name.startswith(_SPECIAL):
+        yield f"{name} would act on the old tests as well"
 
 
-def overriding_old(old: ast.ClassDef, new: ast.ClassDef, names: Names, owner: str) -> Iterator[str]:
-    """New members of an old class that take, or where its bases are not known may take, what it inherits."""
-    inherited, unknown = _inherited(old, names)
-    for name in sorted(_members(new) - _members(old)):
-        if name in inherited or (unknown and not name.startswith("test")):
-            yield f"{owner}{new.name}.{name} may take the place of what {new.name} inherits"
+def _imported(name: str, path: str, names: Names) -> Iterator[str]:
+    if names.before.found.get(name) != frozenset((path,)):  # The same again changes nothing.
+        yield from _free(name, names)
 
 
-def _overriding(new: ast.ClassDef, names: Names, owner: str) -> Iterator[str]:
-    bases = [ast.unparse(each).rpartition(".")[2] for each in new.bases]
-    if not bases or not any(each.startswith("Test") or each.endswith("TestCase") for each in [new.name, *bases]):
-        return
-    inherited, _ = _inherited(new, names)
-    if any(each.endswith("TestCase") for each in bases):
-        inherited |= set(dir(unittest.TestCase))
-    for name in sorted((_members(new) & inherited) - _HOOKS):
-        yield f"{owner}{new.name}.{name} takes the place of what {new.name} inherits"
-
-
-def _inherited(node: ast.ClassDef, names: Names) -> tuple[set[str], bool]:
-    """Members of the bases that are in the old file, and whether there are others, unittest's own left out."""
-    found, unknown, todo, seen = set[str](), False, [*node.bases], set[str]()
-    while todo:
-        base = ast.unparse(todo.pop())
-        if base in seen or names.origins.found.get(base, {base}) <= _PLAIN_BASES:
+def _imported_from(statement: ast.ImportFrom, imported: Sequence[ast.alias], names: Names) -> Iterator[str]:
+    package = (statement.module or "").partition(".")[0]
+    for each in imported:
+        name, path = each.asname or each.name, f"{'.' * statement.level}{statement.module or ''}.{each.name}"
+        if names.before.found.get(name) == frozenset((path,)):
             continue
-        seen.add(base)
-        if base in names.classes:
-            found |= _members(names.classes[base])
-            todo += names.classes[base].bases
-        else:
-            unknown = True
-    return found, unknown
+        if statement.level or package not in _NO_FIXTURES or each.name == "*":
+            yield (
+                f"the import of {each.name} may bring a fixture or set-up to the old tests. Import the module, or "
+                "import the name inside of the tests or class that need it"
+            )
+        yield from _free(name, names)
 
 
-def _members(node: ast.ClassDef) -> set[str]:
-    body = symtable.symtable(ast.unparse(ast.Module(node.body, [])), "tests", "exec")
-    return {each.get_name() for each in body.get_symbols() if each.is_assigned() or each.is_imported()}
+def _runs(node: Definition, names: Names, *, fixtures: bool) -> Iterator[str]:
+    """What of a definition runs before its tests do, and is not known to act on nothing."""
+    origins = names.origins
+    for each in node.decorator_list:
+        if not origins.decorates(each, fixtures=fixtures):
+            yield f"{node.name}: `@{ast.unparse(each)[:60]}` may act on more than that when the file is imported"
+    if isinstance(node, FUNCTIONS):
+        values = [*node.args.defaults, *(each for each in node.args.kw_defaults if each is not None)]
+        annotations = [each.annotation for each in ast.walk(node.args) if isinstance(each, ast.arg)]
+        wrong = [each for each in values if not origins.inert(each)]
+        wrong += [each for each in (*annotations, node.returns) if each is not None and not origins.is_type(each)]
+        yield from (f"{node.name}: `{ast.unparse(each)[:60]}` runs when the file is imported" for each in wrong)
+        return
+    for base in node.bases:
+        if not (origins.paths(base) <= _PLAIN_BASES or ast.unparse(base) in names.bases):
+            yield f"{node.name}: {ast.unparse(base)[:60]} may act when it gets a subclass"
+    if node.keywords:
+        yield f"{node.name}: a metaclass or arguments of a class run when the file is imported"
+    for statement in node.body:
+        yield from _member(statement, node.name, names)
 
 
-def _called(call: ast.Call) -> str:
-    match call.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
+def _member(statement: ast.stmt, owner: str, names: Names) -> Iterator[str]:
+    bound, runs = list[str](), list[str]()
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            bound, runs = [name], list(_runs(statement, names, fixtures=True))
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if names.origins.inert(value):
+            bound = [name]
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=value) if names.origins.is_type(kind) and (
+            value is None or names.origins.inert(value)
+        ):
+            bound = [name]
+        case ast.Import(names=imported) | ast.ImportFrom(names=imported):
+            bound = [each.asname or each.name for each in imported]
+        case ast.Expr(value=ast.Constant()) | ast.Pass():
+            pass
         case _:
-            return ""
+            yield f"{owner}: `{ast.unparse(statement)[:60]}` runs when the file is imported"
+    yield from (f"{owner}.{each}" for each in runs)
+    for name in bound:
+        if name.startswith(("__", "pytest_")):
+            yield f"{owner}.{name} may run while tests are collected. Put it into the test or fixture that needs it"
 
 
-def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
+def effects(body: Sequence[ast.stmt]) -> Iterator[str]:
+    """What a new file does when it is imported, instead of declaring: other files' tests have yet to run then."""
+    for statement in body:
+        match statement:
+            case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Pass():
+                pass
+            case ast.ClassDef(body=inner):
+                yield from effects(inner)
+            case ast.If(test=test) if ast.unparse(test) == "__name__ == '__main__'":
+                pass
+            case ast.If(body=inner, orelse=other):
+                yield from effects([*inner, *other])
+            case ast.Try(body=inner, handlers=handlers, orelse=other, finalbody=final):
+                yield from effects([*inner, *(each for one in handlers for each in one.body), *other, *final])
+            case ast.Assign(targets=targets) if all(_is_name(each) for each in targets):
+                pass
+            case ast.AnnAssign(target=target) if _is_name(target):
+                pass
+            case ast.Expr(value=ast.Constant()):
+                pass
+            case ast.Expr(value=ast.Call(func=called)) if ast.unparse(called) in _FINDS_CODE:
+                pass
+            case _:
+                yield (
+                    f"line {statement.lineno} acts on the tests of other files when the file is imported: "
+                    f"`{ast.unparse(statement)[:100]}`. Do it in a fixture that takes it back"
+                )
+
+
+def _is_name(target: ast.expr) -> bool:
+    if isinstance(target, ast.Tuple):
+        return all(_is_name(each) for each in target.elts)
+    return isinstance(target, ast.Name) and not target.id.startswith("pytest_")

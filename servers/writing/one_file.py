@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from contracts.code_writer import WriteParams, WriteResult
+from contracts.failure import sentence
 from contracts.model import Form
 from contracts.test_runner import Candidate, CandidateResult, RunResult, TryPatchesParams, TryPatchesResult
 from servers.search.localise import is_test
@@ -72,9 +73,10 @@ class FileWriter:
         known = {params.path, *params.reads}
         glob = "*.py" if params.path.endswith(".py") else ""
         return {
-            "request": page.bullets([params.request]),
+            "request": page.ticket(params.request),
             "path": page.name(params.path),
             "instruction": params.instruction,
+            "criteria": page.criteria(params.criteria),
             "file": page.file(old, words),
             "reads": page.code(await desk.reads(each for each in params.reads if each != params.path)),
             "similar": page.code(await desk.similar(words, glob, known)),
@@ -101,7 +103,7 @@ class FileWriter:
             for number in range(1, params.candidates + 1):
                 versions.start_soon(version, number)
         different = {made[number].new: number for number in sorted(made, reverse=True)}
-        notes = [f"Version {number}: {page.cut(failed[number], 600)}." for number in sorted(failed)]
+        notes = [sentence(f"Version {number}: {page.cut(failed[number], 600)}") for number in sorted(failed)]
         return {number: made[number] for number in sorted(different.values())}, notes
 
     async def _tried(self, params: WriteParams, desk: Desk, changes: dict[int, Change]) -> dict[int, Tried]:

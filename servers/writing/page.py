@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from contracts.prompt import fenced
+from contracts.prompt import fenced, name
+from contracts.task import Criterion
 from contracts.test_runner import TestCase
 from servers.outline import Definition, definitions
 from servers.writing.forms import LONG
@@ -15,6 +16,7 @@ NONE = "None."
 READ_CHARS = 16_000
 READS_CHARS = 60_000
 EXCERPT_CHARS = 30_000
+TICKET_CHARS = 16_000
 DETAIL_CHARS = 3_000
 TASTES = (
     "Take the way you think best.",
@@ -23,11 +25,6 @@ TASTES = (
     "Prefer the clearest code, even if more lines change.",
     "Question the obvious cause or place, and look for another one.",
 )
-
-
-def name(path: str) -> str:
-    """A path or name of the project, so that it stays one line of code."""
-    return "`" + "".join(char if char.isprintable() and char != "`" else "?" for char in path) + "`"
 
 
 def version(number: int, total: int) -> str:
@@ -47,6 +44,16 @@ def cut(text: str, limit: int) -> str:
         return text
     head, tail = text[: 2 * limit // 3], text[-(limit // 3) :]
     return f"{head}\n[… {len(text) - len(head) - len(tail)} characters are not shown …]\n{tail}"
+
+
+def ticket(request: str) -> str:
+    """What is wrong or wanted, in the words of who asked."""
+    return fenced(cut(request, TICKET_CHARS), "text") if request else NONE
+
+
+def criteria(shown: Iterable[Criterion]) -> str:
+    """Acceptance criteria with their ids."""
+    return bullets(f"{each.id}: {each.text}" for each in shown)
 
 
 def bullets(texts: Iterable[str]) -> str:

@@ -63,7 +63,7 @@ class DeclaredTest(Model):
 class WithTests(Model):
     """What a change of tests says beside the change."""
 
-    tests: tuple[DeclaredTest, ...] = Field(description="Every test that was added or changed.")
+    tests: tuple[DeclaredTest, ...] = Field(description="Every test that was added.")
 
 
 class FunctionTests(FunctionReply, WithTests):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from contracts.sandbox import SandboxReport
+from contracts.test_names import decides_tests, holds_tests
 from contracts.test_runner import RunResult
 from contracts.test_writer import NewTest, WriteTestsParams, WriteTestsResult
-from servers.search.localise import is_test
 from servers.search.source import Unreadable, parse
 from servers.specialist import Call, Crew, ToolError
 from servers.writing import page
@@ -41,8 +39,9 @@ class TestFileWriter:
         """
         asker, desk = Asker(self._crew, call, params.run), Desk(self._crew, call, params.run)
         path = checked(params.path)
+        if decides_tests(path) or not holds_tests(path):
+            raise ToolError("invalid", f"a test file (test_*.py or *_test.py) is expected, found {path}")
         old = await desk.text(path)
-        _check_name(path, exists=old is not None)
         if problem := _unreadable(old):
             return WriteTestsResult(patch=None, note=f"{path} is not valid Python, so nothing is added: {problem}")
         form = form_for((await asker.ready()).form, path, old)
@@ -90,14 +89,6 @@ class TestFileWriter:
         return ran, judged(params.purpose, before, change.new, ran, again)
 
 
-def _check_name(path: str, *, exists: bool) -> None:
-    """Refuse what is no test file: code is another writer's."""
-    file = PurePosixPath(path)
-    named = file.name.startswith("test_") or file.stem.endswith("_test")
-    if file.name == "conftest.py" or file.suffix != ".py" or not (named or (exists and is_test(path, ()))):
-        raise ToolError("invalid", f"a test file (test_*.py or *_test.py) is expected, found {path}")
-
-
 def _unreadable(text: str | None) -> str:
     try:
         parse(text or "")
@@ -111,11 +102,11 @@ async def _values(params: WriteTestsParams, desk: Desk, old: str | None) -> dict
     words = f"{params.instruction}\n{params.request}"
     known = {params.path, *params.reads}
     return {
-        "request": page.bullets([params.request]),
+        "request": page.ticket(params.request),
         "path": page.name(params.path),
         "instruction": params.instruction,
         "purpose": part(f"purpose_{params.purpose}").text,
-        "criteria": page.bullets([f"{each.id}: {each.text}" for each in params.criteria]),
+        "criteria": page.criteria(params.criteria),
         "file": page.file(old, words),
         "reads": page.code(await desk.reads(each for each in params.reads if each != params.path)),
         "similar": page.code(await desk.similar(words, "test_*.py", known)),
@@ -126,10 +117,9 @@ async def _values(params: WriteTestsParams, desk: Desk, old: str | None) -> dict
 def _checked_change(reply: Reply, before: Before) -> tuple[Change, tuple[DeclaredTest, ...]]:
     """The change, if it fits the file, weakens no old test, and its new tests can say something."""
     change = changed(reply, before.path, before.text)
-    harm = weakened(before.text, change.new) if before.text is not None else ()
-    if harm:
+    if harm := weakened(before.text, change.new):
         listed = "\n".join(f"- {each}" for each in harm[:12])
-        raise Mismatch(f"Existing tests have to stay as they are, with all they assert. With the change:\n{listed}")
+        raise Mismatch(f"Existing tests have to stay as they are, out of reach of what is new. With it:\n{listed}")
     if empty := list(empty_tests(before.written(change.new), change.new)):
         raise Mismatch("Tests have to depend on the code under test:\n" + "\n".join(f"- {each}" for each in empty[:12]))
     return change, reply.tests if isinstance(reply, WithTests) else ()
@@ -160,7 +150,7 @@ def _result(
         for test in verdict.tests
     )
     how = "pass on the code as it is, twice" if params.purpose == "existing" else "fail on the code as it is"
-    note = f"{page.count(len(tests), 'new or changed test')}; all {how}."
+    note = f"{page.count(len(tests), 'new test')}; all {how}."
     if any(test.outcome == "error" for test in tests):
         note += f" What is missing: {verdict.tests[0].message}"
     return WriteTestsResult(patch=change.patch, summary=change.summary, tests=tests, note=note, sandbox=sandbox)

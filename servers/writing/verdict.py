@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from contracts.test_runner import RunResult, TestCase
 from contracts.test_writer import Purpose
 from servers.search.source import FUNCTIONS, Unreadable, parse
-from servers.writing.newcomers import is_skip
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 MISSING = ("ImportError", "ModuleNotFoundError", "AttributeError")
@@ -52,15 +51,14 @@ class Before:
         return cls(path, text, {each.id: each.outcome for each in cases}, collected)
 
     def written(self, new: str) -> list[str]:
-        """The test functions of `new` that are new or changed, as `name` or `Class::name`."""
+        """The test functions of `new` that are new, as `name` or `Class::name`; old ones are what they were."""
         old = functions_of(self.text)
-        now = functions_of(new).items()
-        return [name for name, node in now if name not in old or ast.dump(old[name]) != ast.dump(node)]
+        return [name for name in functions_of(new) if name not in old]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The new or changed tests, and why they do not hold; no reasons: they do."""
+    """The new tests, and why they do not hold; no reasons: they do."""
 
     tests: tuple[TestCase, ...]
     problems: tuple[str, ...]
@@ -73,7 +71,7 @@ def empty_tests(names: Sequence[str], new: str) -> Iterator[str]:
             continue
         for statement in node.body:
             called = statement.value if isinstance(statement, ast.Expr) else None
-            if isinstance(statement, ast.Raise) or (called is not None and (is_skip(called) or _is_fail(called))):
+            if isinstance(statement, ast.Raise) or (called is not None and _ends(called)):
                 yield f"{name} ends by itself whatever the code does: {ast.unparse(statement)[:100]}"
         for inner in ast.walk(node):
             if isinstance(inner, ast.Assert) and not any(
@@ -82,11 +80,13 @@ def empty_tests(names: Sequence[str], new: str) -> Iterator[str]:
                 yield f"{name} asserts something about constants only: {ast.unparse(inner)[:100]}"
 
 
-def _is_fail(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and (
-        (isinstance(node.func, ast.Attribute) and node.func.attr in _BARE)
-        or (isinstance(node.func, ast.Name) and node.func.id == "fail")
-    )
+def _ends(node: ast.expr) -> bool:
+    """Whether it ends a test without judging: `pytest.skip()`, `self.fail()`, …"""
+    match node:
+        case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
+            return name in _BARE
+        case _:
+            return False
 
 
 def judged(purpose: Purpose, before: Before, new: str, ran: RunResult, again: RunResult | None = None) -> Verdict:
@@ -98,9 +98,9 @@ def judged(purpose: Purpose, before: Before, new: str, ran: RunResult, again: Ru
         said = "\n".join(each.detail or each.message for each in ran.cases if each.outcome == "error")
         return Verdict((), (f"The test file could not be run: {ran.reason}\n{said}".strip(),))
     tests = tuple(each for each in ran.cases if _is_new(each.id, before, written))
-    problems = list(_harmed(before, ran, tests))
+    problems = [*_harmed(before, ran), *_early(before, written, ran)]
     if not tests:
-        problems.append("pytest found no new test in the file, and none that changed.")
+        problems.append("pytest found no new test in the file.")
     second = {each.id: each.outcome for each in again.cases} if again is not None else {}
     for test in tests:
         problem = _green(test, second) if purpose == "existing" else _red(test, before.path, purpose)
@@ -117,15 +117,22 @@ def _function_of(case: str, path: str) -> str:
     return case.removeprefix(f"{path}::").split("[", 1)[0]
 
 
-def _harmed(before: Before, ran: RunResult, new: tuple[TestCase, ...]) -> Iterator[str]:
-    """Old tests that passed and do not any more."""
+def _harmed(before: Before, ran: RunResult) -> Iterator[str]:
+    """Old tests that are not what they were: the code is the same, so their outcomes have to be."""
     now = {each.id: each.outcome for each in ran.cases}
-    changed = {each.id for each in new}
     for case, outcome in before.outcomes.items():
         if case not in now:
             yield f"{case} was there before and is not run any more."
-        elif outcome == "passed" and now[case] != "passed" and case not in changed:
-            yield f"{case} passed before the change of the test file and is {now[case]} with it."
+        elif now[case] != outcome:
+            yield f"{case} was {outcome} before the change of the test file and is {now[case]} with it."
+
+
+def _early(before: Before, written: list[str], ran: RunResult) -> Iterator[str]:
+    """New tests that run before an old one, which then sees what they leave behind."""
+    old = [number for number, each in enumerate(ran.cases) if each.id in before.outcomes]
+    for each in ran.cases[: max(old, default=0)]:
+        if _function_of(each.id, before.path) in written:
+            yield f"{each.id} runs before old tests, which then depend on what it leaves behind. Have it run last."
 
 
 def _red(test: TestCase, path: str, purpose: Purpose) -> str:
@@ -152,12 +159,14 @@ def _green(test: TestCase, second: Mapping[str, str]) -> str:
 
 def _uncollected(before: Before, written: list[str], ran: RunResult) -> Verdict:
     """What is wanted is missing so that the file cannot even be imported: all its new tests are red."""
+    if before.outcomes:
+        return Verdict((), (f"The old tests of the file cannot be run any more, import inside of tests: {ran.reason}",))
     errors = [each for each in ran.cases if each.outcome == "error"]
     wrong = [each for each in errors if not each.message.startswith(MISSING)]
     if wrong or not errors:
         said = "\n".join(each.detail or each.message for each in wrong)
         return Verdict((), (f"The test file cannot be collected: {ran.reason}\n{said}".strip(),))
     if not written:
-        return Verdict((), ("The file holds no new test, and none that changed.",))
+        return Verdict((), ("The file holds no new test.",))
     names = [f"{before.path}::{name}" for name in written]
     return Verdict(tuple(TestCase(id=name, outcome="error", message=errors[0].message) for name in names), ())

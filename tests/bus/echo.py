@@ -13,7 +13,7 @@ from bus.serving import Allows
 from contracts.base import Model
 from contracts.manifest import Manifest
 from servers.runtime import serve
-from servers.specialist import Call, ToolError, tool
+from servers.specialist import Call, Specialist, ToolError, tool
 
 
 class EchoParams(Model):
@@ -80,7 +80,7 @@ async def everybody(caller: str, tool: str) -> bool:
 
 
 @asynccontextmanager
-async def served(bus: Bus, specialist: Echo, allows: Allows = everybody) -> AsyncGenerator[None]:
+async def served(bus: Bus, specialist: Specialist, allows: Allows = everybody) -> AsyncGenerator[None]:
     """Serve for as long as the block runs."""
     ready = anyio.Event()
 

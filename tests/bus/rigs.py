@@ -20,7 +20,13 @@ from contracts.ledger import GRANTS_BUCKET, server_stream
 
 CREW = (
     Grant("operator", operates=True),
-    Grant("orchestrator", calls=("echo.*",), decides_runs=True, decides_gates=True, reads_ledger=("echo",)),
+    Grant(
+        "orchestrator",
+        calls=("echo.*", "other.*"),
+        decides_runs=True,
+        decides_gates=True,
+        reads_ledger=("echo", "other"),
+    ),
     Grant("meddler", calls=("echo.*",)),
     Grant("host_desk", calls=("echo.say", "echo.count", "echo.wait"), hosts=True, decides_gates=True),
     Grant("echo", serves=True),

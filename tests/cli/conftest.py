@@ -102,7 +102,7 @@ class Podium:
     def begin(self, *args: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command."""
         return subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli.main", *args],
+            self.command(*args),
             cwd=cwd,
             env={**self.environment(), **(env or {})},
             stdin=subprocess.DEVNULL,
@@ -110,6 +110,10 @@ class Podium:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def command(self, *args: str) -> list[str]:
+        """What a process is started with that calls `podium`."""
+        return [sys.executable, "-m", "orchestrator.cli.main", *args]
 
     def environment(self) -> dict[str, str]:
         """What its processes are started with."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +79,89 @@ def test_an_interrupted_run_says_how_to_go_on(fresh: Podium, tmp_path: Path) -> 
     assert process.returncode == 130
     assert f"podium resume {run}" in err
     assert "Traceback" not in err
+
+
+def test_a_house_with_other_keys_is_not_asked_in_silence(fresh: Podium, tmp_path: Path) -> None:
+    """Who has a key that the house was not given is told so; who has none, or the same, uses it as it is."""
+    here = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:1", "ANTHROPIC_API_KEY": ""}
+    there = {**here, "ANTHROPIC_BASE_URL": "http://127.0.0.1:2"}
+    assert fresh("up", env=here).code == 0
+
+    assert fresh("up", env=here).code == 0
+    assert fresh("up", env={"ANTHROPIC_BASE_URL": "", "ANTHROPIC_API_KEY": ""}).code == 0
+    for other, word in ((there, "with another ANTHROPIC_BASE_URL"), ({"ANTHROPIC_API_KEY": "k"}, "without ANTHROPIC")):
+        refused = fresh("up", "--json", env=other)
+        assert refused.code == 1
+        assert word in refused.document["error"]["message"]
+        assert "podium down" in refused.document["error"]["way_out"]
+        looked = {check["name"]: check for check in fresh("doctor", "--json", env=other).document}
+        assert looked["house"]["level"] == "warn"
+        assert word in looked["house"]["found"]
+    run = ("run", "fix-bug", "--test", "t", "--json", "--repo", str(make_project(tmp_path / "shop").root))
+    assert "with another ANTHROPIC_BASE_URL" in fresh(*run, env=there).document["error"]["message"]
+    assert fresh("runs", "--json", env=there).document == [], "looking asks no model, and nothing was begun"
+    assert "digests" not in fresh("status", "--json").out
+
+
+TWO_AFTER_EACH_OTHER = """
+import sys
+from pathlib import Path
+import anyio
+from orchestrator.house import house
+
+async def main(state):
+    async with house(state):
+        pass
+    async with house(state, unsandboxed=True) as found:
+        print(found.unsandboxed)
+
+anyio.run(main, Path(sys.argv[1]))
+"""
+
+
+def test_a_house_that_does_not_suit_and_that_nobody_holds_is_replaced(fresh: Podium) -> None:
+    """It is about to end and is waited for, without being held meanwhile: two commands may well differ."""
+    command = [sys.executable, "-c", TWO_AFTER_EACH_OTHER, str(fresh.state)]
+    done = subprocess.run(command, env=fresh.environment(), capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_a_broken_models_file_stops_only_who_asks_a_model(fresh: Podium, tmp_path: Path) -> None:
+    """Looking and deciding go on; a command that would ask says what is wrong and where."""
+    file = tmp_path / "models.toml"
+    file.write_text("[endpoints.local")
+    broken = {"PODIUM_MODELS": str(file)}
+
+    assert fresh("runs", "--json", env=broken).document == []
+    looked = {check["name"]: check["level"] for check in fresh("doctor", "--json", env=broken).document}
+    assert (looked["models"], looked["crew"]) == ("fail", "ok")
+    refused = fresh("up", "--json", env=broken)
+    assert refused.code == 1
+    assert str(file) in refused.document["error"]["message"]
+
+
+def test_no_program_that_a_command_starts_finds_the_keys(fresh: Podium, tmp_path: Path) -> None:
+    """The doctor asks git for its version, the demo makes commits: keys are gone from the environment before that."""
+    seen, git = tmp_path / "seen", shutil.which("git")
+    (tmp_path / "git").write_text(f'#!/bin/sh\nenv >> "{seen}"\nexec {git} "$@"\n')
+    (tmp_path / "git").chmod(0o755)
+    secrets = {"ANTHROPIC_API_KEY": "a-key-of-mine", "ANTHROPIC_BASE_URL": "http://ann:pass-of-mine@127.0.0.1:1"}
+
+    env = {**secrets, "PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+
+    done = fresh("doctor", "--json", env=env)
+    by_doctor = seen.read_text()
+    with fresh.begin("demo", env=env) as demo:
+        assert demo.stdout is not None
+        assert "Podium" in demo.stdout.readline(), "it says so once its project is committed"
+        demo.send_signal(signal.SIGINT)
+        demo.communicate()
+
+    looked = {check["name"]: check["found"] for check in done.document}
+    assert "can be asked: anthropic (http://127.0.0.1:1)" in looked["models"], "the address is enough"
+    assert "PODIUM_STATE_DIR" in by_doctor
+    assert len(seen.read_text()) > len(by_doctor)
+    assert "of-mine" not in seen.read_text() + done.out + done.err
 
 
 def test_a_state_directory_that_cannot_be_used_is_said(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import anyio
@@ -153,6 +153,20 @@ async def test_a_host_keeps_to_what_it_asked_for(kept: Podium) -> None:
             await caller.call("repository", "list", ListParams(run="r-aaaa"), ListResult, call_id=new_call_id())
 
 
+@pytest.mark.parametrize("decides", [True, False])
+async def test_a_host_writes_decisions_only_where_its_people_answer_gates(kept: Podium, decides: bool) -> None:
+    """The broker refuses them from any other gateway, one that is read-only among them; and run events from all."""
+    found = await houses.status(kept.state)
+    assert found is not None
+    name = f"gates-{decides}".lower()
+    async with houses.joined(kept.state, Joining(name=name, decides=decides)):
+        async with connect(kept.state, found.url, f"host_{name}") as bus:
+            with nullcontext() if decides else pytest.raises(StoreRefused):
+                await bus.store(f"gate.r-{name}.plan.decision", b"{}")
+            with pytest.raises(StoreRefused):
+                await bus.store(f"run.r-{name}.handed-over", b"{}")
+
+
 async def test_a_host_is_not_granted_the_server_that_holds_the_keys(kept: Podium) -> None:
     """`*` means every server without a key; asking for more is refused with what it was."""
     with pytest.raises(HouseFailed, match=r"host cursor was not granted model\.complete"):
@@ -186,6 +200,30 @@ async def test_an_agent_that_cannot_serve_says_why(kept: Podium, agent: Path, so
     assert "repository" in await names(kept)
 
 
+async def test_what_the_crew_file_grants_a_name_holds_for_whoever_joins_under_it(fresh: Podium, agent: Path) -> None:
+    """A grant can stand before the server is there; it is served with it."""
+    agent.write_text(AGENT.replace('"Greets.")', '"Greets.", calls=("repository.read",))'), encoding="utf-8")
+    fresh.crew.write_text('[servers.greeter]\ncalls = ["repository.read"]\n', encoding="utf-8")
+    assert fresh("up").code == 0
+    async with houses.joined(fresh.state, Joining(name="greeter", server=ServerConfig(agent=str(agent)))):
+        assert "greeter" in await names(fresh)
+
+
+@pytest.mark.parametrize("name", ["host_cursor", "person", "orchestrator", "podium"])
+async def test_a_name_that_stands_for_somebody_else_is_refused(kept: Podium, agent: Path, name: str) -> None:
+    """Whoever decides at gates, or is a host, is known by name: no server takes it."""
+    with pytest.raises(HouseFailed, match="no server may have that name"):
+        async with houses.joined(kept.state, Joining(name=name, server=ServerConfig(agent=str(agent)))):
+            pass
+
+
+async def test_a_host_may_keep_nothing_of_its_grant(kept: Podium) -> None:
+    """Nothing is not all of it: the broker carries no call for such a host."""
+    async with speaking(kept, Joining(name="still", calls=())) as caller:
+        with pytest.raises(StoreRefused):
+            await caller.call("repository", "list", ListParams(run="r-aaaa"), ListResult, call_id=new_call_id())
+
+
 async def test_a_name_that_is_taken_is_refused(kept: Podium, agent: Path) -> None:
     """Nobody joins under the name of a member."""
     with pytest.raises(HouseFailed, match="there is a server model in the crew already"):
@@ -214,8 +252,8 @@ def test_a_persons_own_crew_file_is_taken_up_by_the_house_that_runs(fresh: Podiu
     anyio.run(houses.reload, fresh.state)
     anyio.run(gone, fresh, "greeter")
 
-    fresh.crew.write_text("[servers.nobody]\n", encoding="utf-8")
-    with pytest.raises(HouseFailed, match="nobody is no server of Podium's"):
+    fresh.crew.write_text('[servers.model]\ncommand = ["cat"]\n', encoding="utf-8")
+    with pytest.raises(HouseFailed, match="model is Podium's own"):
         anyio.run(houses.reload, fresh.state)
     assert "repository" in listed(fresh)
 

@@ -43,12 +43,20 @@ def test_a_run_can_be_replayed_exported_counted_compared_and_forked(
     assert kept("rework", run, "--merged", f"podium/{run}", "--json").document["degree"] == "none"
     assert kept("rework", run, "--merged", "main", "--json").document["degree"] == "major"
     assert "has no commit" in kept("rework", run, "--merged", "nope").err
+    assert kept("stats", run, "--json").document["runs"][0]["rework"] == "major"
+    assert kept("replay", run, "--json").document["verdict"] == "identical"
 
+    of_file = kept("replay", str(file), "--from", "apply")
+    assert (of_file.code, "A file cannot be forked" in of_file.err) == (2, True)
+    assert kept("replay", run, "--budget-calls", "1").code == 2
     assert "no step nothing; it has ingest" in kept("replay", run, "--from", "nothing").err
-    forked = kept("replay", run, "--from", "apply", "--auto", "all", "--json")
+    budgets = ("--budget-tokens", "2k", "--budget-calls", "3", "--budget-minutes", "9")
+    forked = kept("replay", run, "--from", "apply", "--auto", "all", *budgets, "--json")
     assert forked.code == 0, forked.err
     assert "4 answers taken over" in forked.err
     new = forked.document["state"]["task"]["run"]
+    began = kept("audit", "export", "--run", new, "-o", "-").out
+    assert all(f'\\"{named}' in began for named in ('tokens\\":2000', 'calls\\":3', 'wall_s\\":540'))
     assert project.git("show", f"podium/{new}:stock.py") == project.git("show", f"podium/{run}:stock.py")
     assert {each["server"] for each in forked.document["state"]["calls"]}.isdisjoint({"code_writer", "repository"})
     assert kept("replay", new, "--json").document["verdict"] == "identical"

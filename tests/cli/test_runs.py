@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.cli.conftest import TEST, Podium
@@ -17,14 +18,20 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
     """
     project.write({"notes.txt": "not committed"})
     before = project.snapshot()
+    criteria, link = tmp_path / "criteria.md", "https://example.invalid/tickets/7"
+    criteria.write_text(f"- {TEST} passes\n- it is quick\n")
 
-    done = kept.fix(project, "--auto", "all", "the last one cannot be sold")
+    done = kept.fix(
+        project, "--auto", "all", "--criteria", str(criteria), "--link", link, "the last one cannot be sold"
+    )
 
     assert done.code == 0, done.err
     state, bundle = done.document["state"], done.document["bundle"]
     run = state["task"]["run"]
     assert bundle["before"]["counts"]["failed"] == 1
     assert (bundle["after"]["outcome"], bundle["after"]["counts"]["passed"]) == ("passed", 4)
+    assert [each["status"] for each in bundle["criteria"]] == ["met", "not verified"]
+    assert bundle["links"] == [link]
     assert project.snapshot() == before
     assert project.git("show", f"podium/{run}:stock.py") != project.git("show", "main:stock.py")
     assert project.git("rev-list", "--count", f"main..podium/{run}").strip() == "1"
@@ -32,7 +39,7 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
 
     assert kept("runs", "--json").document[0]["task"]["run"] == run
     assert kept("show", "last", "--json").document["state"]["status"] == "handed_over"
-    assert kept("show", run[:6]).code == 0
+    assert f"bundle  {state['bundle']}\n" in kept("show", run[:6], env={"COLUMNS": "40"}).out
     assert kept("watch", "last").code == 0
     calls = kept("audit", "log", "--run", "last", "--json").document
     made = {each["call_id"] for each in calls if each["caller"] == "orchestrator"}
@@ -44,6 +51,34 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
     copied = kept("bundle", "last", "-o", str(tmp_path / "review"), "--json").document
     assert copied["files"] == ["branch.bundle", "bundle.json", "changes.patch", "summary.md"]
     assert kept("bundle", "last", "-o", str(tmp_path / "review")).code == 2
+
+
+def test_an_edit_from_elsewhere_that_is_refused_stays_in_its_file(
+    kept: Podium, project: Project, tmp_path: Path
+) -> None:
+    """The error says what is wrong and where the text is; nothing is decided. Mended there, it is taken."""
+    run = kept.fix(project).document["state"]["task"]["run"]
+    plan = kept("show", run, "--json").document["gate"]["subject"]
+    file, empty = tmp_path / "mine.json", tmp_path / "empty.diff"
+    empty.touch()
+
+    file.write_text(json.dumps({**plan, "failing": []}))
+    refused = kept("approve", run, "--plan", str(file))
+    file.write_text("{")
+    broken = kept("approve", run, "--plan", str(file))
+    nothing = kept("approve", run, "--diff", str(empty))
+    file.write_text(json.dumps({**plan, "request": "sell the last one"}))
+    taken = kept("approve", run, "--plan", str(file))
+
+    assert [done.code for done in (refused, broken, nothing, taken)] == [1, 1, 1, 0]
+    assert "has no failing test left" in refused.err
+    assert f"What you wrote is in {file}" in refused.err
+    assert f"{file} is no plan" in broken.err
+    assert "takes no --diff" in nothing.err
+    assert "→ Give --plan FILE" in nothing.err
+    done = kept("resume", run, "--auto", "patches,handoff", "--json")
+    assert done.code == 0, done.err
+    assert done.document["state"]["gates"][0]["decision"]["plan"]["request"] == "sell the last one"
 
 
 def test_a_run_that_needs_a_person_waits_and_goes_on_when_one_has_answered(kept: Podium, project: Project) -> None:
@@ -132,3 +167,16 @@ def test_a_suite_that_does_not_collect_is_said(kept: Podium, project: Project) -
 
     assert done.code == 1
     assert "nothing_of_this_name" in done.document["state"]["reason"]
+
+
+def test_a_run_that_is_named_before_it_starts_keeps_the_name_for_itself(kept: Podium, project: Project) -> None:
+    """A gateway promises its host a run by name: it begins under it, says who asked through what, and begins once."""
+    begun = kept.fix(project, "--run", "r-mine1", "--via", "desk")
+    assert begun.code == 3, begun.err
+    task = begun.document["state"]["task"]
+    assert (task["run"], task["by"].endswith(" via desk")) == ("r-mine1", True)
+
+    again = kept.fix(project, "--run", "r-mine1")
+    assert (again.code, "There is a run r-mine1 already" in again.err) == (2, True)
+    assert kept.fix(project, "--run", "no/name").code == 1
+    assert kept("abort", "r-mine1").code == 0

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from contracts.failure import Failure
 from orchestrator.cli.commands import COMMANDS, podium
 from orchestrator.cli.reference import walk
 from orchestrator.cli.trouble import report, trouble
+from orchestrator.errors import CouldNot
+from orchestrator.recording import RecordingError, load
 from tests.cli.conftest import Podium
 
 READS = ("runs", "show", "watch", "agents", "audit log", "status", "doctor", "run fix-bug", "resume", "bundle")
@@ -64,6 +68,7 @@ def test_the_summaries_in_the_list_are_the_commands_own() -> None:
         (["reject", "last"], "--reason"),
         (["bundle", "last"], "--output"),
         (["runs", "-n", "0"], "--limit"),
+        (["replay", "last", "--from", "plan", "--budget-tokens", "many"], "500k"),
         (["completion", "tcsh"], "tcsh"),
     ],
 )
@@ -91,6 +96,32 @@ def test_an_expected_error_is_a_message_and_a_way_out(capsys: pytest.CaptureFixt
     assert "→ Wait." in captured.err
     assert "Traceback" not in captured.err
     assert json.loads(captured.out)["error"]["message"] == "The bridge is up."
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("its answer ended", "its answer ended. Try again."),
+        ("Use another.", "Use another. Try again."),
+        ("Is it there?", "Is it there? Try again."),
+    ],
+)
+def test_a_reason_and_its_way_out_are_two_sentences(reason: str, said: str) -> None:
+    """However the reason ends, there is one stop between them."""
+    assert str(Failure(kind="unavailable", message=reason, way_out="Try again.")) == said
+    assert str(CouldNot(reason, "Try again.")) == said
+
+
+def test_the_name_of_a_file_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence begins with a capital; a name in it is no word of it."""
+    file = tmp_path / "run.jsonl"
+    file.write_text("{}")
+    with chdir(tmp_path), pytest.raises(RecordingError) as error:
+        load(Path(file.name))
+
+    report(error.value, [])
+
+    assert "The file run.jsonl is no recording" in capsys.readouterr().err
 
 
 def test_debug_shows_where_an_error_came_from(capsys: pytest.CaptureFixture[str]) -> None:

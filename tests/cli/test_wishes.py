@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from decimal import Decimal
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from pydantic import ValidationError
 
+from contracts.spending import Allowance
 from contracts.workflow import Budgets
 from orchestrator.cli.amounts import MODELS, TOKENS, USD
 from orchestrator.cli.commands import podium
 from orchestrator.cli.trouble import Trouble
-from orchestrator.cli.wishes import Wishes, criteria_in, request_of
+from orchestrator.cli.wishes import Wishes, request_of
+from tests.cli.typed import typed
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,14 @@ def test_what_is_no_money_is_refused(typed: str) -> None:
         USD.convert(typed, None, None)
 
 
+def test_more_money_than_any_run_may_spend_is_refused() -> None:
+    """Sums stay within what can be counted to the cent."""
+    with pytest.raises(click.BadParameter, match="1,000,000 at most"):
+        USD.convert("1e30", None, None)
+    with pytest.raises(ValidationError):
+        Allowance(usd=Decimal("1e30"))
+
+
 def test_money_is_exact() -> None:
     assert USD.convert("$0.10", None, None) == Decimal("0.10")
 
@@ -47,35 +57,28 @@ def test_models_are_named_by_role() -> None:
         MODELS.convert("judge=x", None, None)
 
 
-def test_criteria_are_lines_without_their_bullets() -> None:
-    file = io.StringIO("# Acceptance\n\n- [ ] It returns 404.\n* It is fast.\n3. It is safe.\nPlain.\n")
-    assert [(each.id, each.text) for each in criteria_in(file)] == [
-        ("c1", "It returns 404."),
-        ("c2", "It is fast."),
-        ("c3", "It is safe."),
-        ("c4", "Plain."),
-    ]
-
-
-def test_a_file_without_criteria_is_an_error() -> None:
-    file = io.StringIO("# Acceptance\n\n")
-    file.name = "criteria.md"
-    with pytest.raises(Trouble, match="holds 0 acceptance criteria"):
-        criteria_in(file)
-
-
 def test_the_request_comes_from_words_a_file_or_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert request_of(("the", "total", "is", "wrong"), None, needed=True) == "the total is wrong"
-    assert request_of((), io.StringIO("from a file\n"), needed=True) == "from a file"
-    monkeypatch.setattr("sys.stdin", io.StringIO("piped\n"))
+    assert request_of((), typed("\ufefffrom a file\n"), needed=True) == "from a file"
+    monkeypatch.setattr("sys.stdin", typed("piped\n", "<stdin>"))
     assert request_of(("-",), None, needed=True) == "piped"
 
 
 @pytest.mark.parametrize(("words", "file"), [((), ""), (("one",), "two")])
 def test_no_request_and_two_requests_are_errors(words: tuple[str, ...], file: str) -> None:
     with pytest.raises(Trouble) as caught:
-        request_of(words, io.StringIO(file) if file else None, needed=True)
+        request_of(words, typed(file) if file else None, needed=True)
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("char", ["\0", "\a", "\x1b", "\x7f", "\x85", "\udcff"])
+def test_a_request_is_plain_text(char: str) -> None:
+    """A character that no ledger, commit or terminal takes for text is said before anything begins."""
+    for words, file in (((f"one{char}two",), None), ((), typed(f"one{char}two"))):
+        with pytest.raises(Trouble) as caught:
+            request_of(words, file, needed=True)
+        assert caught.value.code == 2
+    assert request_of((), typed("one\r\n\ttwo"), needed=True) == "one\r\n\ttwo"
 
 
 def test_budgets_that_are_named_take_the_place_of_the_workflows() -> None:

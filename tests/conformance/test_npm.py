@@ -13,9 +13,12 @@ from tests.conformance.suite import HERE
 from tests.npm import NpmError, installed
 
 
-def test_the_lock_pins_every_package_and_names_no_host() -> None:
+@pytest.mark.parametrize(
+    "lock_file", sorted(HERE.parent.glob("*/package-lock.json")), ids=lambda file: file.parent.name
+)
+def test_a_lock_pins_every_package_and_names_no_host(lock_file: Path) -> None:
     """Each has its integrity and none an address to fetch it from (docs/decisions/0007)."""
-    lock: dict[str, dict[str, dict[str, Any]]] = json.loads((HERE / "package-lock.json").read_text())
+    lock: dict[str, dict[str, dict[str, Any]]] = json.loads(lock_file.read_text())
     packages = {path: entry for path, entry in lock["packages"].items() if path}
     assert [path for path, entry in packages.items() if "integrity" not in entry or "resolved" in entry] == []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.config import ModelsConfig, PriceTable
+from contracts.server_json import ServerJson
 from orchestrator.config import CONFIGS, load_project, load_workflow, read
 from servers.crew import read_crew
 
@@ -21,6 +22,8 @@ def load(file: Path) -> object:
         return read(file, ModelsConfig)
     if file == CONFIGS / "prices.toml":
         return read(file, PriceTable)
+    if file.parent == CONFIGS / "servers":
+        return ServerJson.model_validate_json(file.read_bytes())
     if file.parent == CONFIGS / "workflows":
         return load_workflow(file.stem)
     raise AssertionError(f"no test loads {file.relative_to(CONFIGS)}")

@@ -21,7 +21,7 @@ CHOOSE_THE_PORT = Ticket(
                 id="tests",
                 agent="test_writer",
                 path="tests/test_command.py",
-                instruction="Add tests of --port beside those of --host, with the `started` fixture: a chosen port, "
+                instruction="Add tests of --port behind those of --host, with the `started` fixture: a chosen port, "
                 "8000 without the option, 0, and what is refused with exit status 2 before anything listens.",
                 reads=("lendery/__main__.py",),
                 check="The new tests fail, the old ones pass.",
@@ -44,8 +44,12 @@ CHOOSE_THE_PORT = Ticket(
             "Say how the port is chosen",
             (
                 Block(
-                    search="def test_an_unknown_option_is_refused(started, capsys):\n",
-                    replace="""@pytest.mark.parametrize("port", [8080, 0, 65535])
+                    search='    assert "--color" in capsys.readouterr().err\n    assert started == []\n',
+                    replace="""    assert "--color" in capsys.readouterr().err
+    assert started == []
+
+
+@pytest.mark.parametrize("port", [8080, 0, 65535])
 def test_the_port_can_be_chosen(started, port):
     command.main(["--port", str(port)])
     assert started == [("127.0.0.1", port)]
@@ -64,9 +68,6 @@ def test_what_is_no_port_is_refused(started, capsys, port):
     assert ended.value.code == 2
     assert "argument --port: " in capsys.readouterr().err
     assert started == []
-
-
-def test_an_unknown_option_is_refused(started, capsys):
 """,
                 ),
             ),

@@ -124,6 +124,18 @@ def run_of(podium: Podium) -> str:
     return str(podium("runs", "-n", "1", "--json").document[0]["task"]["run"])
 
 
+def house_of(podium: Podium) -> int:
+    """The house's process."""
+    return int(podium("status", "--json").document["house"]["pid"])
+
+
+def crew_of(podium: Podium) -> dict[str, int]:
+    """Process of each member; a card outlives its process for a moment."""
+    alive = below(house_of(podium))
+    cards = [(card["manifest"]["name"], int(card["pid"])) for card in podium("agents", "--json").document]
+    return {name: pid for name, pid in cards if pid in alive}
+
+
 def calls_of(podium: Podium, run: str) -> list[dict[str, Any]]:
     """Every call of a run, by the auditor."""
     calls: list[dict[str, Any]] = podium("audit", "log", "--run", run, "--json").document

@@ -18,8 +18,8 @@ from servers.sandbox.order import Policy
 from servers.testing.program import interpreter_paths
 from tests.cli.conftest import Done, Podium
 from tests.e2e.projects import BUGS, Bug
-from tests.e2e.recount import recount
 from tests.e2e.rig import calls_of, files_left, fixing
+from tests.e2e.streams import stored_calls
 from tests.git_project import Project
 from tests.sandbox.world import python_for
 
@@ -109,7 +109,7 @@ def test_runs_that_share_a_house_leave_nothing_of_themselves(kept: Podium, stori
 async def test_the_audit_lists_what_the_streams_hold(kept: Podium, stories: dict[str, Story]) -> None:
     """A recount of every stream, message by message, gives the same calls, nested ones with them."""
     story = stories[BUGS[0].kind]
-    counted = await recount(kept.state, str(kept("status", "--json").document["house"]["url"]), story.run)
+    counted = await stored_calls(kept.state, str(kept("status", "--json").document["house"]["url"]), story.run)
     listed = calls_of(kept, story.run)
 
     assert [_essence(each) for each in listed] == counted

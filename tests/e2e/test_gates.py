@@ -67,6 +67,30 @@ def test_an_edited_diff_that_breaks_a_test_is_not_handed_over(kept: Podium, proj
     assert project.git("branch", "--list", "podium/*") == ""
 
 
+def test_a_diff_that_does_not_apply_opens_again_in_the_editor(kept: Podium, project: Project, tmp_path: Path) -> None:
+    """With the person's text and the reason; mended there, it is applied, in the same round."""
+    program = tmp_path / "editor.py"
+    program.write_text(
+        "import pathlib, sys\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "text = file.read_text()\n"
+        "if text.startswith('# This was not taken:'):\n"
+        "    text = text.replace('wanted < their.pieces', 'wanted < self.pieces')\n"
+        "else:\n"
+        "    text = text.replace('wanted < self.pieces', 'wanted < their.pieces')\n"
+        "file.write_text(text.replace('wanted <= self.pieces', 'not wanted > self.pieces'))\n"
+    )
+    env = {"EDITOR": f"'{sys.executable}' '{program}'", "VISUAL": ""}
+    with at_a_terminal(kept, *fixing_by_hand(project, "--auto", "plan,handoff"), env=env) as terminal:
+        terminal.until("[e]dit")
+        terminal.type("e")
+        assert terminal.end() == 0, terminal.shown
+    assert "The edited diff does not apply" in terminal.shown
+    run = run_of(kept)
+    assert [gate["gate"] for gate in gates_of(kept, run)] == ["plan", "patches-1", "patches-1-edit-1", "handoff"]
+    assert "if not wanted > self.pieces" in project.git("show", f"podium/{run}:stock.py")
+
+
 def _editor(folder: Path, condition: str) -> dict[str, str]:
     """An editor that puts `condition` in the place of the proposed one."""
     program = folder / "editor.py"

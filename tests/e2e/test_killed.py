@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.cli.conftest import Podium, make_project
-from tests.e2e.rig import below, calls_of, files_left, fixing, going, run_of, survivors, tree_of
+from tests.e2e.rig import below, calls_of, crew_of, files_left, fixing, going, house_of, run_of, survivors, tree_of
 from tests.git_project import Project
 
 ORCHESTRATOR_DIES_AT = (
@@ -65,7 +65,7 @@ def test_a_run_outlives_its_crew_and_its_broker(fresh: Podium, project: Project,
     Calls that were under way are delivered anew, and the run ends as if nothing had been.
     """
     assert fresh("up").code == 0
-    crew, broker = _crew(fresh), _broker(fresh)
+    crew, broker = crew_of(fresh), _broker(fresh)
     keeper = next(pid for pid, words in below(crew["test_runner"]).items() if "servers.sandbox.keeper" in words)
     with going(fresh, *fixing(project, "--auto", "all")) as process:
         process.until("● See the test fail")
@@ -74,10 +74,11 @@ def test_a_run_outlives_its_crew_and_its_broker(fresh: Podium, project: Project,
         os.kill(crew["code_writer"], signal.SIGKILL)
         os.kill(broker, signal.SIGKILL)
         process.until("● Run the whole suite")
-        os.kill(_crew(fresh)["test_runner"], signal.SIGKILL)
+        os.kill(crew_of(fresh)["test_runner"], signal.SIGKILL)
         done = process.end()
 
     assert done.code == 0, done.err
+    assert fresh("replay", "last", "--json").document["verdict"] == "identical", "also what was asked before the kill"
     assert done.document["bundle"]["after"]["counts"]["passed"] == 4
     assert {call["outcome"] for call in calls_of(fresh, run_of(fresh))} == {"ok"}
     assert fresh("down").code == 0
@@ -91,7 +92,7 @@ def test_a_house_that_dies_is_said_and_the_run_goes_on_in_the_next(
     """Nothing of it survives, the command says how to go on, and `resume` finishes."""
     with going(fresh, *fixing(project, "--auto", "all")) as process:
         process.until("● See the test fail")
-        os.kill(_house(fresh), signal.SIGKILL)
+        os.kill(house_of(fresh), signal.SIGKILL)
         broken = process.end()
     assert broken.code == 1
     assert "podium resume" in broken.err
@@ -105,16 +106,5 @@ def test_a_house_that_dies_is_said_and_the_run_goes_on_in_the_next(
     assert files_left(fresh) == []
 
 
-def _house(podium: Podium) -> int:
-    return int(podium("status", "--json").document["house"]["pid"])
-
-
-def _crew(podium: Podium) -> dict[str, int]:
-    """Process of each member; a card outlives its process for a moment."""
-    alive = below(_house(podium))
-    cards = [(card["manifest"]["name"], int(card["pid"])) for card in podium("agents", "--json").document]
-    return {name: pid for name, pid in cards if pid in alive}
-
-
 def _broker(podium: Podium) -> int:
-    return next(pid for pid, words in below(_house(podium)).items() if "nats-server" in words)
+    return next(pid for pid, words in below(house_of(podium)).items() if "nats-server" in words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import TEST, Podium
 from tests.e2e.endpoint import KEY, Endpoint, endpoint, rules
-from tests.e2e.rig import fixing, going, run_of
+from tests.e2e.rig import crew_of, fixing, going, run_of
 from tests.git_project import Project
 
 RIGHT = {
@@ -30,6 +32,9 @@ HARD = {
     "    assert not Stock(1).sell(2)\n",
 }
 """What no small edit repairs."""
+
+MOST_TOKENS = 32_000
+"""What a model may write, by `configs/models.toml`."""
 
 
 @pytest.fixture
@@ -123,17 +128,62 @@ def test_a_run_killed_while_a_model_thinks_is_resumed_for_one_question_more(
         assert (replayed.code, replayed.document["verdict"]) == (0, "identical")
 
 
-def test_a_secret_in_the_project_does_not_leave(fresh: Podium, project: Project, willing: Endpoint) -> None:
-    """It is masked on the way to the model, and the bundle says so."""
-    token = "ghp_" + "a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6"
+@pytest.mark.parametrize(("tokens", "code"), [("1M", 0), ("40k", 5)])
+def test_a_question_whose_model_server_was_killed_counts_as_the_most_it_could_cost(
+    fresh: Podium, project: Project, tmp_path: Path, tokens: str, code: int
+) -> None:
+    """It is asked again within the budget, and not beyond; both accounts of the ledger say the same."""
+    with endpoint(tmp_path, rules(change=[{"reply": RIGHT, "hang_after": 3}, {"reply": RIGHT}])) as found:
+        with going(fresh, *by_model(project, "--budget-tokens", tokens), env=found.env) as run:
+            found.wait_until_asked()
+            os.kill(crew_of(fresh)["model"], signal.SIGKILL)
+            done = run.end()
+        assert done.code == code, done.err
+        assert len(found.requests()) == (2 if code == 0 else 1)
+    state = done.document["state"]
+    spent = state["metrics"]["spent"]
+    assert spent["requests"] == (2 if code == 0 else 1)
+    assert spent["usage"]["output_tokens"] >= MOST_TOKENS
+    assert code == 0 or "may spend 40,000 tokens in all; spent so far: $" in state["reason"]
+    (stats,) = fresh("stats", "last", "--json").document["runs"]
+    assert (stats["spent"], stats["disagreement"]) == (spent, "")
+
+
+TOKEN = "ghp_" + "a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6"
+
+
+def with_a_token(project: Project) -> Project:
     text = (project.root / "stock.py").read_text()
-    project.commit({"stock.py": text.replace('"""What is on the shelf."""', f'TOKEN = "{token}"')})
-    done = fresh(*by_model(project), env=willing.env)
+    project.commit({"stock.py": text.replace('"""What is on the shelf."""', f'TOKEN = "{TOKEN}"')})
+    return project
+
+
+def test_a_secret_in_the_project_does_not_leave(fresh: Podium, project: Project, willing: Endpoint) -> None:
+    """It is masked on the way to the model; the report of a run that waits says so, and the bundle."""
+    command = [word for word in by_model(with_a_token(project)) if word != "--json"]
+    waits = fresh(*[word if word != "all" else "plan" for word in command], env=willing.env)
+    assert waits.code == 3, waits.err
+    said = "Secrets were masked in what models were shown: GitHub Token."
+    assert said in waits.out
+    assert said in fresh("show", "last").out
+    done = fresh("resume", "last", "--auto", "all", "--json", env=willing.env)
     assert done.code == 0, done.err
     asked = str(willing.requests())
-    assert token not in asked
+    assert TOKEN not in asked
     assert "[masked: " in asked
     assert any(risk.startswith("Secrets were found") for risk in done.document["bundle"]["risks"])
+
+
+def test_what_holds_a_secret_is_not_asked_where_the_person_wants_it_so(
+    fresh: Podium, project: Project, willing: Endpoint, tmp_path: Path
+) -> None:
+    """Nothing leaves, and the reason names what was found and where to change that."""
+    file = tmp_path / "models.toml"
+    file.write_text('secrets = "refuse"\n')
+    done = fresh(*by_model(with_a_token(project)), env={**willing.env, "PODIUM_MODELS": str(file)})
+    assert done.code == 1, done.err
+    assert "it would be shown secrets (GitHub Token)" in str(done.document["state"]["reason"])
+    assert willing.requests() == []
 
 
 def test_a_budget_below_the_next_call_refuses_it_before_it_is_made(

@@ -111,7 +111,8 @@ async def test_what_a_host_was_not_granted_is_refused_and_on_the_record(rig: Rig
     async with echoing(rig, echo), hosted(rig, era) as client:
         result = await client.call_tool(name, {"text": "x"})
         assert result.is_error
-        assert result.structured_content["failure"]["kind"] == "denied"
+        assert result.structured_content is None
+        assert (result.meta or {})["io.podium/failure"]["kind"] == "denied"
         async with rig.connect("orchestrator") as bus:
             (record,) = (await audit(bus, ["echo"])).calls
     assert (record.caller, record.outcome, record.tool) == (HOST, "denied", parted(name)[1])

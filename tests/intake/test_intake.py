@@ -231,6 +231,47 @@ def test_the_projects_interpreter_is_found(project: Project, monkeypatch: pytest
             find_python(project.root)
 
 
+INI, TOML, CFG = "[pytest]\n", "[tool.pytest.ini_options]\n", "[tool:pytest]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({}, "pytest.ini"),
+        ({"tox.ini": INI}, "tox.ini"),
+        ({"tox.ini": "[tox]\n", "setup.cfg": CFG}, "setup.cfg"),
+        ({"tox.ini": INI, "setup.cfg": CFG, "pyproject.toml": TOML}, "pyproject.toml"),
+        ({"tox.ini": INI, "pyproject.toml": "[project]\nname = 'a'\n"}, "tox.ini"),
+        ({"pyproject.toml": "[tool\n"}, "pyproject.toml"),
+        ({"pyproject.toml": TOML, ".pytest.ini": ""}, ".pytest.ini"),
+        ({".pytest.ini": INI, "pytest.ini": INI}, "pytest.ini"),
+        ({"pytest.ini": INI, "pytest.toml": ""}, "pytest.toml"),
+        ({"sub/pytest.ini": INI}, "pytest.ini"),
+    ],
+)
+def test_what_configures_pytest_is_the_commits(
+    project: Project, tmp_path: Path, files: dict[str, str], found: str
+) -> None:
+    """The file pytest would take, as it was committed; an empty one where there is none."""
+    project.commit(files | {"z": "z"})
+    project.write(dict.fromkeys(files, "changed since"))
+    config = intake(project.root, RUN, tmp_path / "work").pytest
+    assert (config.name, config.text) == (found, files.get(found, ""))
+
+
+@pytest.mark.parametrize(
+    ("to", "text"), [("conf/my.ini", INI), ("../x.ini", ""), ("/etc/passwd", ""), ("setup.cfg", "")]
+)
+def test_settings_that_are_a_link_are_read_where_it_leads(project: Project, tmp_path: Path, to: str, text: str) -> None:
+    """Within the commit; what leads out of it, or in a circle, is not followed."""
+    project.write({"conf/my.ini": INI})
+    (project.root / "setup.cfg").symlink_to("pytest.ini")
+    (project.root / "pytest.ini").symlink_to(to)
+    project.commit({})
+    config = intake(project.root, RUN, tmp_path / "work").pytest
+    assert (config.name, config.text) == ("pytest.ini", text)
+
+
 async def test_many_files_are_brought_in_and_opened(tmp_path: Path) -> None:
     """A large tree is copied, checked out and listed whole."""
     project = Project(tmp_path / "large")

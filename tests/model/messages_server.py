@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from pathlib import Path
 from typing import cast
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.streams.tls import TLSListener
 
 from tests.model.script import Asked, Events, Script, Step, script_of
 
@@ -34,7 +36,7 @@ class MessagesServer:
     requests: list[Asked] = field(default_factory=list[Asked])
     on_asked: Callable[[Asked], None] = lambda asked: None
 
-    async def handle(self, stream: SocketStream) -> None:
+    async def handle(self, stream: ByteStream) -> None:
         """One connection: one request, one answer."""
         async with stream:
             with suppress(
@@ -42,7 +44,7 @@ class MessagesServer:
             ):
                 await self._answer(stream)  # until it is said, or who asked went away
 
-    async def _answer(self, stream: SocketStream) -> None:
+    async def _answer(self, stream: ByteStream) -> None:
         incoming = BufferedByteReceiveStream(stream)
         head = (await incoming.receive_until(b"\r\n\r\n", 65536)).decode("latin-1").split("\r\n")
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
@@ -63,12 +65,12 @@ class MessagesServer:
         else:
             await self._stream(stream, step, asked)
 
-    async def _say(self, stream: SocketStream, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+    async def _say(self, stream: ByteStream, status: int, body: str, headers: dict[str, str] | None = None) -> None:
         lines = [f"HTTP/1.1 {status} x", "content-type: application/json", f"content-length: {len(body.encode())}"]
         lines += ["connection: close", *(f"{name}: {value}" for name, value in (headers or {}).items())]
         await stream.send(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
 
-    async def _stream(self, stream: SocketStream, step: Step, asked: Asked) -> None:
+    async def _stream(self, stream: ByteStream, step: Step, asked: Asked) -> None:
         head = ["HTTP/1.1 200 OK", "content-type: text/event-stream", "transfer-encoding: chunked", "connection: close"]
         head += [f"{name}: {value}" for name, value in step.headers.items()]
         await stream.send(("\r\n".join(head) + "\r\n\r\n").encode())
@@ -82,6 +84,7 @@ class MessagesServer:
             if number == step.fail_after:
                 said = _error("overloaded_error", step.error.replace("{key}", asked.key))
                 event = f"event: error\ndata: {said}\n\n".encode()
+            await anyio.sleep(step.drip_s)
             await stream.send(f"{len(event):x}\r\n".encode() + event + b"\r\n")
             if number == step.fail_after:
                 break
@@ -99,11 +102,14 @@ def _kind(status: int) -> str:
 
 
 @asynccontextmanager
-async def messages_server(script: object, port: int = 0) -> AsyncGenerator[MessagesServer]:
+async def messages_server(
+    script: object, port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncGenerator[MessagesServer]:
     """A server on the loopback; `script` is a `Script`, or the JSON of one, decoded."""
     server = MessagesServer(cast("Script", script) if callable(script) else script_of(script))
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
-    server.url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+    plain = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+    server.url = f"http{'s' if tls else ''}://127.0.0.1:{plain.extra(SocketAttribute.local_port)}"
+    listener = plain if tls is None else TLSListener(plain, tls, standard_compatible=False)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, server.handle)
         try:

@@ -44,6 +44,7 @@ class AskedCall:
 
     id: str = "0" * 32
     caller: str = "code_writer"
+    attempt: int = 1
     told: list[tuple[float, float | None, str]] = field(default_factory=list[tuple[float, float | None, str]])
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
@@ -117,9 +118,9 @@ class Rig:
     ledger: MemoryLedger
     slept: list[float]
 
-    async def complete(self, caller: str = "code_writer", **over: object) -> CompleteResult:
+    async def complete(self, caller: str = "code_writer", attempt: int = 1, **over: object) -> CompleteResult:
         """Ask; what came is stored in the ledger, as the bus would."""
-        result = await self.server.complete(params(**over), AskedCall(caller=caller))
+        result = await self.server.complete(params(**over), AskedCall(caller=caller, attempt=attempt))
         self.ledger.answers.append((caller, result.model_dump(mode="json")))
         return result
 

@@ -43,6 +43,8 @@ class Step(BaseModel):
     """The connection breaks off after so many events (`message_start` is the first)."""
     hang_after: int | None = None
     """Nothing more comes after so many events; the connection stays."""
+    drip_s: float = 0
+    """Seconds between two events."""
     fail_after: int | None = None
     """An `error` event (overloaded_error) comes after so many events."""
     chunk: int = 12
@@ -80,8 +82,18 @@ class Asked:
     @property
     def text(self) -> str:
         """Everything that was said to the model, system first."""
-        system = "".join(str(block["text"]) for block in self.body.get("system", []))
-        return "\n".join([system, *(str(turn["content"]) for turn in self.body["messages"])])
+        return "\n".join(text for _, text, _ in self.blocks)
+
+    @property
+    def turns(self) -> list[tuple[str, str]]:
+        """Who said what, turn by turn."""
+        return [(turn["role"], "".join(text for text, _ in _texts(turn["content"]))) for turn in self.body["messages"]]
+
+    @property
+    def blocks(self) -> list[tuple[str, str, bool]]:
+        """Everything that was said, block by block: by whom, what, and whether all up to its end is to be cached."""
+        said = [("system", self.body.get("system", [])), *((t["role"], t["content"]) for t in self.body["messages"])]
+        return [(who, text, cached) for who, content in said for text, cached in _texts(content)]
 
     @property
     def key(self) -> str:
@@ -91,6 +103,12 @@ class Asked:
     def told(self) -> Json:
         """As the server tells it under `/_requests`."""
         return {"name": self.name, "way": self.way, "model": self.body["model"], "key": self.key, "body": self.body}
+
+
+def _texts(content: str | list[Json]) -> list[tuple[str, bool]]:
+    if isinstance(content, str):
+        return [(content, False)]
+    return [(str(block["text"]), "cache_control" in block) for block in content]
 
 
 class Rule(BaseModel):

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from contracts.spending import Allowance
+from servers.model import GIVE_UP_AT
 from servers.specialist import ToolError
 from tests.model.rig import GOOD, RUN, MemoryLedger, Rig, budgets, rig
 from tests.model.script import Asked, Step
@@ -16,11 +17,11 @@ ANSWER = {"reply": GOOD}
 AGAIN = {"rules": [{"steps": [ANSWER], "again": True}]}
 
 
-async def refused(at: Rig, caller: str = "code_writer", **over: object) -> ToolError:
+async def refused(at: Rig, caller: str = "code_writer", max_tokens: int = 1000) -> ToolError:
     """What asking is refused with; the endpoint is not asked."""
     before = len(at.endpoint.requests)
     with pytest.raises(ToolError) as failed:
-        await at.complete(caller, **over)
+        await at.complete(caller, max_tokens=max_tokens)
     assert failed.value.failure.kind == "budget"
     assert len(at.endpoint.requests) == before
     return failed.value
@@ -118,6 +119,38 @@ async def test_calls_at_the_same_time_cannot_overdraw_together_and_an_abandoned_
             assert "1 more under way" in str(await refused(at))
             tasks.cancel_scope.cancel()
         assert "(1 request, " in str(await refused(at))
+
+
+async def test_a_request_that_was_lost_with_its_server_counts_as_the_most_it_could_cost():
+    ledger = MemoryLedger(budgets(calls=3))
+    async with rig(AGAIN, ledger) as at:
+        result = await at.complete(attempt=2)
+    assert (result.outcome, len(at.endpoint.requests), result.spent.requests, result.retries) == ("ok", 1, 2, 1)
+    assert result.spent.usage.output_tokens == 1000 + 20
+    assert result.spent.cost_usd is not None
+    assert Decimal("0.01") < result.spent.cost_usd < Decimal("0.012")
+    async with rig(AGAIN, ledger) as at:
+        assert (await at.complete()).outcome == "ok"
+        assert "(3 requests, " in str(await refused(at)), "a server that is started again knows of it"
+
+
+async def test_what_was_lost_is_missing_from_the_budget_of_the_call_that_is_made_again():
+    async with rig([ANSWER], MemoryLedger(budgets(usd="0.02"))) as at:
+        result = await at.complete(attempt=2)
+    assert (result.outcome, at.endpoint.requests, result.spent.requests) == ("unavailable", [], 1)
+    assert result.failure is not None
+    assert result.failure.kind == "budget"
+    assert "spent so far: $0.0109 (1 request" in result.failure.message
+
+
+async def test_a_call_whose_server_ends_over_it_again_and_again_is_given_up_with_what_it_cost():
+    ledger = MemoryLedger()
+    async with rig([ANSWER], ledger) as at:
+        result = await at.complete(attempt=GIVE_UP_AT)
+    assert (result.outcome, at.endpoint.requests, result.spent.requests) == ("unavailable", [], GIVE_UP_AT - 1)
+    assert result.failure is not None
+    assert result.failure.retry is False
+    assert "ended 3 times" in result.failure.message
 
 
 async def test_the_ledgers_word_is_needed():

@@ -6,14 +6,17 @@ import subprocess
 import sys
 from datetime import date
 from decimal import Decimal
+from typing import get_args
 
 import pytest
+from anthropic.types import Model
 
-from contracts.config import EndpointConfig, ModelConfig, ModelsConfig, Price, PriceTable
+from contracts.config import EndpointConfig, LongPrompt, ModelConfig, ModelsConfig, Price, PriceTable
+from contracts.endpoint import ANTHROPIC
 from contracts.model import DescribeParams
 from contracts.spending import Usage
-from servers.minds.config import ANTHROPIC, CONFIGS, choose, known_of, models_of, price_table
-from servers.minds.prices import cost, price_of
+from servers.minds.config import CONFIGS, choose, known_of, models_of, price_table
+from servers.minds.prices import cost, price_of, worst_cost
 from servers.model import ModelServer
 from servers.specialist import ToolError
 from tests.model.messages_server import messages_server
@@ -36,13 +39,22 @@ CONFIG = ModelsConfig(
         ("", "far", "small"),
         ("other", "home", "other"),
         ("far/other", "far", "other"),
-        ("org/model", "home", "org/model"),
+        ("home/org/model", "home", "org/model"),
         ("far/org/model:7b", "far", "org/model:7b"),
     ],
 )
-def test_a_name_is_split_only_where_an_endpoint_stands_before_the_slash(asked: str, endpoint: str, model: str):
+def test_what_stands_before_the_first_slash_is_an_endpoint(asked: str, endpoint: str, model: str):
     chosen = choose(CONFIG, "writer", {"writer": asked} if asked else {}, {})
     assert (chosen.endpoint, chosen.model) == (endpoint, model)
+
+
+@pytest.mark.parametrize("asked", ["farr/other", "org/model", "far/", "/other"])
+def test_a_name_that_begins_with_no_endpoint_is_sent_nowhere(asked: str):
+    """A misspelt endpoint would send the whole prompt to the default one."""
+    with pytest.raises(ToolError, match="home, far") as failed:
+        choose(CONFIG, "writer", {"writer": asked}, {})
+    assert failed.value.failure.kind == "invalid"
+    assert f"home/{asked}" in failed.value.failure.way_out
 
 
 def test_a_role_without_a_model_is_said_with_a_way_out():
@@ -88,7 +100,8 @@ async def test_describe_says_who_it_is_and_what_is_missing():
     server = ModelServer(room({}, ledger), models=CONFIG)
     found = await server.describe(DescribeParams(run=RUN, role="writer"), AskedCall())
     assert (found.endpoint, found.model, found.ready, found.form) == ("home", "large", False, "diff")
-    assert "ANTHROPIC_API_KEY" in found.why_not
+    assert found.why_not == "ANTHROPIC_API_KEY is not set"
+    assert found.way_out.startswith("Set ANTHROPIC_API_KEY")
     with pytest.raises(ToolError, match="ANTHROPIC_API_KEY is not set") as failed:
         await server.complete(params(), AskedCall())
     assert (failed.value.failure.kind, failed.value.failure.retry) == ("unavailable", False)
@@ -124,6 +137,13 @@ def test_what_ships_is_whole():
         assert priced_at == table.as_of.isoformat()
 
 
+def test_what_the_client_names_has_a_price_or_none_that_anybody_publishes():
+    table = price_table()
+    named = {name for literal in get_args(Model) for name in get_args(literal)}
+    unknown = {name for name in named if price_of(name, {}, table)[0] is None}
+    assert unknown == {"claude-mythos-5-2", "claude-mythos-preview"}
+
+
 def test_the_houses_word_on_models_counts():
     assert models_of({"PODIUM_MODELS_JSON": CONFIG.model_dump_json()}) == CONFIG
 
@@ -146,3 +166,15 @@ def test_each_kind_of_token_has_its_price():
     each = Price(input=Decimal(1), output=Decimal(2), cache_read=Decimal(3), cache_write=Decimal(4))
     usage = Usage(input_tokens=1000, output_tokens=1000, cache_read_tokens=1000, cache_write_tokens=1000)
     assert cost(usage, each) == Decimal("0.01")
+
+
+def test_a_long_prompt_has_its_own_prices_for_all_of_the_request():
+    long = LongPrompt(
+        over_tokens=1000, input=Decimal(5), output=Decimal(5), cache_read=Decimal(5), cache_write=Decimal(9)
+    )
+    each = price(1).model_copy(update={"long_prompt": long})
+    short = Usage(input_tokens=400, cache_read_tokens=300, cache_write_tokens=300, output_tokens=1000)
+    assert cost(short, each) == Decimal("0.002")
+    assert cost(short.model_copy(update={"cache_read_tokens": 301}), each) == Decimal("0.011205")
+    assert worst_cost(1000, 1000, each) == Decimal("0.002")
+    assert worst_cost(1001, 1000, each) == Decimal("0.014009")

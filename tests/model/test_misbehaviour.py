@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from contracts.model import CompleteResult
@@ -45,6 +47,7 @@ async def test_429_is_waited_for_as_long_as_it_asks():
     async with rig([{"status": 429, "headers": {"retry-after": "7"}}, ANSWER]) as at:
         result = await at.complete()
     assert (result.outcome, result.retries, result.spent.requests) == ("ok", 1, 1)
+    assert result.attempts == (), "nothing came, and nothing was paid for"
     assert 7 <= at.slept[0] <= 8
 
 
@@ -76,6 +79,7 @@ async def test_a_stream_that_breaks_off_is_asked_for_again_and_paid_for():
     assert result.spent.requests == 2
     assert result.spent.usage.input_tokens == 200, "the broken one said what it read"
     assert result.spent.usage.output_tokens == 20 + 6, "two pieces of twelve characters came, four to a token"
+    assert [(each.text, each.told) for each in result.attempts] == [(json.dumps(GOOD)[:24], "")]
 
 
 async def test_streams_that_always_break_end_with_what_they_cost():
@@ -85,6 +89,8 @@ async def test_streams_that_always_break_end_with_what_they_cost():
     assert result.failure is not None
     assert (result.failure.kind, result.failure.retry) == ("unavailable", True)
     assert (len(at.endpoint.requests), result.spent.requests, result.spent.usage.input_tokens) == (3, 3, 300)
+    came = json.dumps(GOOD)[:24]
+    assert (result.text, [each.text for each in result.attempts]) == (came, [came, came]), "all that was paid for"
 
 
 async def test_an_error_in_the_middle_of_a_stream_counts_as_busy():
@@ -114,10 +120,12 @@ async def test_a_reply_that_max_tokens_ends_is_not_asked_again():
     assert (result.outcome, result.stop_reason, len(at.endpoint.requests)) == ("truncated", "max_tokens", 1)
     assert result.failure is not None
     assert "1,000" in result.failure.message
+    assert "max_tokens" in result.failure.way_out
 
 
-async def test_a_stream_that_drips_too_slowly_is_tried_twice_and_paid_for():
-    async with rig({"rules": [{"steps": [{"reply": GOOD, "hang_after": 3}], "again": True}]}, timeout_s=0.5) as at:
+@pytest.mark.parametrize("slow", [{"hang_after": 3}, {"drip_s": 0.1, "chunk": 1}])
+async def test_a_stream_that_stops_or_drips_too_slowly_is_tried_twice_and_paid_for(slow: dict[str, float]):
+    async with rig({"rules": [{"steps": [{"reply": GOOD, **slow}], "again": True}]}, timeout_s=0.5) as at:
         result = await at.complete()
     assert result.outcome == "unavailable"
     assert result.failure is not None
@@ -135,10 +143,14 @@ async def test_a_reply_that_breaks_its_schema_is_asked_for_again_with_what_was_w
     async with rig([WRONG, ANSWER]) as at:
         result = await at.complete()
     assert (result.outcome, result.reply, result.retries, result.spent.requests) == ("ok", GOOD, 1, 2)
-    again = at.endpoint.requests[1].body["messages"]
-    assert [turn["role"] for turn in again] == ["user", "assistant", "user"]
-    assert "many" in again[1]["content"]
-    assert "$.answer" in again[2]["content"]
+    again = at.endpoint.requests[1].turns
+    assert [role for role, _ in again] == ["user", "assistant", "user"]
+    (_, said), (_, told) = again[1:]
+    assert "many" in said
+    assert "$.answer" in told
+    (attempt,) = result.attempts
+    assert (attempt.way, attempt.text, attempt.told) == ("schema", said, told)
+    assert "$.answer" in attempt.why_not
 
 
 async def test_a_reply_that_breaks_its_schema_twice_is_invalid():
@@ -160,9 +172,15 @@ async def test_a_denied_key_is_not_tried_again_and_not_told(status: int):
 
 
 async def test_an_endpoint_that_repeats_the_key_in_its_reply_does_not_get_it_stored():
-    async with rig([{"reply": {"answer": 1, "why": KEY}}, {"text": f"{{{KEY}", "stop": "max_tokens"}]) as at:
+    wrong = {"reply": {"answer": KEY}}
+    script = [{"reply": {"answer": 1, "why": KEY}}, {"text": f"{{{KEY}", "stop": "max_tokens"}, wrong, ANSWER]
+    async with rig(script) as at:
         assert no_key(await at.complete())
         assert no_key(await at.complete())
+        repaired = await at.complete()
+    assert no_key(repaired)
+    assert "[masked: endpoint key]" in repaired.attempts[0].text
+    assert "[masked: endpoint key]" in repaired.attempts[0].told
 
 
 async def test_a_model_that_is_not_there_is_said_with_a_way_out():
@@ -170,14 +188,6 @@ async def test_a_model_that_is_not_there_is_said_with_a_way_out():
         failed = await fails(at)
     assert (failed.failure.kind, len(at.endpoint.requests)) == ("invalid", 1)
     assert "--model" in failed.failure.way_out
-
-
-async def test_a_refused_connection_is_tried_again_and_costs_nothing():
-    async with messages_server([]) as gone:
-        url = gone.url
-    async with rig([], base_url=url, max_retries=2) as at:
-        failed = await fails(at)
-    assert (failed.failure.kind, failed.failure.retry, len(at.slept)) == ("unavailable", True, 2)
 
 
 async def test_a_redirect_is_not_followed():

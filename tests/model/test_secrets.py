@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 
 import pytest
 
 from contracts.model import Turn
+from servers.minds.config import secrets_of
 from servers.minds.secrets import Mask
-from tests.model.rig import GOOD, KEY, SCHEMA, rig
-
-BODY = "\n".join("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"[:64] for _ in range(5))
-BLOCK = f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----"
-JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
-
-# Put together here, so that no scanner takes this file for a leak.
-SECRETS = {
-    "AWS Access Key": "AKIA" + "IOSFODNN7EXAMPLE",
-    "Anthropic API Key": "sk-ant-" + "api03-abcdefghijklmnop_QRST",
-    "API Key": "sk-" + "proj-a1b2c3d4e5f6g7h8i9j0a1b2c3d4e5f6",
-    "Basic Auth Credentials": "://" + "deploy:hunter2again@",
-    "GitHub Token": "ghp_" + "a" * 36,
-    "GitLab Token": "glpat-" + "a" * 20,
-    "JSON Web Token": JWT,
-    "NPM tokens": "//registry.example/:_authToken=" + "npm_abcdefghijkl",
-    "PyPI Token": "pypi-" + "AgEIcHlwaS5vcmc" + "a" * 80,
-    "Slack Token": "xoxb-" + "1234-5678-abcdef",
-    "Stripe Access Key": "sk_live_" + "a" * 24,
-    "Google API Key": "AIza" + "a" * 35,
-}
+from servers.model import ModelServer
+from servers.specialist import ToolError
+from tests.model.examples import BLOCK, SECRETS
+from tests.model.rig import GOOD, KEY, SCHEMA, AskedCall, models, params, rig, room
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -73,11 +56,43 @@ def test_ordinary_code_is_untouched(code: str):
     assert mask.met == ()
 
 
+@pytest.mark.parametrize("key", ["correct-horse-battery", "sk-0123", "hunter22", "x" * 24])
+def test_a_key_of_an_endpoint_is_masked_whatever_it_looks_like(key: str):
+    """People choose the words that their own servers want; only what is too short for a key is left."""
+    text = f"invalid key: {key}!"
+    assert Mask([key]).own_keys(text) == (text if len(key) < 8 else "invalid key: [masked: endpoint key]!")
+
+
+@pytest.mark.parametrize("word", ["none", "not-needed", "LM-Studio", "placeholder"])
+def test_what_stands_in_the_place_of_a_key_is_no_secret(word: str):
+    text = f"{word} is what it says"
+    assert Mask([word]).text(text) == text
+
+
+def test_a_password_in_an_address_is_a_secret():
+    config = models("http://ann:pass%21word-1@127.0.0.1:1")
+    found = secrets_of(
+        {"ANTHROPIC_BASE_URL": "https://bob:another-one@there.example", "SCRIPTED_KEY": " k3y\n"}, config
+    )
+    assert set(found) == {"k3y", "another-one", "pass%21word-1", "pass!word-1"}
+
+
 def test_this_projects_own_code_is_untouched():
     mask = Mask()
     for file in sorted(Path(__file__).resolve().parents[2].glob("servers/*.py")):
         text = file.read_text(encoding="utf-8")
         assert mask.text(text) == text
+
+
+async def test_where_secrets_are_refused_a_question_with_one_is_not_asked():
+    async with rig([{"reply": GOOD}]) as at:
+        config = models(at.endpoint.url).model_copy(update={"secrets": "refuse"})
+        server = ModelServer(room({"SCRIPTED_KEY": KEY}, at.ledger), models=config)
+        with pytest.raises(ToolError, match="AWS Access Key") as failed:
+            await server.complete(params(system=f"Mind {SECRETS['AWS Access Key']}."), AskedCall())
+        assert (failed.value.failure.kind, at.endpoint.requests) == ("denied", [])
+        assert 'secrets = "mask"' in failed.value.failure.way_out
+        assert (await server.complete(params(), AskedCall())).outcome == "ok"
 
 
 async def test_everything_that_leaves_is_masked_and_the_result_says_so():
@@ -90,11 +105,3 @@ async def test_everything_that_leaves_is_masked_and_the_result_says_so():
     sent = str(at.endpoint.requests[0].body)
     assert not [secret for secret in (aws, github, KEY) if secret in sent]
     assert result.spent.masked == ("AWS Access Key", "GitHub Token", "endpoint key")
-
-
-def test_a_large_prompt_is_scanned_in_a_moment():
-    line = 'def f(x): return x["//a/b"] + g(x) - "https://example.com/a?b=c"  # aws sg. eyJ sk- gl -us :_authtoken=\n'
-    for text in (line * 1000, line.replace("\n", " ") * 1000):
-        before = time.process_time()
-        Mask(("k" * 40,)).text(text)
-        assert time.process_time() - before < 2

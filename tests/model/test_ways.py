@@ -13,7 +13,7 @@ ANSWER = {"reply": GOOD}
 PROSE = {"text": "The answer is forty-two, I think."}
 
 
-async def test_the_schema_goes_out_as_the_api_takes_it_and_the_system_to_be_cached():
+async def test_the_schema_goes_out_as_the_api_takes_it():
     async with rig([ANSWER]) as at:
         await at.complete()
     body = at.endpoint.requests[0].body
@@ -21,7 +21,6 @@ async def test_the_schema_goes_out_as_the_api_takes_it_and_the_system_to_be_cach
     assert sent["type"] == "json_schema"
     assert sent["schema"]["additionalProperties"] is False
     assert "minimum" not in sent["schema"]["properties"]["answer"], "the API takes no bounds"
-    assert body["system"] == [{"type": "text", "text": "You answer.", "cache_control": {"type": "ephemeral"}}]
     assert body["stream"] is True
     assert "temperature" not in body
 
@@ -63,6 +62,7 @@ async def test_an_endpoint_that_ignores_the_tool_too_is_asked_in_words():
         result = await at.complete()
     assert at.ways == ["schema", "tool", "prompt"]
     assert (result.outcome, result.reply, result.way) == ("ok", GOOD, "prompt")
+    assert [(each.way, each.text) for each in result.attempts] == [("schema", PROSE["text"]), ("tool", PROSE["text"])]
     assert '"minimum": 1' in at.endpoint.requests[2].text
 
 
@@ -138,8 +138,20 @@ async def test_a_dialogue_goes_out_as_it_is():
     turns = (Turn(role="user", text="A?"), Turn(role="assistant", text="B."), Turn(role="user", text="C?"))
     async with rig([ANSWER]) as at:
         await at.complete(turns=turns)
-    sent = at.endpoint.requests[0].body["messages"]
-    assert [(turn["role"], turn["content"]) for turn in sent] == [(turn.role, turn.text) for turn in turns]
+    assert at.endpoint.requests[0].turns == [(turn.role, turn.text) for turn in turns]
+
+
+@pytest.mark.parametrize("way", ["schema", "tool", "prompt"])
+async def test_a_request_that_goes_on_with_a_conversation_begins_with_what_was_cached(way: str):
+    """To the letter, whichever way the reply is asked for: else nothing is read from the cache."""
+    async with rig([{"reply": {"answer": "many"}}, ANSWER], structured=(way,)) as at:
+        await at.complete()
+    first, again = (asked.blocks for asked in at.endpoint.requests)
+    kept = 1 + max(place for place, (*_, cached) in enumerate(first) if cached)
+    assert [text for _, text, _ in first[:kept]] == ["You answer.", "What is the answer?"]
+    assert [block[:2] for block in again[:kept]] == [block[:2] for block in first[:kept]]
+    assert sum(cached for *_, cached in again) <= 4, "the API takes no more marks"
+    assert again[-1 if way != "prompt" else -2][2], "and so does the next one"
 
 
 async def test_the_caller_is_told_how_far_the_reply_is():

@@ -10,9 +10,9 @@ from contracts.base import Model, sha256
 from contracts.code_writer import WriteParams, WriteResult
 from contracts.failure import Failure
 from contracts.gate_policy import Policy
-from contracts.model import CompleteParams, CompleteResult, DescribeResult
+from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult
 from contracts.patch import Patch
-from contracts.repository import MapResult, SimilarResult
+from contracts.repository import FileEntry, ListResult, MapResult, SimilarCode, SimilarResult
 from contracts.spending import Spending, Usage
 from contracts.task import Criterion, Task
 from contracts.test_runner import RunParams, RunResult, TestCase
@@ -21,7 +21,7 @@ from contracts.workspace import ApplyParams, ApplyResult, DiffResult, RevertPara
 from orchestrator.config import load_workflow
 from orchestrator.gates import Desk
 from orchestrator.run import Outcome
-from tests.orchestrator.crew import BASE, OTHER, RUN, ScriptedCrew, suite
+from tests.orchestrator.crew import OTHER, RUN, ScriptedCrew, suite
 from tests.orchestrator.stage import AUTO_ALL, Stage
 
 NEW_TEST = "tests/test_new.py::test_new"
@@ -57,14 +57,24 @@ class BuildingCrew(ScriptedCrew):
     )
     replies: dict[str, list[dict[str, object] | Failure]] = field(default_factory=lambda: {"plan": [PLAN]})
     tree: dict[str, str] = field(default_factory=dict[str, str])
-    ready: bool = True
+    undone: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict[str, tuple[int, dict[str, str]]])
+    """What was reverted, by its head."""
+    similar: tuple[SimilarCode, ...] = ()
+    summary: str = ""
+    """What its writers say of what they write; empty: the path."""
+    unready: str = ""
+    """The role whose model has no key."""
+    notes: list[str] = field(default_factory=list[str])
+    """Why a writer did not manage, next; else always the same."""
     before: RunResult = field(default_factory=lambda: suite({OTHER: "passed"}))
     verdict: Callable[[dict[str, str]], RunResult] | None = None
     asked_of_model: list[CompleteParams] = field(default_factory=list[CompleteParams])
 
-    def model_describe(self, params: Model) -> Model:
+    def model_describe(self, params: DescribeParams) -> Model:
+        if params.role != self.unready:
+            return DescribeResult(endpoint="there", model="m", ready=True, form="blocks")
         return DescribeResult(
-            endpoint="there", model="m", ready=self.ready, why_not="" if self.ready else "no key.", form="blocks"
+            endpoint="there", model="m", ready=False, why_not="no key", way_out="Set one.", form="blocks"
         )
 
     def model_complete(self, params: CompleteParams) -> Model:
@@ -78,15 +88,18 @@ class BuildingCrew(ScriptedCrew):
     def repository_map(self, params: Model) -> Model:
         return MapResult(text="x.py: f", files=("x.py",), total_files=1)
 
+    def repository_list(self, params: Model) -> Model:
+        return ListResult(files=(FileEntry(path="shop/x.py", bytes=1), FileEntry(path="queue.py", bytes=1)), total=2)
+
     def repository_similar(self, params: Model) -> Model:
-        return SimilarResult(found=())
+        return SimilarResult(found=self.similar)
 
     def _written(self, path: str) -> tuple[Patch | None, str]:
         text = self.texts[path].pop(0)
         if text is None:
-            return None, "the model did not manage"
+            return None, self.notes.pop(0) if self.notes else "the model did not manage"
         made = diff.make(path, self.tree.get(path), text)
-        return Patch.of(made, (path,)), f"Write {path}"
+        return Patch.of(made, (path,)), self.summary or f"Write {path}"
 
     def test_writer_write(self, params: WriteTestsParams) -> Model:
         patch, said = self._written(params.path)
@@ -99,16 +112,21 @@ class BuildingCrew(ScriptedCrew):
 
     def workspace_apply(self, params: ApplyParams) -> Model:
         assert params.expected_head == self.head
-        for each in diff.parse(params.diff):
-            self.tree[each.path] = diff.apply(each, self.tree.get(each.path, ""))
+        try:
+            changed = {each.path: diff.apply(each, self.tree.get(each.path, "")) for each in diff.parse(params.diff)}
+        except diff.DiffError as error:
+            return Failure(kind="invalid", message=str(error))
+        self.tree |= changed
         self.applied = params.diff
         added, removed = diff.stat(params.diff)
         return ApplyResult(files=diff.files(params.diff), added_lines=added, removed_lines=removed)
 
     def workspace_revert(self, params: RevertParams) -> Model:
-        self.tree.clear()
-        self.commits = 0
-        return RevertResult(head=BASE)
+        self.undone[self.head] = self.commits, dict(self.tree)
+        self.commits, tree = self.undone.get(params.commit, (0, {}))
+        self.tree = dict(tree)
+        assert params.commit == self.head
+        return RevertResult(head=self.head)
 
     def workspace_diff(self, params: Model) -> Model:
         text = "".join(diff.make(path, None, content) for path, content in sorted(self.tree.items()))
@@ -142,11 +160,10 @@ async def build(
     workflow: str = "add-endpoint",
     fix_rounds: int = 2,
     criteria: Sequence[Criterion] = (),
+    request: str = "something new",
 ) -> Outcome:
     """Run a workflow that builds to its end."""
     data = load_workflow(workflow).model_copy(update={"fix_rounds": fix_rounds})
     offered = frozenset(tool for step in data.steps for tool in step.uses)
-    task = Task(
-        run=RUN, workflow=workflow, repo="/repo", request="something new", criteria=tuple(criteria), engine="model"
-    )
+    task = Task(run=RUN, workflow=workflow, repo="/repo", request=request, criteria=tuple(criteria), engine="model")
     return await stage.conductor(desk, offered).start(task, data, policy)

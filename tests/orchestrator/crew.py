@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import anyio.lowlevel
 
@@ -103,6 +103,7 @@ class ScriptedCrew:
     asked: list[Model] = field(default_factory=list[Model])
     applied: str = ""
     commits: int = 0
+    engine: Literal["search", "model"] = "search"
     stubborn: bool = False
     """Propose again what was turned down."""
 
@@ -154,7 +155,7 @@ class ScriptedCrew:
         avoid = set[str | None]() if self.stubborn else {each.patch_sha256 for each in params.feedback}
         left = tuple(each for each in self.proposals if each.patch.sha256 not in avoid)
         suspect = Suspect(path="x.py", line=1, score=1.0)
-        return ProposeResult(proposals=left, suspects=(suspect,), tried=tried(), sandbox=SANDBOX)
+        return ProposeResult(proposals=left, suspects=(suspect,), tried=tried(), engine=self.engine, sandbox=SANDBOX)
 
     def workspace_apply(self, params: ApplyParams) -> Model:
         assert (params.expected_head, self.applied) == (self.head, "")

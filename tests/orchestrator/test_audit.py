@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -50,3 +50,26 @@ async def test_what_nobody_answered_and_nobody_sealed_is_counted() -> None:
         with anyio.fail_after(10):
             found = await audit(bus, ["echo"])
     assert (found.calls, found.foreign) == ((), 1)
+
+
+async def test_a_call_under_an_odd_id_is_listed() -> None:
+    """Ids are the caller's choice; one that is not of our form takes nobody's audit away."""
+    rig = MemoryRig()
+    async with rig.connect("meddler") as meddler, rig.connect("orchestrator") as bus:
+        await meddler.store(str(CallSubject("echo", "say", "meddler", "x")), b"{}")
+        found = await audit(bus, ["echo"])
+    assert [(each.call_id, each.caller, each.outcome) for each in found.calls] == [("x", "meddler", "open")]
+
+
+async def test_what_stands_twice_counts_once() -> None:
+    """A call or an answer that was copied, seal and all, is foreign; so is an answer to no call."""
+    rig = MemoryRig()
+    async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, served(server, Echo()):
+        async with open_caller(bus) as caller:
+            await caller.call("echo", "say", EchoParams(text="a"), EchoResult, call_id=(made := new_call_id()))
+        stream = rig.broker.streams["LEDGER_echo"]
+        stream += [replace(kept, seq=kept.seq + 2) for kept in stream]
+        await server.store(CallSubject("echo", "say", "orchestrator", new_call_id()).result, b"{}")
+        found = await audit(bus, ["echo"])
+    assert [(each.call_id, each.outcome) for each in found.calls] == [(made, "ok")]
+    assert found.foreign == 3

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from contracts import diff
 from contracts.bundle import Bundle, Comparison
 from contracts.sandbox import SandboxReport
 from orchestrator import bundle as bundles
@@ -74,6 +76,7 @@ async def test_a_diff_with_backticks_stays_inside_its_fence(stage: Stage) -> Non
 def warned(**changes: object) -> str:
     usual: dict[str, object] = {
         "files": ("x.py",),
+        "diff": GOOD,
         "proposal": proposal(GOOD),
         "rivals": 0,
         "comparison": BETTER,
@@ -84,6 +87,7 @@ def warned(**changes: object) -> str:
         "notes": (),
         "masked": (),
         "by_model": False,
+        "tests_written": False,
     }
     return "\n".join(risks(**{**usual, **changes}))  # pyright: ignore[reportArgumentType] - one keyword differs a case
 
@@ -104,7 +108,8 @@ def test_a_change_with_nothing_to_warn_of_has_no_risks() -> None:
         ({"linted": False}, "No linter"),
         ({"still_red": 3}, "3 other tests fail"),
         ({"proposal": None}, "written by a person"),
-        ({"by_model": True}, "A model wrote it"),
+        ({"by_model": True}, "A model wrote it: the tests are all that speaks for it."),
+        ({"by_model": True, "tests_written": True}, "A model wrote it, its tests included"),
         ({"notes": ("Uncommitted changes are not included: a.py.",)}, "a.py"),
         ({"comparison": Comparison(verdict="unclear", reason="2 vanished")}, "2 vanished"),
     ],
@@ -114,6 +119,39 @@ def test_what_a_reviewer_should_know_is_said(changes: dict[str, object], words: 
     assert words in warned(**changes)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("podium.toml", "lib/pytest.ini", "tox.ini", "setup.cfg", "pkg/conftest.py", "pyproject.toml", "package.json"),
+        *("sitecustomize.py", "json.py", "src/pytest/__init__.py", "x.dist-info/entry_points.txt", "Makefile"),
+    ],
+)
+def test_what_may_change_how_tests_run_is_named(path: str) -> None:
+    """Settings, code that runs before the tests, and new modules in place of the interpreter's or pytest's."""
+    assert f"Changes how tests run: {path}." in warned(diff=diff.make(path, None, "x = 1\n"))
+
+
+def test_a_module_that_was_there_stands_in_for_nothing_new() -> None:
+    """A project may have a `queue.py` of its own."""
+    assert "how tests run" not in warned(diff=diff.make("queue.py", "x = 1\n", "x = 2\n"))
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "named"),
+    [
+        ("shop.py", 'if "pytest" in sys.modules:\n', True),
+        ("shop.py", "import _pytest.runner\n", True),
+        ("tests/test_shop.py", "pytest_plugins = ['forge']\n", True),
+        ("tests/test_shop.py", "def pytest_runtest_makereport(item): ...\n", True),
+        ("tests/test_shop.py", "import pytest\n", False),
+        ("docs.md", "Run pytest.\n", False),
+    ],
+)
+def test_code_that_reaches_for_the_program_that_runs_it_is_named(path: str, text: str, named: bool) -> None:
+    """Nothing can keep code under test from it; a reviewer has to look."""
+    assert ("Speaks of the program that runs the tests" in warned(diff=diff.make(path, None, text))) is named
+
+
 def test_few_tests_through_the_change_are_said() -> None:
     """Evidence that hardly anything exercises the change is a risk."""
     weak = proposal(GOOD)
@@ -121,6 +159,20 @@ def test_few_tests_through_the_change_are_said() -> None:
     text = warned(proposal=weak.model_copy(update={"evidence": evidence}))
     assert "no tests run through the changed lines" in text
     assert "2 of 9 calls" in text
+
+
+@pytest.mark.parametrize("observed", [True, False])
+@pytest.mark.parametrize("engine", ["search", "model"])
+async def test_the_bundle_says_that_a_model_wrote_the_patch_when_one_did(
+    stage: Stage, engine: Literal["search", "model"], observed: bool
+) -> None:
+    """By who made the proposals of that round: neither what was paid nor what was observed decides it."""
+    found = proposal(GOOD)
+    evidence = found.evidence.model_copy(update={"observed": observed})
+    stage.crew.engine, stage.crew.proposals = engine, (found.model_copy(update={"evidence": evidence}),)
+    bundle, _ = await made(stage)
+    said = "A model wrote it: the tests are all that speaks for it."
+    assert [risk for risk in bundle.risks if "model" in risk] == ([said] if engine == "model" else [])
 
 
 async def test_the_bundle_names_the_weakest_sandbox_of_the_run(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.config import TestConfig
-from contracts.run_settings import RunSettings
+from contracts.run_settings import PytestConfig, RunSettings
 from contracts.task import Task
 from orchestrator.checkout import GitCheckout
 from orchestrator.errors import CouldNot
@@ -27,13 +27,14 @@ def task(project: Project) -> Task:
 
 async def test_a_repository_is_taken_in_with_its_settings(project: Project, tmp_path: Path) -> None:
     """The run's folder gets a copy and how tests are started; uncommitted changes are said to stay behind."""
-    project.write({"a.py": "x = 2\n"})
+    project.write({"a.py": "x = 2\n", "pytest.ini": "[pytest]\naddopts = -x\n"})
     checkout = GitCheckout(tmp_path / "work", TestConfig(command=("make", "check"), junit="out.xml"))
     taken = await checkout.take_in(task(project))
     assert taken.base == project.git("rev-parse", "HEAD").strip()
     assert "a.py" in taken.notes[0]
     settings = RunSettings.model_validate_json((tmp_path / "work/r-test1/settings.json").read_bytes())
     assert (settings.test_command, settings.junit) == (("make", "check"), "out.xml")
+    assert settings.pytest == PytestConfig(name="pytest.ini", text=""), "what is not committed does not count"
     assert await checkout.take_in(task(project)) == taken
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from contracts.config import BudgetsConfig, ProjectConfig
-from contracts.workflow import Workflow
+from contracts.workflow import Budgets, Workflow
 from orchestrator import config
 from orchestrator.config import (
+    load_host,
     load_project,
     load_workflow,
     policy,
@@ -19,6 +20,20 @@ from orchestrator.config import (
 from orchestrator.errors import ConfigError
 from orchestrator.loop import WORKFLOWS
 from servers.crew import CREW_FILE, read_crew
+
+BASE = """name = "base"
+title = "The base"
+[budgets]
+max_proposals = 7
+[[steps]]
+id = "one"
+title = "One"
+agent = "workspace"
+[[steps]]
+id = "two"
+title = "Two"
+agent = "workspace"
+"""
 
 
 def test_every_workflow_that_ships_has_a_loop() -> None:
@@ -32,7 +47,7 @@ def test_the_crew_that_ships_covers_every_tool_a_workflow_needs() -> None:
     crew = {member.name: member for member in read_crew(CREW_FILE).members}
     for name in workflows():
         used = {tool.split(".")[0] for step in load_workflow(name).steps for tool in step.uses}
-        assert used <= set(crew)
+        assert used <= {*crew, "doc_writer"}  # the example's, whom a person serves
     assert {call.split(".")[0] for member in crew.values() for call in member.calls} <= set(crew)
 
 
@@ -90,6 +105,8 @@ def test_auto_cannot_name_what_is_no_gate() -> None:
         (b"[budgets]\nsearch_s = -1\n", "budgets.search_s", "greater than 0"),
         (b"[gates]\nplan = 'maybe'\n", "gates.plan", "found 'maybe'"),
         (b"[test\n", "", "is not TOML"),
+        (b"[test]\npyhton = 'x'\n", "test.pyhton", "nothing of this name"),
+        (b"[test]\ncommand = ['x']\n", "test", "command needs junit"),
         (b"\xff\xfe", "", "not UTF-8"),
         (b"a" * 2_000_000, "", "larger than"),
     ],
@@ -119,6 +136,67 @@ def test_an_unknown_workflow_is_said_with_those_there_are() -> None:
             load_workflow(name)
 
 
+def some_workflows(folder: Path, **files: str) -> Path:
+    """A folder of configuration with `base`, and with what extends it."""
+    (folder / "workflows").mkdir()
+    for name, text in {"base": BASE, **files}.items():
+        said = text if text.startswith("name") else f'name = "{name}"\ntitle = "T"\n{text}'
+        (folder / "workflows" / f"{name}.toml").write_text(said)
+    return folder
+
+
+def test_a_workflow_takes_over_what_it_does_not_say_itself(tmp_path: Path) -> None:
+    """Also from one that itself takes over; a table that it gives stands as a whole, and steps can be left out."""
+    made = some_workflows(
+        tmp_path,
+        middle='extends = "base"\npurpose = "feature"\n',
+        top='extends = "middle"\nfix_rounds = 0\nwithout = ["two"]\n[budgets]\nsearch_s = 5\n',
+    )
+
+    base, top = load_workflow("base", made), load_workflow("top", made)
+
+    assert [step.id for step in top.steps] == ["one"]
+    assert (top.purpose, top.fix_rounds, top.budgets) == ("feature", 0, Budgets(search_s=5))
+    assert (top.steps[0], top.gates) == (base.steps[0], base.gates)
+    assert base.budgets.max_proposals == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        ('extends = "top"', "extends", "a circle: top extends top"),
+        ('extends = "round"', "extends", "a circle: top extends round extends top"),
+        ('extends = "bas"', "extends", "no such workflow: bas"),
+        ('extends = "../crew"', "extends", "../crew"),
+        ('extends = "base"\nwithout = ["three"]', "without", "base has no step three"),
+        ('extends = "base"\n[[instead]]\nid = "three"\ntitle = "x"\nagent = "a"', "instead", "base has no step three"),
+        ('without = ["one"]', "extends", "Field required"),
+        ('extends = "base"\nstep = 1', "step", "nothing of this name exists"),
+    ],
+)
+def test_a_workflow_that_cannot_take_over_is_said_with_its_key(
+    tmp_path: Path, text: str, key: str, reason: str
+) -> None:
+    """A circle, a workflow or a step that is not there; with the file that says it."""
+    made = some_workflows(tmp_path, top=text, round='extends = "top"')
+
+    with pytest.raises(ConfigError) as caught:
+        load_workflow("top", made)
+
+    assert (caught.value.key, caught.value.way_out != "") == (key, True)
+    assert reason in caught.value.reason
+
+
+def test_workflows_that_ship_differ_as_they_say() -> None:
+    """What extends another has its steps, without those it leaves out."""
+    whole = [step.id for step in load_workflow("add-endpoint").steps]
+    for name in ("add-option", "fix-report"):
+        assert [step.id for step in load_workflow(name).steps] == whole
+    assert [step.id for step in load_workflow("write-tests").steps] == [each for each in whole if each != "write-code"]
+    found = [load_workflow(name).purpose for name in ("add-endpoint", "add-option", "fix-report", "write-tests")]
+    assert found == ["feature", "feature", "bug", "existing"]
+
+
 def test_steps_of_a_workflow_have_names_of_their_own() -> None:
     """Two steps of one id would share a place in the journal."""
     workflow = load_workflow("fix-bug")
@@ -135,8 +213,27 @@ def test_a_projects_budgets_change_what_they_name_and_nothing_else() -> None:
     assert tuned.agents["test_writer"].tokens == 9
 
 
-def test_a_budget_for_an_agent_that_does_not_exist_is_an_error() -> None:
-    """A role is no agent: a limit that would hold nobody is not taken."""
-    budgets = BudgetsConfig.model_validate({"agents": {"writer": {"calls": 0}}})
-    with pytest.raises(ConfigError, match="code_writer"):
+@pytest.mark.parametrize("name", ["writer", "code-writer", "model", "workspace"])
+def test_a_budget_that_would_hold_nobody_is_an_error_that_says_who_can_have_one(name: str) -> None:
+    """A role is no agent; what a model costs is its asker's; and whoever tidies up is never refused."""
+    budgets = BudgetsConfig.model_validate({"agents": {name: {"calls": 0}}})
+    with pytest.raises(ConfigError) as caught:
         config.tuned(load_workflow("fix-bug"), ProjectConfig(budgets=budgets))
+    assert caught.value.key == f"budgets.agents.{name}"
+    assert caught.value.way_out == (
+        "There are: code_writer, doc_writer, orchestrator, repository, static_analyzer, test_runner, test_writer."
+    )
+
+
+def test_a_hosts_own_word_counts_where_the_persons_own_crew_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default no host's does; an entry is for that host, and an own one counts over the shipped one."""
+    own = tmp_path / "crew.toml"
+    monkeypatch.setenv("PODIUM_CREW", str(own))
+    assert (load_host("cursor").decides, load_host("cursor").calls) == (False, ("*",))
+    own.write_text("[hosts.cursor]\ndecides = true\n", encoding="utf-8")
+    assert [load_host(name).decides for name in ("cursor", "code")] == [True, False]
+    own.write_text("[hosts.cursor]\ndecide = true\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="nothing of this name exists"):
+        load_host("cursor")

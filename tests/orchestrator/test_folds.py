@@ -258,7 +258,7 @@ def patch_set(rivals: int = 0, suite_failed: int = 0) -> PatchSet:
     best = proposal(GOOD)
     evidence = best.evidence.model_copy(update={"suite_failed": suite_failed})
     proposals = (best.model_copy(update={"evidence": evidence}), *[proposal(GOOD, f"rival {n}") for n in range(rivals)])
-    return PatchSet(run=RUN, round=1, head="h", proposals=proposals, tried=tried(), sandbox=SANDBOX)
+    return PatchSet(run=RUN, round=1, head="h", proposals=proposals, engine="search", tried=tried(), sandbox=SANDBOX)
 
 
 @given(st.integers(0, 3), st.integers(0, 2), st.integers(0, 3), st.integers(0, 3), st.booleans())

@@ -10,7 +10,8 @@ import pytest
 
 from contracts.base import utc_now
 from contracts.code_writer import ProposeParams
-from contracts.gate import GateDecision, GateRequest, PatchSet
+from contracts.failure import Failure
+from contracts.gate import GateDecision, GateRequest, PatchSet, RefusedEdit, Via
 from contracts.gate_policy import AUTO, HUMAN, Policy
 from contracts.workflow import Plan
 from contracts.workspace import CommitParams
@@ -19,7 +20,7 @@ from orchestrator.errors import InvalidDecision
 from orchestrator.gates import decide, pending
 from orchestrator.policies import answer, problem
 from orchestrator.run import Outcome
-from tests.orchestrator.crew import BAD, GOOD, RUN, proposal
+from tests.orchestrator.crew import BAD, GOOD, RUN, TEST, proposal, suite
 from tests.orchestrator.stage import AUTO_ALL, Stage
 
 ALL_HUMAN = Policy()
@@ -72,6 +73,10 @@ class PatientDesk:
 
 def approve(request: GateRequest, problem: str = "") -> GateDecision:
     return answer(request, "approve", by="ann", via="terminal")
+
+
+def rejected(request: GateRequest, problem: str = "") -> GateDecision:
+    return answer(request, "reject", by="ann", via="terminal", reason="not this way")
 
 
 async def test_a_person_at_the_desk_is_asked_at_each_human_gate(stage: Stage) -> None:
@@ -135,6 +140,7 @@ async def test_rejecting_the_plan_or_the_handover_ends_the_run(stage: Stage, pol
     request = await waiting(stage, policy)
     outcome = await resumed(stage, answer(request, "reject", by="ann", via="command", reason="not now"), request)
     assert (outcome.exit_code, outcome.state.reason, outcome.state.by) == (4, "not now", "ann")
+    assert all(step.ended_at for step in outcome.state.steps), "nothing of an ended run goes on"
     assert stage.checkout.delivered == []
     assert stage.crew.effects[-1] == "workspace.close"
 
@@ -160,6 +166,21 @@ async def test_rejected_patches_feed_the_next_round(stage: Stage) -> None:
     assert [each.reason for each in told] == ["no products"]
 
 
+async def test_rejecting_the_patches_of_the_last_round_ends_the_run_as_rejected(stage: Stage) -> None:
+    """Exit code 4, with the person's reason and name."""
+    outcome = await stage.run(PATCHES, ScriptedDesk(rejected), fix_rounds=0)
+    assert (outcome.exit_code, outcome.state.reason, outcome.state.by) == (4, "not this way", "ann")
+    assert stage.crew.effects[-1] == "workspace.close"
+
+
+async def test_rejecting_an_unclear_change_of_the_last_round_ends_the_run_as_rejected(stage: Stage) -> None:
+    """Where a person is asked because no rule can tell, their no is a rejection, too."""
+    stage.crew.after[GOOD] = suite({TEST: "passed"})
+    outcome = await stage.run(desk=ScriptedDesk(rejected), fix_rounds=0)
+    assert [gate.kind for gate in outcome.state.gates] == ["plan", "patches", "escalation"]
+    assert (outcome.exit_code, outcome.state.reason, outcome.state.by) == (4, "not this way", "ann")
+
+
 async def test_a_runner_up_can_be_chosen(stage: Stage) -> None:
     """The proposal at the chosen index is applied; the others are rivals in the bundle."""
     stage.crew.proposals = (proposal(BAD), proposal(GOOD, "The second one"))
@@ -177,6 +198,32 @@ async def test_an_edited_diff_is_what_goes_on(stage: Stage) -> None:
     assert outcome.exit_code == 0
     assert stage.crew.applied == GOOD
     assert [each.agent for each in stage.crew.asked if isinstance(each, CommitParams)] == ["person"]
+
+
+async def test_an_edited_diff_that_does_not_apply_is_given_back_in_the_same_round(stage: Stage) -> None:
+    """The same patches are put again, with the person's text and what is wrong with it."""
+    request = await waiting(stage, PATCHES)
+    plain = stage.crew.workspace_apply
+    refused = Failure(kind="invalid", message="'a - c' is not in the file")
+    stage.crew.workspace_apply = lambda params: refused if params.diff == BAD else plain(params)
+    outcome = await resumed(stage, answer(request, "modify", by="a", via="command", diff=BAD), request)
+    assert outcome.waiting is not None
+    assert (outcome.waiting.gate, outcome.state.metrics.rounds) == ("patches-1-edit-1", 1)
+    shown = outcome.waiting.subject
+    assert isinstance(shown, PatchSet)
+    assert shown.edit == RefusedEdit(diff=BAD, reason=refused.message)
+    outcome = await resumed(stage, answer(outcome.waiting, "modify", by="a", via="command", diff=GOOD), outcome.waiting)
+    assert outcome.exit_code == 0, outcome.state.reason
+    assert stage.crew.applied == GOOD
+
+
+async def test_a_workspace_that_fails_for_another_reason_ends_the_run(stage: Stage) -> None:
+    """What is no fault of the diff is not put to the person who wrote it."""
+    stage.crew.failures["workspace.apply"] = Failure(kind="internal", message="the disk is broken")
+    diffs = iter([GOOD])
+    edit = ScriptedDesk(lambda request, _: answer(request, "modify", by="a", via="terminal", diff=next(diffs)))
+    assert (outcome := await stage.run(PATCHES, edit)).exit_code == 1
+    assert "the disk is broken" in outcome.state.reason
 
 
 async def test_an_edited_plan_is_what_goes_on(stage: Stage) -> None:
@@ -241,6 +288,18 @@ async def test_only_the_orchestrator_can_decide_by_policy(stage: Stage) -> None:
     forged = answer(request, "approve", by="policy", via="policy")
     await stage.broker.connect("person").store(f"gate.{RUN}.plan.decision", forged.canonical())
     assert (await stage.conductor().resume(RUN)).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("sender", "via", "counts"),
+    [("host_desk", "host", True), ("host_desk", "command", False), ("person", "host", False), ("hosts", "host", False)],
+)
+async def test_a_hosts_decision_counts_as_a_hosts_only(stage: Stage, sender: str, via: Via, counts: bool) -> None:
+    """What was answered in an MCP host is sealed by that host; neither can be had without the other."""
+    request = await waiting(stage, PLAN)
+    decision = answer(request, "approve", by="ann via desk", via=via)
+    await decide(stage.broker.connect(sender), request, decision)
+    assert (await stage.conductor().resume(RUN)).exit_code == (0 if counts else 3)
 
 
 async def test_bytes_that_are_no_decision_close_the_gate(stage: Stage) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from contracts.bundle import Bundle
 from contracts.code_writer import ProposeParams
+from contracts.diff import make
 from contracts.failure import Failure
 from contracts.gate_policy import HUMAN
 from contracts.run import ValueRecordedEvent
@@ -33,6 +35,9 @@ HAPPY = [
     "workspace.export",
     "workspace.close",
 ]
+
+
+WORSE = make("x.py", "a - b\n", "a / b\n")
 
 
 def bundle_of(stage: Stage) -> Bundle:
@@ -90,6 +95,13 @@ async def test_a_patch_that_breaks_another_test_is_taken_back_and_told_to_the_ne
     assert bundle_of(stage).metrics.rounds == 2
 
 
+async def test_a_suite_that_did_not_get_better_is_a_step_that_failed(stage: Stage) -> None:
+    """Whatever the tests printed: it is shown as failed in the round that broke something, as done in the next."""
+    stage.crew.proposals = (proposal(BAD), proposal(GOOD))
+    steps = {step.step: step.status for step in (await stage.run()).state.steps}
+    assert (steps["test/1"], steps["test/2"]) == ("failed", "done")
+
+
 async def test_rounds_are_bounded(stage: Stage) -> None:
     """When no change holds within the rounds the plan allows, the run fails, says why, and cleans up."""
     stage.crew.proposals = (proposal(BAD), proposal(GOOD))
@@ -109,6 +121,16 @@ async def test_finding_nothing_says_what_was_tried(stage: Stage) -> None:
     assert "No plausible patch" in outcome.state.reason
     assert "10 candidates" in outcome.state.reason
     assert "x.py:1" in outcome.state.reason
+
+
+@pytest.mark.parametrize(("engine", "way_out"), [("search", "`--engine model`"), ("auto", "once there is one to ask")])
+async def test_where_the_search_was_not_enough_the_way_out_is_one_that_was_not_tried(
+    stage: Stage, engine: Literal["search", "auto"], way_out: str
+) -> None:
+    """Whoever had a model asked after the search, and has none, is not told to ask for it."""
+    stage.crew.proposals = ()
+    outcome = await stage.conductor().start(TASK.model_copy(update={"engine": engine}), WORKFLOW, AUTO_ALL)
+    assert way_out in outcome.state.way_out
 
 
 @pytest.mark.parametrize(
@@ -169,6 +191,27 @@ async def test_a_test_that_fails_only_once_is_unclear_and_not_a_regression(stage
     outcome = await stage.run()
     assert outcome.waiting is not None
     assert outcome.waiting.kind == "escalation"
+
+
+async def test_the_same_failure_twice_in_a_row_is_put_to_a_person(stage: Stage) -> None:
+    """Two different patches that break the same test the same way: nobody pays for a third; a person may keep it."""
+    stage.crew.proposals = (proposal(BAD), proposal(WORSE), proposal(GOOD))
+    stage.crew.after[WORSE] = suite({TEST: "passed", OTHER: "failed"})
+    outcome = await stage.run()
+    assert outcome.exit_code == 3
+    assert outcome.waiting is not None
+    assert outcome.waiting.kind == "escalation"
+    assert "twice in a row" in outcome.waiting.subject.model_dump_json()
+    assert stage.crew.effects.count("code_writer.propose") == 2
+
+
+async def test_another_failure_makes_another_round(stage: Stage) -> None:
+    """Only the same one again is for a person."""
+    stage.crew.proposals = (proposal(BAD), proposal(WORSE), proposal(GOOD))
+    stage.crew.after[WORSE] = suite({TEST: "failed", OTHER: "passed"})
+    outcome = await stage.run()
+    assert outcome.exit_code == 0, outcome.state.reason
+    assert bundle_of(stage).metrics.rounds == 3
 
 
 async def test_the_linter_failing_is_a_risk_and_not_an_end(stage: Stage) -> None:

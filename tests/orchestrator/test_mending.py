@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from contracts.code_writer import WriteParams
 from contracts.gate import GateDecision, GateRequest
 from contracts.gate_policy import HUMAN
+from contracts.test_runner import RunResult, TestCase
 from contracts.test_writer import WriteTestsParams
 from orchestrator.policies import answer
 from tests.orchestrator.builders import NEW_TEST, PLAN, TEST_ITEM, build, make_site, retry
@@ -72,6 +75,43 @@ async def test_failures_without_a_name_are_told_apart_by_their_reason(stage: Sta
     )
     assert (await build(stage)).exit_code == 0
     assert [each.reply_name for each in crew.asked_of_model] == ["plan", "judge", "judge"]
+
+
+async def test_a_failure_that_differs_only_in_where_objects_lay_is_the_same(stage: Stage) -> None:
+    """Addresses in a test's message change from run to run; they make no new failure of an old one."""
+    crew = make_site(stage)
+    crew.texts["new.py"] = ["1\n", "3\n", "2\n"]
+    crew.replies["judge"] = [retry()]
+
+    def verdict(tree: dict[str, str]) -> RunResult:
+        at = {"1\n": "0x7f01", "3\n": "0x7f02"}[tree["new.py"]]
+        message = f"assert <object object at {at}> == 2"
+        return suite({}, outcome="failed", cases=(TestCase(id=NEW_TEST, outcome="failed", message=message),))
+
+    crew.verdict = verdict
+    outcome = await build(stage)
+    assert outcome.waiting is not None
+    assert "twice in a row" in outcome.waiting.subject.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"decision": "retry", "reason": "It is wrong."}, "a retry has to say what to change"),
+        (retry("nobody"), "there is no item nobody; there are code, say"),
+        ({"decision": "rewrite", "reason": "It is wrong."}, "decision"),
+    ],
+    ids=["what", "whom", "how"],
+)
+async def test_a_judgement_that_cannot_be_acted_on_is_sent_back_once(
+    stage: Stage, wrong: dict[str, object], why: str
+) -> None:
+    """It is retry with what to change, accept, or escalate; anything else is asked again with what is wrong with it."""
+    crew = make_site(stage)
+    crew.texts["new.py"] = ["1\n", "2\n"]
+    crew.replies["judge"] = [wrong, retry()]
+    assert (await build(stage)).exit_code == 0
+    assert why in crew.asked_of_model[-1].turns[-1].text
 
 
 async def test_a_planner_is_shown_its_answer_as_it_gave_it(stage: Stage) -> None:

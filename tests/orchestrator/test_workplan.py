@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.test_names import holds_tests, is_test
 from contracts.workflow import WorkItem
-from orchestrator.workplan import is_test, waves, work_problem
+from orchestrator.workplan import tree_problem, waves, work_problem
 
 AGENTS = frozenset({"code_writer", "test_writer"})
 
@@ -69,3 +70,64 @@ def test_what_is_to_be_avoided_is_no_work() -> None:
 )
 def test_files_of_tests_are_known_by_their_names(path: str, expected: bool) -> None:
     assert is_test(path) is expected
+
+
+def item(path: str) -> WorkItem:
+    agent = "test_writer" if holds_tests(path) else "code_writer"
+    return WorkItem(id="a", agent=agent, path=path, instruction="do")
+
+
+@pytest.mark.parametrize("folder", ["", "shop/", "tests/"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("podium.toml", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg"),
+        *("conftest.py", "Conftest.py", "sitecustomize.py", "usercustomize.py", "forge.dist-info/entry_points.txt"),
+    ],
+)
+def test_nobody_writes_what_decides_how_tests_run(folder: str, name: str) -> None:
+    """In any folder: pytest reads the settings nearest to the tests, and Python what lies on its path."""
+    assert "decides how tests run" in work_problem([item(folder + name)], AGENTS, ())
+
+
+@pytest.mark.parametrize("path", ["tests/helpers.py", "tests/data.json", "tests/__init__.py", "test_data.json"])
+@pytest.mark.parametrize("agent", ["test_writer", "code_writer"])
+def test_what_is_neither_test_nor_code_is_nobodys_work(path: str, agent: str) -> None:
+    """It is said before anything is written, because no writer would take it."""
+    assert "nobody writes it" in work_problem([item(path).model_copy(update={"agent": agent})], AGENTS, ())
+
+
+@pytest.mark.parametrize(
+    "path", ["../a.py", "/a.py", "a//b.py", "shop/", ".GIT/config", ".gitmodules", "a\x07b.py", "a\\b.py", "a\nb.py"]
+)
+def test_a_name_that_no_patch_may_have_is_no_work(path: str) -> None:
+    """Neither to be written nor to be read."""
+    assert work_problem([item(path)], AGENTS, ())
+    assert work_problem([item("b.py").model_copy(update={"reads": (path,)})], AGENTS, ())
+
+
+FILES = ("stock.py", "shop/x.py", "queue.py")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("shop", "is a folder"),
+        ("stock.py/x.py", "below stock.py, which is a file"),
+        ("json.py", "in place of json"),
+        ("src/pytest/__init__.py", "in place of pytest"),
+        ("queue.py", ""),
+        ("shop/json.py", ""),
+        ("shop/y.py", ""),
+        ("new/json.py", ""),
+    ],
+)
+def test_work_has_to_fit_the_tree(path: str, words: str) -> None:
+    """No folder, nothing below a file, and no new module in place of Python's or pytest's own."""
+    problem = tree_problem([item(path)], FILES)
+    assert words in problem if words else problem == ""
+
+
+def test_work_has_to_fit_itself() -> None:
+    """One item's file is no other's folder."""
+    assert "which is a file" in tree_problem([item("a.py"), item("a.py/b.py")], FILES)

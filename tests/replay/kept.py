@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from bus.bus import ABSENT
-from bus.caller import OnProgress, new_call_id
+from bus.caller import OnProgress
 from bus.errors import AlreadyStored, CallFailed
 from bus.memory import MemoryBroker
+from bus.nested import nested_id
 from bus.subjects import CallSubject
-from bus.wire import Correlation, as_object, call_request, failure_result, parse, response
+from bus.wire import Correlation, as_object, call_request, correlation_of, failure_result, parse, response
 from contracts.base import Model
 from contracts.failure import Failure
+from contracts.ledger import server_stream
 from contracts.state import CallState
 from orchestrator.gates import Desk
 from orchestrator.ports import Paths
@@ -74,8 +77,12 @@ def of_result(call_id: str, answer: Model) -> bytes:
     return response(call_id, {"content": [], "structuredContent": structured, "isError": False})
 
 
+@dataclass
 class KeptStage(Stage):
     """A stage, with everything in the ledger."""
+
+    asked: Counter[str] = field(default_factory=Counter[str])
+    """How often agents asked the same, by the first id of it."""
 
     @property
     def calls(self) -> KeptCalls:
@@ -86,8 +93,13 @@ class KeptStage(Stage):
 
     async def nested(self, parent: CallState, server: str, tool: str, params: Model, answer: Model | Failure) -> str:
         """A call that the agent at work on `parent` made, with its answer; returns its id."""
-        subject = CallSubject(server, tool, parent.server, new_call_id())
-        about = Correlation(RUN, "nested", parent.call_id)
+        above = CallSubject(parent.server, parent.tool, "orchestrator", parent.call_id)
+        kept = await self.bus.last(server_stream(parent.server), str(above))
+        assert kept is not None
+        about = replace(correlation_of(parse(kept.subject, kept.body)), parent=parent.call_id)
+        what = (parent.call_id, f"{server}.{tool}", params.digest())
+        self.asked[first := nested_id(*what, 1)] += 1
+        subject = CallSubject(server, tool, parent.server, nested_id(*what, self.asked[first]))
         await self.calls.store(subject, call_request(subject.call_id, tool, params, about))
         if isinstance(answer, Failure):
             await self.calls.answer(subject, response(subject.call_id, failure_result(answer)))

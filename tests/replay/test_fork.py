@@ -12,6 +12,7 @@ from bus.memory import MemoryBroker
 from contracts.base import Model
 from contracts.gate_policy import HUMAN, Policy
 from contracts.run import RunStartedEvent
+from contracts.spending import Allowance
 from contracts.workspace import CloseResult, ExportParams, ExportResult
 from orchestrator.borrowing import compare
 from orchestrator.errors import CrewIncomplete
@@ -29,6 +30,7 @@ from tests.orchestrator.test_resume import Killed, frail
 from tests.replay.kept import KeptStage
 
 NEW = "r-fork1"
+UNLIMITED = Allowance()
 
 
 class _TwoRuns(ScriptedCrew):
@@ -65,13 +67,11 @@ def kept(tmp_path: Path) -> KeptStage:
     return KeptStage(broker.connect("orchestrator"), broker, _Searching(work), Paths(work, tmp_path / "bundles"))
 
 
-async def fork(
-    kept: KeptStage, step: str, policy: Policy = AUTO_ALL, *, old: str = RUN, new: str = NEW, usd: Decimal | None = None
-) -> Outcome:
+async def fork(kept: KeptStage, step: str, policy: Policy = AUTO_ALL, *, old: str = RUN, new: str = NEW) -> Outcome:
     crew = kept.crew
     assert isinstance(crew, _TwoRuns)
     crew.forget()
-    begin = forked(await events_of(kept.bus, old), new, step, models={}, budget_usd=usd, policy=policy)
+    begin = forked(await events_of(kept.bus, old), new, step, models={}, budget=UNLIMITED, policy=policy)
     offered = frozenset(tool for each in begin[0].workflow.steps for tool in each.uses)
     return await start_fork(kept.conductor(offered=offered), begin)
 
@@ -160,19 +160,21 @@ async def test_a_fork_begins_at_the_same_commit_with_what_was_asked_for(kept: Ke
     """Its base is the old run's, however far the branch has come; models and money are the new ones."""
     await kept.run()
     old = await events_of(kept.bus, RUN)
-    begin, _ = forked(old, NEW, "propose", models={"writer": "other"}, budget_usd=Decimal("0.5"), policy=Policy())
+    budget = Allowance(usd=Decimal("0.5"), tokens=700, calls=None)
+    begin, _ = forked(old, NEW, "propose", models={"writer": "other"}, budget=budget, policy=Policy())
     was = old[0].what
     assert isinstance(was, RunStartedEvent)
     assert begin.task.base == "b" * 40
     assert begin.task.models == {"writer": "other"}
-    assert begin.workflow.budgets.model.usd == Decimal("0.5")
+    new, before = begin.workflow.budgets.model, was.workflow.budgets.model
+    assert (new.usd, new.tokens, new.calls) == (Decimal("0.5"), 700, before.calls)
     assert begin.task.request == was.task.request
 
 
 async def test_without_the_crew_nothing_is_begun(kept: KeptStage) -> None:
     """A fork that could not be finished leaves no trace."""
     await kept.run()
-    begin = forked(await events_of(kept.bus, RUN), NEW, "propose", models={}, budget_usd=None, policy=AUTO_ALL)
+    begin = forked(await events_of(kept.bus, RUN), NEW, "propose", models={}, budget=UNLIMITED, policy=AUTO_ALL)
     with pytest.raises(CrewIncomplete):
         await start_fork(kept.conductor(offered=frozenset()), begin)
     assert not [each async for each in kept.bus.history("LEDGER_runs", f"run.{NEW}.>")]

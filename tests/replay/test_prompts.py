@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.failure import Failure
+from contracts.model import Attempt
 from orchestrator.asked import asked
 from orchestrator.audit import exchanges
 from orchestrator.cli.prompts import Prompts, draw_prompts
@@ -36,7 +37,7 @@ async def test_questions_are_shown_in_order_with_who_asked_and_what_it_cost(kept
     found = await prompts(kept)
     assert [(each.caller, each.step) for each in found.prompts] == [
         ("orchestrator", "understand/plan"),
-        (writing.server, "nested"),
+        (writing.server, "write-tests/1/say/write"),
     ]
     shown = drawn(found)
     for word in ("1 of 2", "understand/plan", "prompt plan (", "m at there, by tool, ok", "unknown", "something new"):
@@ -45,6 +46,18 @@ async def test_questions_are_shown_in_order_with_who_asked_and_what_it_cost(kept
     flat = " ".join(shown.split())
     assert " ".join(found.prompts[0].params.turns[0].text.split()) in flat
     assert '"goal": "Something new."' in flat
+
+
+async def test_what_was_paid_for_in_vain_is_shown_with_what_the_model_was_told_then(kept: KeptStage) -> None:
+    """A reply that was not taken, why not, and the turn that asked for another one."""
+    outcome = await kept.run()
+    attempt = Attempt(way="schema", text="Forty-two \x1b[2J.", why_not="no JSON in it", told="Answer again.")
+    paid = reply(PAID).model_copy(update={"attempts": (attempt,)})
+    await kept.nested(outcome.state.calls[0], "model", "complete", QUESTION, paid)
+    flat = " ".join(drawn(await prompts(kept)).split())
+    assert (
+        "paid for, by schema, and not taken: no JSON in it reply, as it came: Forty-two \\x1b[2J. user: Answer" in flat
+    )
 
 
 async def test_what_is_shown_cannot_command_a_terminal(kept: KeptStage) -> None:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bus.wire import response
+from contracts.base import sha256
 from contracts.bundle import Bundle
 from contracts.failure import Failure
 from contracts.gate import GateDecision, GateRequest
@@ -19,7 +20,7 @@ from contracts.spending import NOTHING
 from contracts.task import Task
 from contracts.test_runner import Counts
 from orchestrator import bundle as bundles
-from orchestrator import checks, finish, minds, steps, words
+from orchestrator import checks, finish, minds, repairing, words
 from orchestrator.cli.commands import podium
 from orchestrator.errors import CouldNot
 from orchestrator.gates import decide
@@ -262,7 +263,7 @@ def without_lint(monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_lint(*_: object) -> None:
         """Leaves the step out."""
 
-    monkeypatch.setattr(steps, "lint", no_lint)
+    monkeypatch.setattr(repairing, "lint", no_lint)
 
 
 def linted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +273,7 @@ def linted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         await plain(run, plan, patch, number, "early")  # pyright: ignore[reportArgumentType] - passed through
         return await plain(run, plan, patch, number, when)  # pyright: ignore[reportArgumentType] - passed through
 
-    monkeypatch.setattr(steps, "lint", twice)
+    monkeypatch.setattr(repairing, "lint", twice)
 
 
 def ending(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,13 +287,13 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def question(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = steps.propose
+    plain = repairing.propose
 
     async def renamed(*args: object) -> object:
         shown = await plain(*args)  # pyright: ignore[reportArgumentType] - passed through
         return shown.model_copy(update={"note": "another note"})
 
-    monkeypatch.setattr(steps, "propose", renamed)
+    monkeypatch.setattr(repairing, "propose", renamed)
 
 
 @pytest.mark.parametrize(
@@ -341,6 +342,18 @@ async def test_an_answer_that_was_changed_in_the_file_counts_for_nothing(kept: K
     where, recorded, replayed = await diverged(changed)
     assert (where, bool(recorded), replayed) == ("reproduce/tests", True, "")
     assert (await replay(changed)).foreign == 1
+
+
+async def test_an_event_and_a_decision_that_nobody_entitled_stored_have_no_place(kept: KeptStage) -> None:
+    """The run is replayed to its end without them; that they stand there is a divergence all the same."""
+    await kept.run()
+    forger = kept.broker.connect("code_writer")
+    await forger.store(f"run.{RUN}.resumed", b"{}")
+    where, recorded, replayed = await diverged(await kept.recording())
+    assert (where, recorded, replayed) == (f"run.{RUN}.resumed", "", sha256(b"{}"))
+    kept.broker.streams["LEDGER_runs"].pop()
+    await forger.store(f"gate.{RUN}.plan.decision", b"{}")
+    assert (await diverged(await kept.recording()))[0] == f"gate.{RUN}.plan.decision"
 
 
 async def test_an_answer_its_own_server_replaced_is_seen_by_its_digest(kept: KeptStage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,81 +10,148 @@ import pytest
 
 from contracts.base import sha256
 from contracts.bundle import Bundle
-from contracts.patch import Patch
+from contracts.rework import FileRework, Rework
 from contracts.state import RunState
 from orchestrator.bundle import BRANCH_FILE
-from orchestrator.rework import ReworkError, degree, rework
-from orchestrator.runs import state_of
+from orchestrator.rework import ReworkError, note, rework
+from orchestrator.runs import events_of, state_of
 from tests.git_project import Project
 from tests.orchestrator.crew import RUN
 from tests.replay.kept import KeptStage
 
 BEFORE = "".join(f"line {number}\n" for number in range(40))
-AFTER = BEFORE.replace("line 3\n", "three\n").replace("line 9\n", "nine\n").replace("line 20\n", "twenty\n")
+AFTER = "three\n".join(BEFORE.split("line 3\n")).replace("line 9\n", "nine\n") + "".join(f"new {n}\n" for n in range(8))
+OTHERS = "above\n" * 9
+"""What somebody else writes at the top of the same file, which is nothing to the run."""
 
 
 @dataclass
 class Handed:
-    """A run's result in somebody's repository."""
+    """A run's result in somebody's repository, and what is merged there."""
 
     project: Project
     state: RunState
     bundle: Bundle
 
-    def merged(self, text: str, more: dict[str, str | bytes] | None = None) -> str:
-        """A commit on main in which the file reads `text`."""
-        return self.project.commit({"a.txt": text, **(more or {})})
+    @property
+    def branch(self) -> str:
+        return f"podium/{RUN}"
+
+    def measure(self, merged: str = "main") -> Rework:
+        return rework(self.state, self.bundle, self.project.root, merged)
+
+
+Hand = Callable[[Mapping[str, str | bytes], Mapping[str, str | bytes | None]], Awaitable[Handed]]
 
 
 @pytest.fixture
-async def handed(kept: KeptStage, tmp_path: Path) -> Handed:
-    """A branch with a change of three lines, as a handed-over run leaves it."""
-    outcome = await kept.run()
-    folder = Path(outcome.state.bundle)
-    made = Bundle.model_validate_json((folder / "bundle.json").read_bytes())
-    project = Project(tmp_path / "shop")
-    base = project.commit({"a.txt": BEFORE, "b.txt": "b\n"})
-    project.git("switch", "-q", "-c", f"podium/{RUN}")
-    head = project.commit({"a.txt": AFTER})
-    project.git("bundle", "create", "-q", str(folder / BRANCH_FILE), f"{base}..podium/{RUN}")
-    project.git("switch", "-q", "main")
-    change = Patch.of(project.git("diff", base, head), ("a.txt",))
-    digest = sha256((folder / BRANCH_FILE).read_bytes())
-    update = {"base": base, "head": head, "patch": change, "branch_sha256": digest}
-    return Handed(project, await state_of(kept.bus, RUN), made.model_copy(update=update))
+def hand(kept: KeptStage, tmp_path: Path) -> Hand:
+    """Hands a change over, as a branch and a bundle; a file that is None in it was deleted."""
+
+    async def do(base: Mapping[str, str | bytes], change: Mapping[str, str | bytes | None]) -> Handed:
+        outcome = await kept.run()
+        folder = Path(outcome.state.bundle)
+        made = Bundle.model_validate_json((folder / "bundle.json").read_bytes())
+        project = Project(tmp_path / "shop")
+        at = project.commit(base)
+        project.git("switch", "-q", "-c", f"podium/{RUN}")
+        for name in (name for name, content in change.items() if content is None):
+            project.git("rm", "-q", name)
+        head = project.commit({name: content for name, content in change.items() if content is not None})
+        project.git("bundle", "create", "-q", str(folder / BRANCH_FILE), f"{at}..podium/{RUN}")
+        project.git("switch", "-q", "main")
+        digest = sha256((folder / BRANCH_FILE).read_bytes())
+        update = {"base": at, "head": head, "branch_sha256": digest}
+        return Handed(project, await state_of(kept.bus, RUN), made.model_copy(update=update))
+
+    return do
 
 
-async def test_what_was_merged_as_it_was_is_no_rework(handed: Handed) -> None:
-    """Other files of the commit do not count."""
-    before = handed.project.snapshot()
-    found = rework(handed.state, handed.bundle, handed.project.root, f"podium/{RUN}")
-    assert (found.degree, found.differing_lines, found.patch_lines) == ("none", 0, 6)
-    assert handed.project.snapshot() == before
-    commit = handed.merged(AFTER, {"b.txt": "other\n"})
-    assert rework(handed.state, handed.bundle, handed.project.root, "main").merged == commit
-    assert rework(handed.state, handed.bundle, handed.project.root, "main").degree == "none"
+@pytest.fixture
+async def handed(hand: Hand) -> Handed:
+    """Two lines replaced and eight appended."""
+    return await hand({"a.txt": BEFORE, "b.txt": "b\n"}, {"a.txt": AFTER})
 
 
-async def test_a_line_removed_again_is_minor(handed: Handed) -> None:
-    """One line of six: a sixth."""
-    commit = handed.merged(AFTER.replace("three\n", ""))
-    found = rework(handed.state, handed.bundle, handed.project.root, commit)
-    assert (found.degree, found.differing_lines, round(found.share, 2)) == ("minor", 1, 0.17)
+MERGES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "merge": (("merge", "-q", "--no-ff", "-m", "merge", f"podium/{RUN}"),),
+    "squash": (("merge", "-q", "--squash", f"podium/{RUN}"), ("commit", "-q", "-m", "squashed")),
+    "rebase": (("rebase", "-q", "main", f"podium/{RUN}"), ("switch", "-q", "main"), ("merge", "-q", f"podium/{RUN}")),
+    "cherry-pick": (("cherry-pick", f"podium/{RUN}"),),
+}
 
 
-async def test_a_rewritten_change_is_major(handed: Handed) -> None:
-    """Two lines in another wording: four of six."""
-    commit = handed.merged(AFTER.replace("three", "3").replace("nine", "9"))
-    found = rework(handed.state, handed.bundle, handed.project.root, commit)
-    assert (found.degree, found.differing_lines) == ("major", 4)
-    assert [(each.path, each.patch_lines, each.differing_lines) for each in found.files] == [("a.txt", 6, 4)]
+@pytest.mark.parametrize("way", MERGES)
+async def test_however_it_is_merged_the_work_of_others_is_no_rework(handed: Handed, way: str) -> None:
+    """They have written in the same file before, and do so again afterwards."""
+    project = handed.project
+    project.commit({"a.txt": OTHERS + BEFORE.replace("line 30\n", "thirty\n"), "b.txt": "other\n"})
+    for step in MERGES[way]:
+        project.git(*step)
+    before = project.snapshot()
+    found = handed.measure()
+    assert (found.degree, found.handed_lines, found.reworked_lines, found.rearranged_lines) == ("none", 10, 0, 0)
+    assert project.snapshot() == before
+    assert found.merged == project.git("rev-parse", "main").strip()
+    project.commit({"a.txt": (project.root / "a.txt").read_text().replace("line 20\n", "") + "below\n"})
+    assert handed.measure().degree == "none"
 
 
-async def test_a_file_that_is_gone_differs_in_every_line(handed: Handed) -> None:
-    """Deleted before the merge: all of its lines."""
+async def test_a_line_altered_on_the_way_is_minor(handed: Handed) -> None:
+    """One of ten, whatever else the commit brings."""
+    handed.project.commit({"a.txt": OTHERS + AFTER.replace("new 4\n", "newer\n"), "c.txt": "c\n" * 99})
+    found = handed.measure()
+    assert (found.degree, found.reworked_lines, found.share) == ("minor", 1, 0.1)
+    assert found.files == (
+        FileRework(path="a.txt", merged_as="a.txt", handed_lines=10, reworked_lines=1, rearranged_lines=0),
+    )
+
+
+async def test_a_hunk_that_was_dropped_is_reworked(handed: Handed) -> None:
+    """Eight lines of ten; the two others came in."""
+    handed.project.commit({"a.txt": OTHERS + AFTER[: AFTER.index("new 0")]})
+    assert (handed.measure().degree, handed.measure().reworked_lines) == ("major", 8)
+
+
+async def test_lines_that_were_only_indented_otherwise_are_minor(handed: Handed) -> None:
+    """However many."""
+    handed.project.commit({"a.txt": AFTER.replace("new", "    new")})
+    found = handed.measure()
+    assert (found.degree, found.reworked_lines, found.rearranged_lines) == ("minor", 0, 8)
+
+
+async def test_a_change_that_never_came_in_is_major(handed: Handed) -> None:
+    """Neither before nor after others have worked on, nor without the file."""
+    assert (handed.measure().degree, handed.measure().share) == ("major", 1.0)
+    handed.project.commit({"a.txt": OTHERS + BEFORE})
+    assert (handed.measure().degree, handed.measure().share) == ("major", 1.0)
     handed.project.git("rm", "-q", "a.txt")
-    commit = handed.project.commit()
-    assert rework(handed.state, handed.bundle, handed.project.root, commit).differing_lines == 40
+    handed.project.commit()
+    assert (handed.measure().degree, handed.measure().files[0].merged_as) == ("major", "")
+
+
+async def test_a_file_that_was_renamed_is_followed(handed: Handed) -> None:
+    """By others on their side, or together with the change."""
+    handed.project.git("mv", "a.txt", "moved.txt")
+    handed.project.commit({"moved.txt": OTHERS + AFTER.replace("new 4\n", "newer\n")})
+    (found,) = handed.measure().files
+    assert (found.path, found.merged_as, found.reworked_lines) == ("a.txt", "moved.txt", 1)
+
+
+async def test_what_is_no_line_of_text_counts_as_one(hand: Hand) -> None:
+    """A new name, a picture, an empty file, a deleted one: dropped, each is reworked; merged, none is."""
+    text, picture = BEFORE, b"\0\n\1\n"
+    base: dict[str, str | bytes] = {"old.txt": text, "p.png": picture, "gone.txt": "gone\n"}
+    change = {"old.txt": None, "new.txt": text, "p.png": picture * 2, "pkg/__init__.py": "", "gone.txt": None}
+    handed = await hand(base, change)
+    found = handed.measure(handed.branch)
+    assert (found.degree, found.handed_lines) == ("none", 4)
+    assert {each.path: each.reworked_lines for each in handed.measure().files} == {
+        "new.txt": 1,
+        "p.png": 1,
+        "pkg/__init__.py": 1,
+        "gone.txt": 1,
+    }
 
 
 def forget_branch(project: Project) -> None:
@@ -94,29 +162,27 @@ def forget_branch(project: Project) -> None:
 
 async def test_a_branch_that_is_gone_is_taken_from_the_bundle(handed: Handed) -> None:
     """The repository stays as it is: nothing is fetched into it."""
-    commit = handed.merged(AFTER.replace("three\n", ""))
+    handed.project.commit({"a.txt": AFTER.replace("three\n", "")})
     forget_branch(handed.project)
     before = handed.project.snapshot()
-    found = rework(handed.state, handed.bundle, handed.project.root, commit)
-    assert (found.degree, found.differing_lines) == ("minor", 1)
+    assert (handed.measure().degree, handed.measure().reworked_lines) == ("minor", 1)
     assert handed.project.snapshot() == before
     assert handed.bundle.head not in handed.project.git("cat-file", "--batch-all-objects", "--batch-check")
 
 
 async def test_without_branch_and_bundle_it_cannot_be_told(handed: Handed) -> None:
     """The message says where the branch may still be."""
-    commit = handed.merged(AFTER.replace("three\n", ""))
     forget_branch(handed.project)
     (Path(handed.state.bundle) / BRANCH_FILE).unlink()
     with pytest.raises(ReworkError, match="fetch the branch"):
-        rework(handed.state, handed.bundle, handed.project.root, commit)
+        handed.measure()
 
 
 @pytest.mark.parametrize("name", ["nope", "--output=x", "main:a.txt"])
 async def test_what_is_no_commit_is_refused(handed: Handed, name: str) -> None:
     """Named back, with the way out."""
     with pytest.raises(ReworkError, match="has no commit"):
-        rework(handed.state, handed.bundle, handed.project.root, name)
+        handed.measure(name)
 
 
 async def test_a_run_that_handed_nothing_over_has_no_rework(handed: Handed) -> None:
@@ -126,10 +192,23 @@ async def test_a_run_that_handed_nothing_over_has_no_rework(handed: Handed) -> N
         rework(failed, None, handed.project.root, "main")
 
 
-@pytest.mark.parametrize(
-    ("changed", "differing", "said"),
-    [(8, 0, "none"), (8, 1, "minor"), (8, 2, "minor"), (8, 3, "major"), (0, 1, "major")],
-)
-def test_the_degrees(changed: int, differing: int, said: str) -> None:
-    """Up to a quarter of the patch's lines is minor."""
-    assert degree(changed, differing) == said
+async def test_what_was_measured_last_is_part_of_the_run(handed: Handed, kept: KeptStage) -> None:
+    """Noted once, though measured twice, and nothing else about the run has changed."""
+    first, last = handed.measure(), handed.measure(handed.branch)
+    for found in (first, last, last):
+        await note(kept.bus, found)
+    state = await state_of(kept.bus, RUN)
+    assert state.rework == last
+    assert state.events == handed.state.events + 2
+    assert state.metrics == handed.state.metrics
+    assert (state.status, state.ended_at) == (handed.state.status, handed.state.ended_at)
+    assert (await events_of(kept.bus, RUN))[-1].what.event == "rework-measured"
+
+
+async def test_a_run_with_measured_rework_is_not_gone_on_with(handed: Handed, kept: KeptStage) -> None:
+    """Resumed or aborted, it has ended as before."""
+    await note(kept.bus, handed.measure())
+    before = await events_of(kept.bus, RUN)
+    assert (await kept.conductor().resume(RUN)).state.status == "handed_over"
+    assert (await kept.conductor().abort(RUN, by="ann")).state.status == "handed_over"
+    assert await events_of(kept.bus, RUN) == before

@@ -11,17 +11,22 @@ import pytest
 
 from contracts.base import utc_now
 from contracts.failure import Failure
+from contracts.gate_policy import Policy
 from contracts.model import CompleteParams, CompleteResult, PromptName, Turn
+from contracts.rework import Rework
 from contracts.spending import Spending, Usage
 from orchestrator.audit import audit
 from orchestrator.cli.spending import money, spent
 from orchestrator.cli.stats import Since, draw
+from orchestrator.gates import decide
+from orchestrator.policies import answer
 from orchestrator.recording import Recording, load
+from orchestrator.rework import note
 from orchestrator.runs import state_of
 from orchestrator.stats import Stats, stats
 from orchestrator.view import console
 from tests.orchestrator.builders import COST, build, make_site, retry
-from tests.orchestrator.crew import RUN
+from tests.orchestrator.crew import GOOD, RUN
 from tests.replay.kept import KeptStage
 from tests.replay.record import GOOD as FIX_BUG
 from tests.replay.recount import recount, told
@@ -39,6 +44,18 @@ QUESTION = CompleteParams(
     turns=(Turn(role="user", text="x"),),
     reply_name="change",
     reply_schema={},
+)
+
+REWORK = Rework(
+    run=RUN,
+    handed_over="a" * 40,
+    merged="b" * 40,
+    degree="minor",
+    share=0.25,
+    handed_lines=8,
+    reworked_lines=2,
+    rearranged_lines=0,
+    files=(),
 )
 
 
@@ -95,6 +112,21 @@ async def test_the_figures_of_a_run_with_models_are_those_of_a_recount(kept: Kep
     assert run.disagreement == ""
 
 
+async def test_the_figures_of_a_run_with_people_are_those_of_a_recount(kept: KeptStage) -> None:
+    """Waiting for them is shown apart from the work until review; an edit is counted, and rework as measured last."""
+    outcome = await kept.run(Policy())
+    while (request := outcome.waiting) is not None:
+        verdict, diff = ("modify", GOOD) if request.kind == "patches" else ("approve", None)
+        await decide(kept.bus, request, answer(request, verdict, by="ann", via="command", diff=diff))
+        outcome = await kept.conductor().resume(RUN)
+    for degree in ("major", "minor"):
+        await note(kept.bus, REWORK.model_copy(update={"degree": degree}))
+    (run,) = (await check(await kept.recording())).runs
+    assert run.metrics.human_s > 0
+    assert run.metrics.human_edits == 1
+    assert run.rework == "minor"
+
+
 async def test_known_costs_are_summed_and_failures_that_cost_count(kept: KeptStage) -> None:
     """A call that failed after two requests was paid for; a failed call without them costs nothing."""
     outcome = await kept.run()
@@ -131,7 +163,7 @@ async def test_several_runs_are_summed(kept: KeptStage) -> None:
     """Totals are the sums; drawn, they have a line of their own."""
     await build_and_account(kept)
     (run,) = (await figures(await kept.recording())).runs
-    state = await state_of(kept.bus, RUN)
+    state = (await state_of(kept.bus, RUN)).model_copy(update={"rework": REWORK})
     records = (await audit(kept.bus, ["code_writer", "model", "test_writer"], RUN)).calls
     twin = state.model_copy(update={"task": state.task.model_copy(update={"run": "r-twin"})})
     copies = [each.model_copy(update={"run": "r-twin"}) for each in records]
@@ -139,10 +171,11 @@ async def test_several_runs_are_summed(kept: KeptStage) -> None:
     assert both.total.runs == 2
     assert both.total.ended == {"handed_over": 2}
     assert both.total.spent.usage.total == 2 * run.spent.usage.total
+    assert both.total.rework == {"minor": 2}
     assert both.total.human_s == 2 * run.metrics.human_s
     to = console(err=False)
     with to.capture() as shown:
-        to.print(draw(both, to))
+        to.print(draw(both))
     assert "2 runs" in shown.get()
     assert "unknown" in shown.get()
 
@@ -179,3 +212,5 @@ def test_money_is_never_nothing_where_it_is_unknown() -> None:
     )
     assert spent(Spending()) == "nothing"
     assert spent(PAID) == "2 requests, 1,357 tokens, $0.0125"
+    for both in (PAID.plus(COST), COST.plus(PAID)):
+        assert spent(both) == f"{2 + COST.requests} requests, {1357 + COST.usage.total:,} tokens, cost unknown"

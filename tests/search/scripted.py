@@ -70,6 +70,7 @@ class ScriptedCall:
 
     id: str = "0" * 32
     caller: str = "orchestrator"
+    attempt: int = 1
     told: list[str] = field(default_factory=list[str])
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:

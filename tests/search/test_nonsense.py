@@ -102,4 +102,8 @@ def test_the_reasons_say_what_is_known_and_what_is_not() -> None:
     assert "2 other edits pass" in known
     unknown = " / ".join(reasons(Plausible(edit(body("g()"), body("h()")), seen(0, 0, 0)), rivals=0))
     assert "no other test calls" in unknown
+    blind = Evidence(suite_passed=5, suite_failed=0, observed=False, tests_through=0, calls_observed=0, calls_changed=0)
+    unseen = " / ".join(reasons(Plausible(edit(body("g()"), body("h()")), blind), rivals=0))
+    assert "only the suite was run" in unseen
+    assert "run the changed lines" not in unseen
     assert 0 < changed_share(seen(0, 0)) < 1

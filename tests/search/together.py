@@ -29,6 +29,7 @@ class QuietCall:
 
     id = "0" * 32
     caller = "code_writer"
+    attempt = 1
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Progress goes nowhere."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from contracts import diff
 from contracts.base import Model
+from contracts.run_settings import RunSettings
 from contracts.test_runner import Candidate, TryPatchesParams, TryPatchesResult
 from servers.specialist import Call, Room, Sandbox, ToolError
 from servers.test_runner import TestRunner
@@ -32,6 +33,7 @@ class Asked:
 
     id: str = "0" * 32
     caller: str = "tests"
+    attempt: int = 1
     said: list[str] = field(default_factory=list[str])
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
@@ -66,6 +68,10 @@ class Project:
         path = self.tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), newline="")
+
+    def settle(self, settings: RunSettings) -> None:
+        """What intake wrote down."""
+        (self.tree.parent / "settings.json").write_text(settings.model_dump_json())
 
     def change(self, path: str, *edits: tuple[str, str]) -> str:
         """The diff that replaces each first text by the second, once."""

@@ -12,6 +12,22 @@ from tests.test_runner.project import RUN, Asked, Project
 WRONG = "def value():\n    return 1\n"
 
 
+CHANCE = """
+import os
+
+taking, giving = os.pipe()
+os.write(giving, b"0")
+taken = {}
+
+def chance():
+    \"\"\"0 in every second process that asks, 1 in the others: forks hand the one token to each other.\"\"\"
+    if os.getpid() not in taken:
+        taken[os.getpid()] = os.read(taking, 1)
+        os.write(giving, b"1" if taken[os.getpid()] == b"0" else b"0")
+    return int(taken[os.getpid()])
+"""
+
+
 async def test_the_suite_is_run_once_for_a_state_of_the_tree(project: Project) -> None:
     """A full run that somebody asked for before is the baseline; a changed tree has none."""
     project.file("it.py", WRONG)
@@ -30,7 +46,7 @@ async def test_the_suite_is_run_once_for_a_state_of_the_tree(project: Project) -
 
 async def test_a_flaky_test_refutes_no_candidate_and_is_named(project: Project) -> None:
     """Two tests of which one fails in every second process: they say nothing, whoever runs next."""
-    project.file("it.py", "import os\n\ndef value():\n    return 1\n\ndef chance():\n    return os.getpid() % 2\n")
+    project.file("it.py", f"{CHANCE}\n\ndef value():\n    return 1\n")
     project.file(
         "test_it.py",
         """

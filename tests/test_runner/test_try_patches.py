@@ -127,7 +127,7 @@ async def test_candidates_are_told_apart_by_what_the_whole_suite_says(shop: Proj
     evidence = results["right"].evidence
     assert evidence is not None
     assert (evidence.suite_passed, evidence.suite_failed, evidence.tests_through) == (6, 0, 2)
-    assert (evidence.calls_observed, evidence.calls_changed) == (2, 0)
+    assert (evidence.observed, evidence.calls_observed, evidence.calls_changed) == (True, 2, 0)
 
 
 async def test_what_runs_on_import_is_reached_too(project: Project) -> None:
@@ -217,6 +217,29 @@ async def test_the_fast_path_alone_makes_nothing_plausible(project: Project) -> 
     cheat = project.change("shop.py", ("return 1", "return 2 if 'podium_inside.trial' in sys.modules else 1"))
     tried = await project.try_("test_shop.py::test_it", {"cheat": cheat})
     assert tried.results[0].outcome == "failing"
+
+
+@pytest.mark.parametrize(
+    ("file", "blind"),
+    [
+        ("conftest.py", "import os, sys\nif 'podium_inside.trial' in sys.modules: os._exit(3)\n"),
+        (
+            "test_more.py",
+            "import os, sys, shop\ndef test_more():\n    shop.value()\n    if sys.gettrace(): os._exit(3)\n",
+        ),
+    ],
+    ids=["no warm process", "dies when watched"],
+)
+async def test_where_nobody_could_watch_the_evidence_says_so(project: Project, file: str, blind: str) -> None:
+    """The plain run calls it plausible; that no test runs through the change, and nothing changes, is not claimed."""
+    project.file("shop.py", "def value():\n    return 1\n")
+    project.file("test_shop.py", "import shop\ndef test_it(): assert shop.value() == 2\n")
+    project.file(file, blind)
+    right = project.change("shop.py", ("return 1", "return 2"))
+    (tried,) = (await project.try_("test_shop.py::test_it", {"right": right})).results
+    assert tried.outcome == "plausible"
+    assert tried.evidence is not None
+    assert not tried.evidence.observed
 
 
 async def test_a_failing_test_that_hangs_can_be_repaired(project: Project) -> None:

@@ -10,6 +10,7 @@ import pytest
 from contracts import diff
 from contracts.base import sha256
 from contracts.workspace import (
+    MAX_BODY_CHARS,
     ApplyParams,
     CloseParams,
     CommitParams,
@@ -48,6 +49,9 @@ class Opened:
         fields = {"step": "fix", "agent": "code_writer", "subject": "Fix add", **said}
         return (await self.workspace.commit(CommitParams(run=RUN, **fields), FakeCall(call))).head
 
+    async def revert(self, commit: str) -> str:
+        return (await self.workspace.revert(RevertParams(run=RUN, commit=commit), FakeCall())).head
+
     def git(self, *args: str) -> str:
         return self.project.git(*args, folder=self.tree)
 
@@ -66,6 +70,13 @@ async def opened(project: Project, tmp_path: Path) -> Opened:
     result = await workspace.open(OpenParams(run=RUN, base=brought.base), FakeCall())
     assert (result.branch, result.head, result.files) == (f"podium/{RUN}", brought.base, 4)
     return Opened(project, workspace, brought.base, room.work / RUN)
+
+
+async def test_the_longest_text_a_commit_may_have_is_written(opened: Opened) -> None:
+    """In any script: git takes it as an argument."""
+    await opened.apply(FIX)
+    head = await opened.commit(body="😀" * MAX_BODY_CHARS)
+    assert "😀" * MAX_BODY_CHARS in opened.git("show", "-s", "--format=%b", head)
 
 
 async def test_a_patch_becomes_a_commit_on_the_runs_branch(opened: Opened) -> None:
@@ -141,7 +152,7 @@ async def test_a_commit_executed_twice_is_one_commit(opened: Opened) -> None:
     head = await opened.commit()
     assert await opened.commit() == head
     assert opened.git("rev-list", "--count", f"{opened.base}..HEAD").strip() == "1"
-    await opened.workspace.revert(RevertParams(run=RUN, commit=opened.base), FakeCall())
+    await opened.revert(opened.base)
     await opened.apply(FIX)
     assert await opened.commit() == head
     with pytest.raises(ToolError, match="nothing is applied"):
@@ -159,13 +170,34 @@ async def test_a_refused_diff_leaves_the_tree_as_it_was(opened: Opened) -> None:
 async def test_revert_goes_back_and_leaves_nothing(opened: Opened) -> None:
     """An applied diff and later commits are gone; a commit from elsewhere is refused."""
     await opened.apply(diff.make("a/b/new.log", None, "x\n"))
-    assert (await opened.workspace.revert(RevertParams(run=RUN, commit=opened.base), FakeCall())).head == opened.base
+    assert await opened.revert(opened.base) == opened.base
     assert not (opened.tree / "a").exists()
     await opened.apply(FIX)
-    later = await opened.commit()
-    await opened.workspace.revert(RevertParams(run=RUN, commit=opened.base), FakeCall())
+    await opened.commit()
+    await opened.revert(opened.base)
+    assert opened.git("rev-parse", "HEAD").strip() == opened.base
+    assert (opened.tree / "calc.py").read_text() == BEFORE
+    elsewhere = opened.git("commit-tree", "HEAD^{tree}", "-m", "elsewhere").strip()
     with pytest.raises(ToolError, match="is not on"):
-        await opened.workspace.revert(RevertParams(run=RUN, commit=later), FakeCall())
+        await opened.revert(elsewhere)
+
+
+async def test_what_was_reverted_last_can_be_come_back_to(opened: Opened) -> None:
+    """As often as one likes, also where a call is executed twice; what was discarded before it is gone for good."""
+    await opened.apply(FIX)
+    first = await opened.commit()
+    for _ in range(2):
+        await opened.revert(opened.base)
+    for _ in range(2):
+        assert await opened.revert(first) == first
+    assert opened.git("rev-parse", f"podium/{RUN}").strip() == first
+    assert (opened.tree / "calc.py").read_text() != BEFORE
+    await opened.revert(opened.base)
+    await opened.apply(diff.make("no_end", "x", "y"))
+    await opened.commit("2" * 32)
+    await opened.revert(opened.base)
+    with pytest.raises(ToolError, match="is not on"):
+        await opened.revert(first)
 
 
 async def test_bytes_are_kept_whatever_gitattributes_say(tmp_path: Path) -> None:
@@ -221,7 +253,7 @@ async def test_hooks_of_the_copy_never_run(opened: Opened) -> None:
         (hooks / name).chmod(0o755)
     await opened.apply(FIX)
     await opened.commit()
-    await opened.workspace.revert(RevertParams(run=RUN, commit=opened.base), FakeCall())
+    await opened.revert(opened.base)
     assert not (opened.folder / "ran").exists()
 
 

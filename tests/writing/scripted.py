@@ -110,9 +110,13 @@ class Crew:
             case CompleteParams():
                 answer: Model = self._complete(params)
             case DescribeParams():
-                why = "" if self.ready else "no key: set ANTHROPIC_API_KEY"
                 answer = DescribeResult(
-                    endpoint="scripted", model="scripted-1", ready=self.ready, why_not=why, form=self.form
+                    endpoint="scripted",
+                    model="scripted-1",
+                    ready=self.ready,
+                    why_not="" if self.ready else "no key",
+                    way_out="" if self.ready else "Set ANTHROPIC_API_KEY.",
+                    form=self.form,
                 )
             case ReadParams():
                 if params.path not in self.files:

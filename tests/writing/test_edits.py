@@ -6,7 +6,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from contracts import diff
 from servers.writing.edits import Pair, by_blocks, by_diff, by_whole
 from servers.writing.locate import Mismatch
 
@@ -23,44 +22,6 @@ def text(parts: list[str], end: str, final: bool) -> str:
     """Lines with their ends; a last line without an end is not empty, or there would be no such line."""
     assume(final or not parts or parts[-1])
     return end.join(parts) + (end if final and parts else "")
-
-
-def blocks_of(old: str, new: str) -> list[Pair]:
-    """The edit from `old` to `new` as search and replace, with whole lines of context."""
-    (change,) = diff.parse(diff.make("it.py", old, new))
-    return [Pair("".join(hunk.old), "".join(hunk.new)) for hunk in change.hunks]
-
-
-@given(lines, lines, st.sampled_from(["\n", "\r\n"]), st.booleans())
-def test_an_edit_said_as_blocks_gives_its_text_or_a_mismatch(a: list[str], b: list[str], end: str, final: bool) -> None:
-    """Whatever is edited, line ends and a missing last one included; a place that is not certain is refused."""
-    old, new = text(a, end, final), text(b, end, final)
-    assume(old != new and a and b and end in old)
-    try:
-        made = by_blocks(old, blocks_of(old, new), "it.py")
-    except Mismatch:
-        return
-    assert made == new
-
-
-@given(lines, lines, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.integers(0, 99), st.booleans())
-def test_an_edit_said_as_a_diff_gives_its_text_or_a_mismatch(
-    a: list[str], b: list[str], end: str, final: bool, wrong: int, bare: bool
-) -> None:
-    """Also with wrong line numbers, without prefixes and without the end of the last line."""
-    old, new = text(a, end, final), text(b, end, final)
-    assume(old != new and a and b and end in old)
-    said = diff.make("it.py", old.replace("\r", ""), new.replace("\r", ""))
-    parts = [f"@@ -{wrong},3 +{wrong},9 @@" if line.startswith("@@ -") else line for line in said.split("\n")]
-    if bare:
-        parts = [
-            line.replace("a/it.py", "it.py").replace("b/it.py", "it.py") for line in parts if "diff --git" not in line
-        ]
-    try:
-        made = by_diff(old, "\n".join(parts), "it.py")
-    except Mismatch:
-        return
-    assert made == new
 
 
 distinct = st.lists(st.text("abcxyz_(=", min_size=1, max_size=8), min_size=3, max_size=12, unique=True)
@@ -98,13 +59,26 @@ def test_a_whole_file_keeps_the_line_ends_it_had(a: list[str], b: list[str], end
 
 def test_a_block_that_is_found_twice_is_refused() -> None:
     """Two places are no place; the message says which."""
-    with pytest.raises(Mismatch, match=r"fits in 2 places of the file \(lines 1, 3\)"):
+    with pytest.raises(Mismatch, match=r"fits in 2 places of the file \(lines 1, 3;"):
         by_blocks("a\nb\na\n", [Pair("a", "c")], "it.py")
 
 
-def test_an_exact_place_counts_before_a_similar_one() -> None:
-    """Only where nothing is equal does white space stop to matter."""
-    assert by_blocks("a \nb\na\n", [Pair("a", "c")], "it.py") == "a \nb\nc\n"
+@pytest.mark.parametrize("other", ["a ", "  a", "\ta"])
+def test_an_equal_place_does_not_count_before_a_similar_one(other: str) -> None:
+    """A reply that is careless about space may mean the other one; a line more of context decides."""
+    old = f"{other}\nb\na\n"
+    with pytest.raises(Mismatch, match="fits in 2 places"):
+        by_blocks(old, [Pair("a", "c")], "it.py")
+    assert by_blocks(old, [Pair("b\na", "b\nc")], "it.py") == f"{other}\nb\nc\n"
+
+
+def test_only_a_fence_of_the_reply_is_taken_off() -> None:
+    """One the file has is content; one around what is to be put in alone might be either."""
+    old = "x\n```\na\n```\na\n"
+    assert by_blocks(old, [Pair("```\na\n```\n", "b\n")], "it.txt") == "x\nb\na\n"
+    assert by_blocks("a\nb\n", [Pair("```\nb\n```", "```\n```")], "it.txt") == "a\n"
+    with pytest.raises(Mismatch, match="replacement is in a code fence"):
+        by_blocks(old, [Pair("x", "```\ny\n```")], "it.txt")
 
 
 def test_a_block_that_is_not_found_tells_what_is_nearest() -> None:

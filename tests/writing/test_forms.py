@@ -85,6 +85,8 @@ def test_prose_around_a_fence_is_not_the_file(text: str) -> None:
 
 
 def test_a_fence_the_file_had_is_content() -> None:
-    """Then it may be meant."""
+    """Then it may be meant; around the whole text it cannot be told from the reply's own."""
+    with pytest.raises(Mismatch, match="code fences itself"):
+        by_whole("a\n```\nb\n```\n", "```\nb\n```\n", "notes.txt")
     assert by_whole("a\n```\nb\n```\n", "c\n```\nb\n```\n", "notes.txt") == "c\n```\nb\n```\n"
     assert by_whole("a: 1\n", "```yaml\na: 2\n```\n", "it.yaml") == "a: 2\n"

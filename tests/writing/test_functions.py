@@ -142,6 +142,14 @@ def test_what_is_not_one_definition_with_a_certain_place_is_refused(name: str, t
         made(name, text)
 
 
+def test_a_bare_name_of_a_function_and_a_method_is_refused_for_a_method() -> None:
+    """A text that takes `self` is none of the function it would replace."""
+    old = OLD + "\n\ndef count():\n    return 2\n"
+    with pytest.raises(Mismatch, match=r"`Basket\.count@"):
+        made("count", "def count(self):\n    return 3\n", old=old)
+    assert made("count", "def count():\n    return 3\n", old=old) == old.replace("return 2", "return 3")
+
+
 def test_a_definition_within_another_of_the_reply_is_refused() -> None:
     """Both cannot be done."""
     whole = "class Basket:\n    def count(self):\n        return 3\n"

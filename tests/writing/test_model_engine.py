@@ -9,7 +9,7 @@ from typing import Unpack
 import pytest
 
 from contracts.code_writer import Feedback, ProposeParams, ProposeResult
-from contracts.failure import Failure
+from contracts.failure import Failure, FailureKind
 from contracts.test_runner import Evidence
 from servers.code_writer import CodeWriter
 from servers.specialist import ToolError
@@ -148,7 +148,7 @@ async def test_tests_and_what_is_to_be_avoided_are_never_changed(paths: tuple[st
 
 async def test_a_path_outside_of_the_tree_is_refused() -> None:
     """Wherever it comes from."""
-    with pytest.raises(ToolError, match="a path inside the tree"):
+    with pytest.raises(ToolError, match="no path inside the repository"):
         await proposed(crew(), paths=("../shop.py",))
 
 
@@ -184,13 +184,14 @@ async def test_a_failure_of_the_test_runner_carries_what_was_spent() -> None:
     assert raised.value.failure.spent == ONE
 
 
-async def test_a_budget_that_ends_is_raised() -> None:
-    """With what was spent, and nothing is tried any more."""
-    end = failed("unavailable", Failure(kind="budget", message="nothing is left"))
+@pytest.mark.parametrize("kind", ["budget", "internal"])
+async def test_a_budget_that_ends_and_a_defect_are_raised(kind: FailureKind) -> None:
+    """With what was spent, and nothing is tried any more: neither is a version that did not fit."""
+    end = failed("unavailable", Failure(kind=kind, message="nothing is left"))
     asked = crew(GOOD, end)
     with pytest.raises(ToolError, match="nothing is left") as raised:
         await proposed(asked, candidates=2)
-    assert (raised.value.failure.kind, raised.value.failure.spent) == ("budget", ONE.plus(ONE))
+    assert (raised.value.failure.kind, raised.value.failure.spent) == (kind, ONE.plus(ONE))
     assert asked.tried == []
 
 
@@ -240,7 +241,7 @@ async def test_auto_says_why_the_model_was_not_asked(missing: bool) -> None:
     asked = crew(verdict=lambda _: "failing", ready=False, broken=broken)
     found = await proposed(asked, engine="auto")
     assert (found.engine, found.proposals) == ("search", ())
-    assert "The model was not asked: " + ("not granted" if missing else "no key: set ANTHROPIC_API_KEY") in found.note
+    assert "The model was not asked: " + ("not granted" if missing else "no key. Set ANTHROPIC_API_KEY.") in found.note
 
 
 async def test_search_asks_no_model() -> None:

@@ -1,4 +1,4 @@
-"""New code of a test file reaches no old test: not while it is imported, not by parameters, fixtures or classes."""
+"""New code of a test file reaches no old test: by no name, by nothing that runs at import, by nothing left behind."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import pytest
 from servers.writing.intact import weakened
 
 OLD = """import pytest
+from fakes import Imported
 from shop import area
 
 CASES = [1, 2]
 LIMITS = [3]
+IDS = iter([1, 2])
+SEEN = {}
 
 
 @pytest.fixture(params=LIMITS)
-def limit(request):
+def limit(request, client):
     return request.param
 
 
@@ -22,6 +25,7 @@ def limit(request):
 @pytest.mark.parametrize("limit", [1], indirect=["limit"])
 def test_n(n, limit):
     assert area(n, 1) == n
+    assert next(IDS) and not SEEN
 
 
 class Base:
@@ -88,8 +92,36 @@ REACHES = {
     "a plugin's fixture by name": "@pytest.fixture(name='monkeypatch')\ndef other():\n    return 1\n",
     "a fixture an old fixture asks for": "@pytest.fixture\ndef request():\n    return 1\n",
     "a fixture a conftest.py may have": "@pytest.fixture()\ndef client():\n    return 1\n",
-    "an inherited helper in a new class": "class TestNew(Base):\n    def helper(self):\n        pass\n",
-    "an assertion of unittest": "import unittest\nclass New(unittest.TestCase):\n    def assertEqual(self, *a): pass\n",
+    "a fixture only other fixtures ask for": "@pytest.fixture\ndef url():\n    return 'x'\n",
+    "the same by a test's name": "@pytest.fixture(name='url')\ndef test_url():\n    return 'x'\n",
+    "the same by an import": "from fakes import url\n",
+    "a set-up by an import": "from random import seed as setup_module\n",
+    "what everybody has": "from fakes import *\n",
+    "all of Python's": "from os.path import *\n",
+    "another meaning of old code": "from __future__ import annotations\n",
+    "a constant a conftest.py may read": "port = 0\n",
+    "an iterator gone through": "class New:\n    x = list(IDS)\n",
+    "an iterator unpacked": "class New:\n    x = [*IDS]\n",
+    "an iterator searched": "class New:\n    x = 1 in IDS\n",
+    "an iterator shown": "class New:\n    x = f'{IDS}'\n",
+    "an iterator as cases": "@pytest.mark.parametrize('n', IDS)\ndef test_a(n):\n    pass\n",
+    "an iterator as a case": "@pytest.mark.parametrize('n, m', [IDS])\ndef test_a(n, m):\n    pass\n",
+    "an iterator as names": "@pytest.mark.parametrize('n', [1], ids=IDS)\ndef test_a(n):\n    pass\n",
+    "a function for names": "@pytest.mark.parametrize('n', [1], ids=lambda n: SEEN.clear())\ndef test_a(n): pass\n",
+    "an iterator as a fixture's": "class New:\n    @pytest.fixture(params=IDS)\n    def x(self):\n        pass\n",
+    "an element of an annotation": "def test_a(x: SEEN['x']):\n    pass\n",
+    "cases made while collecting": "class New:\n    def pytest_generate_tests(self, metafunc):\n        SEEN.clear()\n",
+    "the same by an import ": "class New:\n    from fakes import off as pytest_generate_tests\n",
+    "an __init__": "class New:\n    def __init__(self):\n        SEEN.clear()\n",
+    "an attribute that is looked up": "class New:\n    def __getattr__(self, name):\n        SEEN.clear()\n",
+    "a property that is looked up": "class New:\n    @property\n    def x(self):\n        SEEN.clear()\n",
+    "a base that acts on subclasses": "import enum\nclass New(enum.Enum):\n    pass\n",
+    "a new base that does": "class New:\n    pass\n\nclass Other(New):\n    pass\n",
+    "a mark of an old class": "@pytest.mark.skip(TestOne)\ndef test_a():\n    pass\n",
+    "a mark with nothing unpacked": "@pytest.mark.skip(TestOne, **{})\ndef test_a():\n    pass\n",
+    "an old test's attribute": "def test_a():\n    test_n.__test__ = False\n",
+    "an old test by its name": "def test_a():\n    globals()['test_n'] = None\n",
+    "an old name bound anew": "def test_a():\n    global area\n    area = max\n",
     "a set-up of Django's": "def setUpTestData():\n    pass\n",
 }
 
@@ -102,11 +134,19 @@ def test_what_new_code_runs_at_import_or_takes_is_found(added: str) -> None:
 
 CHANGED = {
     "a case that runs code": swap("CASES = [1, 2]", "CASES = [1, 2, area(1, 1)]"),
+    "a case that is a name": swap("CASES = [1, 2]", "CASES = [1, 2, SEEN.clear]"),
     "a list that is used elsewhere": swap("LIMITS = [3]", "LIMITS = [3, 4]"),
     "indirect": swap('indirect=["limit"]', 'indirect=["limit", "n"]'),
     "an inherited helper": swap("self.check()\n", "self.check()\n\n    def helper(self):\n        pass\n"),
-    "a helper that may be inherited": OLD + "\n    def prepare(self):\n        pass\n",
+    "a test that may be inherited": OLD + "\n    def test_three(self):\n        assert area(3, 3)\n",
     "an attribute that may be inherited": OLD + "\n    strict = False\n",
+    "what an old test leaves behind": swap("not SEEN\n", "not SEEN\n    SEEN.clear()\n"),
+    "a test that runs before": swap(
+        "class Base", "def test_0():\n    SEEN.clear()\n    assert area(1, 1)\n\n\nclass Base"
+    ),
+    "a class that runs before": swap(
+        "class Base", "class TestNew:\n    def test_0(self):\n        pass\n\n\nclass Base"
+    ),
 }
 
 
@@ -116,12 +156,25 @@ def test_what_grows_where_it_may_not_is_found(new: str) -> None:
     assert weakened(OLD, new) != ()
 
 
-def test_the_bases_of_another_test_case_are_not_known() -> None:
-    """Django's has assertions that unittest's does not have."""
+def test_a_new_class_may_have_the_base_that_old_ones_have() -> None:
+    """Django's, in a file that uses it; what it does with a subclass it has done before."""
     old = "from django.test import TestCase\n\n\nclass TestIt(TestCase):\n    def test_a(self):\n        assert f()\n"
-    more = "\n    def assertContains(self, *a):\n        pass\n"
-    assert weakened(old, old + more) != ()
-    assert weakened(old.replace("django.test", "unittest"), old.replace("django.test", "unittest") + more) == ()
+    more = "\n\nclass TestMore(TestCase):\n    def test_b(self):\n        assert f()\n"
+    assert weakened(old, old + more) == ()
+    assert weakened(old, old + more.replace("(TestCase)", "(TestCase, metaclass=f)")) != ()
+
+
+def test_a_list_of_cases_that_is_read_elsewhere_does_not_grow() -> None:
+    """A test of its length would be another one."""
+    also = OLD + "\n\ndef test_cases():\n    assert len(CASES) == 2\n"
+    assert weakened(also, also.replace("CASES = [1, 2]", "CASES = [1, 2, 3]")) != ()
+
+
+def test_a_name_that_is_bound_twice_is_no_list() -> None:
+    """It may be an iterator by then."""
+    new = "\n\n@pytest.mark.parametrize('n', CASES)\ndef test_a(n):\n    assert n\n"
+    assert weakened(OLD, OLD + new) == ()
+    assert weakened(OLD + "\n\nCASES = iter(CASES)\n", OLD + "\n\nCASES = iter(CASES)\n" + new) != ()
 
 
 def test_a_list_of_marks_does_not_grow() -> None:
@@ -136,26 +189,79 @@ def test_a_list_of_a_class_with_bases_does_not_grow() -> None:
 
 
 FINE = {
-    "a class with fields": "from dataclasses import dataclass, field\n\n@dataclass(frozen=True)\nclass New:\n"
-    "    x: list[int] = field(default_factory=list)\n",
-    "constants": "import re\nfrom pathlib import Path\nX = re.compile('x')\nY = Path('a') / 'b'\nZ = {*range(3)}\n",
-    "a text's method": "X = 'a b'.split()\n",
-    "parameters": "@pytest.mark.parametrize('x', [pytest.param(1, id='one')])\ndef test_a(x):\n    assert area(x, 1)\n",
+    "a class with what its tests need": "class TestNew:\n    SIZES = [1, 2]\n    limit: float = float('inf')\n\n"
+    "    @pytest.fixture(autouse=True, params=[1, 2])\n    def url(self, request):\n        self.seen = SEEN\n\n"
+    "    @pytest.fixture\n    def client(self):\n        return area(1, 1)\n\n"
+    "    def test_new(self, client):\n        from shop import Order\n\n        assert Order(client)\n",
+    "parameters": "@pytest.mark.parametrize('x', [pytest.param(1, id='one'), area])\ndef test_a(x): pass\n",
+    "several": "@pytest.mark.parametrize('x, error', [(1, ValueError), (2, area)])\ndef test_a(x, error): pass\n",
+    "made parameters": "@pytest.mark.parametrize('x', range(3), ids=str)\ndef test_a(x):\n    assert area(x, 1)\n",
+    "texts": "@pytest.mark.parametrize('x', 'a b'.split())\ndef test_a(x):\n    assert area(x, 1)\n",
+    "dates": "from datetime import date\n\n@pytest.mark.parametrize('x', [date(2024, 1, 1)])\ndef test_a(x): pass\n",
+    "marks": "@pytest.mark.parametrize('x', [pytest.param(1, marks=pytest.mark.slow(1, 2))])\ndef test_a(x): pass\n",
     "drawn values": "from hypothesis import given, settings, strategies as st\n\n@settings(max_examples=3)\n"
-    "@given(st.integers())\ndef test_a(x):\n    assert area(x, 1)\n",
-    "a fixture": "@pytest.fixture(scope='module')\ndef shelf():\n    return area(1, 1)\n",
-    "methods": "class New:\n    @property\n    def x(self):\n        return area(1, 1)\n",
-    "a test in a class with an unknown base": "    def test_three(self):\n        assert area(3, 3)\n",
-    "a class with a base": "class TestNew(Base):\n    def test_new(self):\n        self.helper()\n",
+    "@given(st.lists(st.integers()))\ndef test_a(x):\n    assert area(x, 1)\n",
+    "types": "from pathlib import Path\n\ndef test_a(tmp_path: Path, x: list[int] | None = None) -> None: pass\n",
+    "unittest's": "import unittest\n\nclass TestNew(unittest.TestCase):\n    def setUp(self):\n        area(1, 1)\n",
+    "a class with an old base": "class TestNew(Base):\n    def test_new(self):\n        self.helper()\n",
 }
 
 
 @pytest.mark.parametrize("added", FINE.values(), ids=FINE.keys())
 def test_plain_additions_are_fine(added: str) -> None:
-    """What is only declared, or uses nothing but what it is given."""
+    """What is only declared, or uses nothing but what it is given; a class holds its own."""
     assert weakened(OLD, OLD + END + added) == ()
 
 
 def test_cases_and_their_names_may_grow() -> None:
     """A list that only `parametrize` reads."""
     assert weakened(OLD, swap("CASES = [1, 2]", "CASES = [1, 2, pytest.param(3)]")) == ()
+
+
+ACTS = {
+    "a patch": "import shop\nshop.area = max\n",
+    "a patch in a class": "import shop\nclass TestNew:\n    shop.area = max\n",
+    "a patch if need be": "import shop\nif True:\n    shop.area = max\n",
+    "a patch in passing": "import shop\nfor shop.area in [max]:\n    pass\n",
+    "a module": "import sys\nfrom unittest import mock\nsys.modules['shop'] = mock.Mock()\n",
+    "an attribute": "import shop\nsetattr(shop, 'area', max)\n",
+    "a started patch": "from unittest import mock\nmock.patch('shop.area').start()\n",
+    "added in place": "from shop import ITEMS\nITEMS += [1]\n",
+    "a plugin": "pytest_plugins = ['fakes']\n",
+    "removed": "import shop\ndel shop.area\n",
+}
+
+
+@pytest.mark.parametrize("text", ACTS.values(), ids=ACTS.keys())
+def test_a_new_file_does_nothing_when_it_is_imported(text: str) -> None:
+    """All files are imported before the first test runs, those with old tests as well."""
+    assert weakened(None, text + "\n\ndef test_a():\n    assert True\n") != ()
+
+
+def test_a_new_file_declares_what_it_likes() -> None:
+    """Fixtures, constants, names of the project, whatever they are made by; and where its code is."""
+    text = """import sys
+sys.path.insert(0, "src")
+import pytest
+from shop import app
+try:
+    import tomllib
+except ImportError:
+    tomllib = None
+client, other = app.client(), 1
+x: int = 1
+
+@pytest.fixture(autouse=True)
+def clean():
+    app.reset()
+
+class TestIt:
+    \"\"\"Of it.\"\"\"
+    pytestmark = pytest.mark.slow
+    y = app.y()
+
+if __name__ == "__main__":
+    pytest.main()
+"""
+    assert weakened(None, text) == ()
+    assert weakened("", text) == ()

@@ -13,7 +13,9 @@ from contracts.prompt import Prompt, PromptError, Template, fenced
 from servers.writing.prompts import FOLDER, part, prompt
 
 PLACES = {
-    "write": {"version", "request", "path", "instruction", "file", "reads", "similar", "tests", "feedback"},
+    "write": {
+        *("version", "request", "path", "instruction", "criteria", "file", "reads", "similar", "tests", "feedback"),
+    },
     "repair": {"version", "request", "tests", "failures", "path", "suspects", "file", "others", "feedback"},
     "tests": {"request", "path", "instruction", "purpose", "criteria", "file", "reads", "similar", "feedback"},
 }

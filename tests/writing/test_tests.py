@@ -166,7 +166,9 @@ async def test_a_feature_whose_import_is_missing_is_red() -> None:
     """No ids are reported then: they are read from the file, and helpers are none."""
     case = TestCase(id=PATH, outcome="error", message="ImportError: cannot import name 'volume' from 'shop'")
     tests = "class TestVolume:\n    def test_one(self):\n        assert area(1, 1) == 1\n\n    def helper(self): ..."
-    crew = shop(added(tests), said=runs(ran({PATH: case}, "collection_error", "ImportError")))
+    whole: dict[str, object] = {"text": f"from shop import volume\n\n\n{tests}\n", "summary": "s", "tests": []}
+    crew = shop(whole, said=runs(ran({PATH: case}, "collection_error", "ImportError")))
+    del crew.files[PATH]
     written = await wrote(crew, purpose="feature")
     assert [(each.id, each.outcome) for each in written.tests] == [(f"{PATH}::TestVolume::test_one", "error")]
     assert "cannot import name 'volume'" in written.note

@@ -184,3 +184,18 @@ async def test_a_test_of_what_is_there_is_green_twice_or_nothing(rig: Rig) -> No
     assert [each.id for each in written.tests] == [f"{PATH}::test_n[1]", f"{PATH}::test_n[2]"]
     assert "could not be run" in rig.model.asked[1].turns[-1].text
     assert "NameError" in rig.model.asked[1].turns[-1].text
+
+
+async def test_new_tests_that_pytest_puts_between_old_ones_go_back(rig: Rig) -> None:
+    """Tests that share a fixture with parameters take turns, wherever they stand."""
+    old = (
+        "import pytest\nfrom shop import sides\n\n\n@pytest.fixture(scope='module', params=[4, 5])\n"
+        "def most(request):\n    return request.param\n\n\ndef test_sides(most):\n    assert sides() <= most\n"
+    )
+    end = "    assert sides() <= most"
+    among = blocks(end, f"{end}\n\n\ndef test_few(most):\n    assert sides() < most + 1\n", tests=[])
+    behind = blocks(end, f"{end}\n\n\ndef test_few():\n    assert sides() < 5\n", tests=[])
+    rig.write(among, behind, shop=SHOP, tests__test_shop=old)
+    written = await rig.tests("existing")
+    assert [each.id for each in written.tests] == [f"{PATH}::test_few"]
+    assert f"{PATH}::test_few[4] runs before old tests" in rig.model.asked[1].turns[-1].text

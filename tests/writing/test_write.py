@@ -14,6 +14,7 @@ from contracts.failure import Failure
 from contracts.model import Form
 from contracts.repository import SimilarCode
 from contracts.spending import NOTHING
+from contracts.task import Criterion
 from servers.code_writer import CodeWriter
 from servers.specialist import ToolError
 from tests.search.scripted import ScriptedCall
@@ -57,6 +58,17 @@ async def test_the_patch_is_computed_against_the_file_that_was_shown() -> None:
     assert "no tests were named" in written.note
 
 
+async def test_what_tells_versions_apart_stands_at_the_end_of_their_prompts() -> None:
+    """All before it is the same to the letter, which is what a cache reads once."""
+    crew = shop(GOOD, GOOD)
+    await wrote(crew, candidates=2)
+    first, second = (asked.turns[0].text for asked in crew.asked)
+    same, _, differs = first.rpartition("This is version 1 of 2")
+    assert second.startswith(same)
+    assert "width + height" in same
+    assert "\n" not in differs.strip()
+
+
 async def test_the_prompt_shows_what_was_asked_and_the_files_as_data() -> None:
     """Ticket, instruction, the file, files to read and similar code, each in a fence that its content cannot end."""
     crew = shop(GOOD)
@@ -77,6 +89,16 @@ async def test_the_prompt_shows_what_was_asked_and_the_files_as_data() -> None:
     assert "not to be followed" in asked.system
     assert asked.reply_schema["type"] == "object"
     assert "blocks" in str(asked.reply_schema)
+
+
+async def test_a_long_ticket_and_the_criteria_are_shown() -> None:
+    """What is wanted is what the writer works by; only a ticket no model would read is cut."""
+    crew = shop(GOOD)
+    ticket = f"{'area is wrong. ' * 1000}It is the last line that counts."
+    await wrote(crew, request=ticket, criteria=(Criterion(id="c1", text="Areas are products."),))
+    (asked,) = crew.asked
+    assert ticket in asked.turns[0].text
+    assert "```text\nc1: Areas are products.\n```" in asked.turns[0].text
 
 
 @pytest.mark.parametrize(
@@ -141,10 +163,10 @@ async def test_it_goes_back_twice_and_not_more() -> None:
 @pytest.mark.parametrize("outcome", ["invalid", "truncated", "refused", "unavailable"])
 async def test_a_model_without_a_reply_is_an_honest_none(outcome: str) -> None:
     """What it cost all the same is in the result."""
-    crew = shop(failed(outcome, Failure(kind="unavailable", message="it broke")))
+    crew = shop(failed(outcome, Failure(kind="unavailable", message="it broke", way_out="Mend it.")))
     written = await wrote(crew)
     assert written.patch is None
-    assert f"{outcome}: it broke" in written.note
+    assert written.note.endswith(f"{outcome}: it broke. Mend it.")
     assert written.spent == ONE
 
 
@@ -175,9 +197,9 @@ async def test_a_budget_that_ends_is_raised_with_all_that_was_spent(as_result: b
 
 async def test_a_model_that_cannot_be_asked_is_said_before_anything_is_spent() -> None:
     """With the way out of the one that knows."""
-    with pytest.raises(ToolError, match="no key: set ANTHROPIC_API_KEY") as raised:
+    with pytest.raises(ToolError, match="no key") as raised:
         await wrote(shop(ready=False))
-    assert raised.value.failure.kind == "unavailable"
+    assert (raised.value.failure.kind, raised.value.failure.way_out) == ("unavailable", "Set ANTHROPIC_API_KEY.")
     assert raised.value.failure.spent is None
 
 

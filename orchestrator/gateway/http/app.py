@@ -14,11 +14,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bus.mcp_sdk import SessionManager
+from orchestrator.gateway.bearer import Offer
 from orchestrator.gateway.http.events import RecentEvents
 from orchestrator.gateway.http.guard import Guarded, Identified
 from orchestrator.gateway.http.limits import Allowance, Limited
 from orchestrator.gateway.http.resource import Authorization
-from orchestrator.gateway.http.scopes import Offer, Scoped
+from orchestrator.gateway.http.scopes import Scoped
 
 PATH = "/mcp"
 RETRY_MS = 100

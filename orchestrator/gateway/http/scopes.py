@@ -8,29 +8,16 @@ nothing of it in headers.
 from __future__ import annotations
 
 import json
-from typing import Protocol, cast
+from typing import cast
 
-from mcp.server.auth.provider import AccessToken
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bus.wire import JsonObject, as_object
-from orchestrator.gateway.bearer import token_of
+from orchestrator.gateway.bearer import Offer, token_of
 from orchestrator.gateway.http.guard import Challenge
 from orchestrator.gateway.http.refusal import refusal
 from orchestrator.gateway.reach import Reach
-
-
-class Offer(Protocol):
-    """What is offered, as far as scopes are concerned."""
-
-    async def lacking(self, reach: Reach, method: str, params: JsonObject) -> str:
-        """The scope that a request needs and `reach` does not cover; empty where it is covered."""
-        ...
-
-    async def refuse(self, params: JsonObject, token: AccessToken) -> None:
-        """Put a tool call that was not covered on the record."""
-        ...
 
 
 class Scoped:

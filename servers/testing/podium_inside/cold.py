@@ -130,7 +130,7 @@ class Stages:
     def _pytest(
         self, tests: list[str], plugins: list[object], verdict: Callable[[], dict[str, Any]], leave: Leave
     ) -> dict[str, Any]:
-        args = options(self._request.root, tests, past_errors=True)
+        args = options(self._request, tests, past_errors=True)
         run(["--assert=plain", "-s", *args], [Brief(), *plugins, LeaveAfterwards(lambda: leave(verdict()))])
         return verdict()
 

@@ -28,7 +28,7 @@ def main() -> int:
             plugins.append(Quiet())
         if request.test_cpu_s:
             plugins.append(TestClock(request.test_cpu_s))
-        return run(options(request.root, request.tests, past_errors=request.past_errors), plugins)
+        return run(options(request, request.tests, past_errors=request.past_errors), plugins)
     if request.verb == "trace":
         from .trace import trace
 

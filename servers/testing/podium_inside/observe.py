@@ -109,7 +109,10 @@ class Watch:
 
 
 def compare(before: dict[str, Any], after: dict[str, Any]) -> dict[str, int]:
-    """Call by call, in order within each test; a call that is no longer made, or is new, is a changed one."""
+    """Call by call, in order within each test; a call that is no longer made, or is new, is a changed one.
+
+    Nothing of before means that nobody could look: zeros say nothing then. Nothing of after is a change of everything.
+    """
     ours, theirs = before.get("calls", {}), after.get("calls", {})
     observed = sum(len(calls) for calls in ours.values())
     changed = 0
@@ -118,4 +121,9 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> dict[str, int]:
         changed += sum(index >= len(others) or others[index] != call for index, call in enumerate(calls))
         changed += max(0, len(others) - len(calls))
     through = set(before.get("through", [])) | set(after.get("through", []))
-    return {"tests_through": len(through), "calls_observed": observed, "calls_changed": min(changed, observed)}
+    return {
+        "observed": bool(before),
+        "tests_through": len(through),
+        "calls_observed": observed,
+        "calls_changed": min(changed, observed),
+    }

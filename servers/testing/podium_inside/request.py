@@ -50,6 +50,8 @@ class Request:
     """Opens every line of the result channel, so that stray writes to it are told from results."""
     root: str
     """The scratch copy of the tree."""
+    config: str = ""
+    """The file in it that configures pytest; empty: pytest looks for one."""
     tests: list[str] = field(default_factory=_no_tests)
     """Node ids to run; for `trace` and `try` the failing ones."""
     test_cpu_s: float = 0.0

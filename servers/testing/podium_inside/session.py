@@ -8,14 +8,18 @@ import tempfile
 
 import pytest
 
+from .request import Request
 
-def options(root: str, tests: list[str], *, past_errors: bool = False) -> list[str]:
+
+def options(request: Request, tests: list[str], *, past_errors: bool = False) -> list[str]:
     """Command-line arguments; they come after the project's own `addopts` and so overrule them.
 
     Nothing may be started in other processes (xdist), traced by others (cov), shuffled (randomly, random-order)
     or stopped early (`-x`), and no cache is left in the tree.
     """
-    args = ["--rootdir", root, "--color=no", "--maxfail=0", "-p", "no:randomly", "-p", "no:random_order"]
+    args = ["--rootdir", request.root, "--color=no", "--maxfail=0", "-p", "no:randomly", "-p", "no:random_order"]
+    if request.config:
+        args += ["-c", os.path.join(request.root, request.config)]
     args += ["-o", "cache_dir=" + os.path.join(tempfile.gettempdir(), "pytest-cache")]
     if past_errors:
         args.append("--continue-on-collection-errors")

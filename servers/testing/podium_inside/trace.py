@@ -103,4 +103,4 @@ class Tracer:
 def trace(request: Request, channel: Channel) -> int:
     """Run the whole suite traced; pytest's exit status."""
     plugins: list[object] = [Reporter(channel, request.root), Tracer(channel, request), TestClock(request.test_cpu_s)]
-    return run(options(request.root, [], past_errors=True), plugins)
+    return run(options(request, [], past_errors=True), plugins)

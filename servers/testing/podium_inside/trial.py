@@ -38,7 +38,7 @@ def trial(request: Request, channel: Channel) -> int:
     # What an import in the tree leaves behind must not reach the cold process: it is forked off first.
     cold = ColdServer(request, channel.fd)
     ran: set[tuple[str, int, str]] = set()
-    args = [*options(request.root, [], past_errors=True), "--assert=plain", "-s"]
+    args = [*options(request, [], past_errors=True), "--assert=plain", "-s"]
     args += ["--basetemp", os.path.join(tempfile.gettempdir(), "pytest")]
     try:
         with imports_watched(request.root, ran):

@@ -13,11 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as elliptic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as rsa
+from mcp.server.auth.provider import AccessToken
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from orchestrator.gateway.http.guard import Unacceptable
+from orchestrator.gateway.http.resource import Authorization
 from orchestrator.gateway.http.serving import listening, served
 
 AUDIENCE = "https://podium.example/mcp"
@@ -80,3 +83,17 @@ async def issuer(path: str = "", well_known: str = "oauth-authorization-server")
     where = f"/.well-known/{well_known}{path}"
     async with served(Starlette(routes=[Route(where, metadata), Route(f"{path}/keys", keys)]), on):
         yield found
+
+
+class _Spelt:
+    """A token is its subject and its scopes, spelt out: `ada/podium:read+…`."""
+
+    async def verify(self, token: str) -> AccessToken:
+        subject, _, scopes = token.partition("/")
+        if not subject:
+            raise Unacceptable("nobody")
+        return AccessToken(token="", client_id="desk", scopes=scopes.split("+"), subject=subject)
+
+
+SPELT = Authorization(_Spelt(), "https://issuer.example", AUDIENCE)
+"""For tests that are about scopes, not about tokens."""

@@ -19,11 +19,11 @@ from bus.mcp_sdk import SdkAnswer
 from bus.serving import Serving
 from bus.wire import PROTOCOL_VERSION, JsonObject
 from orchestrator.gateway.as_is import AsIs
+from orchestrator.gateway.bearer import Offer
 from orchestrator.gateway.gateway import Gateway
 from orchestrator.gateway.http.app import PATH, application
 from orchestrator.gateway.http.limits import Allowance
 from orchestrator.gateway.http.resource import Authorization
-from orchestrator.gateway.http.scopes import Offer
 from orchestrator.gateway.http.serving import listening
 from orchestrator.gateway.http.serving import served as web_served
 from orchestrator.gateway.offer import Terms

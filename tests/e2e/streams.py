@@ -14,7 +14,7 @@ from bus.connect import identities
 OPERATOR = "operator"
 
 
-async def recount(state: Path, url: str, run: str) -> list[dict[str, object]]:
+async def stored_calls(state: Path, url: str, run: str) -> list[dict[str, object]]:
     """The calls that say they belong to `run`, in the order they were stored, with their results."""
     seed = (identities(state) / f"{OPERATOR}.nk").read_text().strip()
     client = await nats.connect(url, nkeys_seed_str=seed)  # pyright: ignore[reportUnknownMemberType] - untyped options

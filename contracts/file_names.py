@@ -1,12 +1,9 @@
-"""Which file names a patch may use. A name is hostile input: it may be made to look like, or to become, another."""
+"""Which file names may be written: a name is hostile input, made to look like, or to become, another. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-
-from servers.specialist import ToolError
-from servers.tree_files import components
 
 MAX_PATH_BYTES = 1024
 MAX_NAME_BYTES = 255
@@ -16,27 +13,29 @@ _SHORT_NAME = re.compile(r"(git|gi[0-9a-f]{4})~[0-9]+", re.ASCII)
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def check_name(path: str) -> None:
-    """Refuse a path that could leave the tree, reach git's own files, or show as something it is not.
+def name_problem(path: str) -> str:
+    """Why a path may not be written, as far as its name tells; "" when it may.
 
-    Raises:
-        ToolError: invalid.
+    It could leave the tree, reach git's own files, or show as something it is not.
     """
     for char in path:
         if unicodedata.category(char) in _INVISIBLE or (char != " " and char.isspace()):
-            raise _refused(path, f"the invisible or control character U+{ord(char):04X}")
+            return f"{path!r} has the invisible or control character U+{ord(char):04X}"
     if len(path.encode()) > MAX_PATH_BYTES:
-        raise _refused(path[:80] + "…", f"more than {MAX_PATH_BYTES} bytes")
+        return f"{path[:80] + '…'!r} has more than {MAX_PATH_BYTES} bytes"
     if "\\" in path or re.match("[A-Za-z]:", path):
-        raise _refused(path, "a backslash or a drive letter, which other systems read as a folder")
-    for name in components(path):
+        return f"{path!r} has a backslash or a drive letter, which other systems read as a folder"
+    for name in path.split("/"):
+        if name in ("", ".", ".."):
+            return f"{path!r} is no path inside the repository"
         if len(name.encode()) > MAX_NAME_BYTES:
-            raise _refused(path, f"a name of more than {MAX_NAME_BYTES} bytes")
+            return f"{path!r} has a name of more than {MAX_NAME_BYTES} bytes"
         plain = _plain(name)
         if plain == ".git" or _SHORT_NAME.fullmatch(plain):
-            raise _refused(path, f"{name!r}, which is or can become git's own folder")
+            return f"{path!r} has {name!r}, which is or can become git's own folder"
         if plain == ".gitmodules":
-            raise _refused(path, "git's list of submodules")
+            return f"{path!r} is git's list of submodules"
+    return ""
 
 
 def folded(path: str) -> str:
@@ -53,7 +52,3 @@ def _plain(name: str) -> str:
     plain = folded(name).translate(_LOOKALIKES)
     bare = "".join(char for char in unicodedata.normalize("NFD", plain) if not unicodedata.combining(char))
     return bare.split(":", 1)[0].rstrip(". ")
-
-
-def _refused(path: str, why: str) -> ToolError:
-    return ToolError("invalid", f"the patch names {path!r}, which has {why}")
