@@ -16,6 +16,7 @@ import anyio.abc
 from mcp.client._transport import TransportStreams
 from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
 from mcp.server.connection import Connection, NotifyOnlyOutbound
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.server.session import ServerSession
@@ -56,6 +57,17 @@ def at_end(session: ServerSession, then: Callable[[], Awaitable[None]]) -> None:
     """Have `then` called when the client's connection is over."""
     stack = session._connection.exit_stack  # pyright: ignore[reportPrivateUsage] - the session has no public way to it
     stack.push_async_callback(then)
+
+
+def before_each(server: Server[Any], check: Callable[[ServerRequestContext[Any, Any]], Awaitable[None]]) -> None:
+    """Have `check` run before any handler of a request; what it raises is the answer."""
+
+    async def checked(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        if ctx.request_id is not None:
+            await check(ctx)
+        return await call_next(ctx)
+
+    server.middleware.append(checked)
 
 
 class SessionManager(StreamableHTTPSessionManager):

@@ -24,6 +24,7 @@ PARSE_ERROR = -32700
 RUN_META = "io.podium/run"
 STEP_META = "io.podium/step"
 PARENT_META = "io.podium/parent"
+SUBJECT_META = "io.podium/subject"
 FAILURE_META = "io.podium/failure"
 
 CLOSE_STREAM = "io.podium/close_stream"
@@ -44,17 +45,19 @@ class Correlation:
     run: str = ""
     step: str = ""
     parent: str = ""
+    subject: str = ""
+    """For whom an MCP host over HTTP makes it: the `sub` of its access token."""
 
     def meta(self) -> dict[str, str]:
         """The `_meta` entries, without empty ones."""
-        pairs = {RUN_META: self.run, STEP_META: self.step, PARENT_META: self.parent}
+        pairs = {RUN_META: self.run, STEP_META: self.step, PARENT_META: self.parent, SUBJECT_META: self.subject}
         return {key: value for key, value in pairs.items() if value}
 
 
 def correlation_of(message: JsonObject) -> Correlation:
     """What a request says it belongs to."""
     meta = as_object(as_object(message.get("params")).get("_meta"))
-    return Correlation(*(str(meta.get(key, "")) for key in (RUN_META, STEP_META, PARENT_META)))
+    return Correlation(*(str(meta.get(key, "")) for key in (RUN_META, STEP_META, PARENT_META, SUBJECT_META)))
 
 
 def call_request(call_id: str, tool: str, params: Model, about: Correlation) -> bytes:

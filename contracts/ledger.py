@@ -36,6 +36,7 @@ class CallRecord(Model):
     step: str = ""
     parent: str = Field(default="", description="The call on whose behalf it was made, if any.")
     caller: Name
+    subject: str = Field(default="", description="For whom: the `sub` of the token that a host over HTTP came with.")
     server: str
     tool: str
     called_at: UtcTime

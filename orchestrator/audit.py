@@ -73,11 +73,13 @@ async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
         if await seals.sealed_by(kept) != host:
             foreign += 1
             continue
-        asked = as_object(as_object(_read(kept).get("params")).get("arguments"))
+        message = _read(kept)
+        asked = as_object(as_object(message.get("params")).get("arguments"))
         found.append(
             CallRecord(
                 call_id=call_id,
                 caller=host,
+                subject=correlation_of(message).subject,
                 server=untoken(server),
                 tool=untoken(tool),
                 called_at=kept.stored_at,
@@ -135,6 +137,7 @@ def record_of(exchange: Exchange) -> CallRecord:
         step=about.step,
         parent=about.parent,
         caller=subject.caller,
+        subject=about.subject,
         server=subject.server,
         tool=subject.tool,
         called_at=call.stored_at,

@@ -109,7 +109,7 @@ def _table(records: tuple[CallRecord, ...], width: int) -> Table:
         hashes = (each.call_id[:8], each.params_sha256[:8], (each.result_sha256 or "")[:8]) if digests else ()
         table.add_row(
             Text(f"{each.called_at.astimezone():%H:%M:%S}"),
-            Text(each.caller),
+            Text(each.caller + (f" for {line(each.subject, 40)}" if each.subject else "")),
             Text(f"{each.server}.{each.tool}"),
             Text(took),
             Text(line(told, 60), OUTCOMES[each.outcome] if each.sealed else "red"),

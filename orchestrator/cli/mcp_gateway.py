@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import anyio
-from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
 
 from bus.background import background
+from bus.bus import Bus
 from bus.caller import open_caller
 from bus.connect import connect
 from bus.errors import BusError
@@ -20,6 +23,8 @@ from contracts.config import GATEWAY, Joining
 from orchestrator.cli.shared import AUDITOR, who
 from orchestrator.cli.trouble import trouble
 from orchestrator.config import load_host
+from orchestrator.gateway.as_is import AsIs
+from orchestrator.gateway.bearer import Offer
 from orchestrator.gateway.conducting import Processes
 from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
@@ -30,20 +35,50 @@ from orchestrator.house import house, joined, state_dir
 _LOOK_EVERY_S = 1.0
 
 
-async def serve_stdio(host: str, terms: Terms) -> None:
+async def serve_stdio(host: str, terms: Terms, *, as_is: bool) -> None:
     """Serve standard input and output until the host closes them."""
-    async with gateway(host, terms) as found:
-        server = found.server("podium", version("podium"))
-        async with stdio_server() as (reading, writing):
-            changing = NotificationOptions(tools_changed=True, resources_changed=True)
-            told = server.create_initialization_options(changing)
-            await server.run(reading, writing, told)
+    async with offered(host, terms, as_is=as_is) as (server, _), stdio_server() as (reading, writing):
+        await server.run(reading, writing, server.create_initialization_options())
+
+
+Offered = tuple[Server[Any], Offer]
+"""The SDK's server, for any of its transports, and what scopes have to do with what it offers."""
+
+
+def offered(host: str, terms: Terms, *, as_is: bool) -> AbstractAsyncContextManager[Offered]:
+    """What a host is offered for as long as the block runs: the crew, or one member as it is."""
+    return _twin(host, terms) if as_is else _gateway(host, terms)
 
 
 @asynccontextmanager
-async def gateway(host: str, terms: Terms) -> AsyncGenerator[Gateway]:
-    """The gateway for one host, which has joined the crew for as long as the block runs."""
+async def _gateway(host: str, terms: Terms) -> AsyncGenerator[Offered]:
     state = state_dir()
+    async with _admitted(state, host, terms, decides=terms.decides) as (bus, upstream):
+        voice = Voice(host, who(), decides=terms.decides, own_word=load_host(host).decides)
+        found = Gateway(bus, upstream, terms, Flows(bus, upstream, Processes(state, host), voice))
+
+        async def look() -> None:
+            while True:
+                with suppress(BusError):  # it looks again
+                    await found.refresh()
+                await anyio.sleep(_LOOK_EVERY_S)
+
+        async with background(look, found.tell_of_runs):
+            yield found.server("podium", version("podium")), found
+
+
+@asynccontextmanager
+async def _twin(host: str, terms: Terms) -> AsyncGenerator[Offered]:
+    (member,) = terms.only
+    async with _admitted(state_dir(), host, terms, decides=False) as (_, upstream):
+        found = AsIs(upstream, member)
+        async with found.serving() as server:
+            yield server, found
+
+
+@asynccontextmanager
+async def _admitted(state: Path, host: str, terms: Terms, *, decides: bool) -> AsyncGenerator[tuple[Bus, Upstream]]:
+    """The crew, as a host reaches it that has joined for as long as the block runs."""
     async with house(state) as found:
         async with connect(state, found.url, AUDITOR) as bus:
             crew = await cards(bus)
@@ -51,21 +86,10 @@ async def gateway(host: str, terms: Terms) -> AsyncGenerator[Gateway]:
         if unknown := sorted(terms.only - names):
             there = ", ".join(sorted(names))
             raise trouble(f"There is no server {', '.join(unknown)} in the crew.", f"There are: {there}.", code=2)
-        joining = Joining(name=host, calls=terms.calls(crew), decides=terms.decides)
+        joining = Joining(name=host, calls=terms.calls(crew), decides=decides)
         async with (
             joined(state, joining),
             connect(state, found.url, host_identity(host)) as bus,
             open_caller(bus) as caller,
         ):
-            upstream = Upstream(bus, caller)
-            voice = Voice(host, who(), decides=terms.decides, own_word=load_host(host).decides)
-            found = Gateway(bus, upstream, terms, Flows(bus, upstream, Processes(state, host), voice))
-
-            async def look() -> None:
-                while True:
-                    with suppress(BusError):  # it looks again
-                        await found.refresh()
-                    await anyio.sleep(_LOOK_EVERY_S)
-
-            async with background(look, found.tell_of_runs):
-                yield found
+            yield bus, Upstream(bus, caller)

@@ -9,15 +9,19 @@ from typing import Any
 import anyio
 import mcp_types as types
 from mcp import MCPError
+from mcp.server.auth.provider import AccessToken
 from mcp.server.lowlevel.server import Server
 from mcp.server.subscriptions import ListenHandler, ServerEvent, ToolsListChanged
 from pydantic import BaseModel
 
 from bus.mcp_sdk import at_end
 from bus.wire import JsonObject, as_object
+from orchestrator.gateway.bearer import enforce, reach_of, token_of
 from orchestrator.gateway.changes import Changes, TellingServer
-from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, pass_on, set_level
+from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
 from orchestrator.gateway.live import answered_live
+from orchestrator.gateway.offer import is_read_only
+from orchestrator.gateway.reach import Reach, needed
 from orchestrator.gateway.upstream import ENVELOPE, Upstream
 from orchestrator.gateway.watching import Watching
 
@@ -79,6 +83,7 @@ class AsIs:
             get_tool_input_schema=self._schema,
             on_subscriptions_listen=self._listen,
         )
+        enforce(server, self)
         for capability, methods in _METHODS.items():
             for method, params in methods.items() if capability in able else ():
                 server.add_request_handler(method, params, self._ask)
@@ -92,7 +97,7 @@ class AsIs:
         return server
 
     async def refresh(self) -> None:
-        """See what the tools are now: a host's headers are checked by that before a call is made."""
+        """See what the tools are now: what a host may, and its headers, are checked by that before a call is made."""
         try:
             tools = await self._upstream.tools(self._member)
         except MCPError:
@@ -101,6 +106,20 @@ class AsIs:
 
     def _schema(self, tool: str) -> JsonObject | None:
         return as_object(self._tools[tool].get("inputSchema")) if tool in self._tools else None
+
+    async def lacking(self, reach: Reach, method: str, params: JsonObject) -> str:
+        """See `orchestrator.gateway.bearer.Offer`."""
+        if reach.everything:
+            return ""
+        name = str(params.get("name") or "")
+        if method == "tools/call" and name not in self._tools:
+            await self.refresh()
+        read_only = method != "tools/call" or is_read_only(self._tools.get(name, {}))
+        return "" if reach.covers(self._member, read_only=read_only) else needed(self._member, read_only=read_only)
+
+    async def refuse(self, params: JsonObject, token: AccessToken) -> None:
+        """See `orchestrator.gateway.bearer.Offer`."""
+        await self._upstream.refuse(self._member, on_behalf(params, token))
 
     async def _ask(self, ctx: Context, params: BaseModel) -> JsonObject:
         async def attempt(asked: JsonObject) -> JsonObject:
@@ -111,8 +130,21 @@ class AsIs:
         async def heard(notification: JsonObject) -> None:
             await pass_on(ctx, notification)
 
-        asked = for_the_crew(ctx)
-        return await attempt(asked) if is_modern(ctx) else await answered_live(ctx, asked, attempt)
+        asked, reach = for_the_crew(ctx), reach_of(ctx.request)
+        if ctx.method == "tools/call" and (lacking := await self.lacking(reach, ctx.method, asked)):
+            await self._upstream.refuse(self._member, asked)
+            raise MCPError(types.INVALID_REQUEST, f"this needs the scope {lacking}")
+        result = await attempt(asked) if is_modern(ctx) else await answered_live(ctx, asked, attempt)
+        return result if token_of(ctx.request) is None else self._for_one(reach, result)
+
+    def _for_one(self, reach: Reach, result: JsonObject) -> JsonObject:
+        """A result as whoever reaches so far sees it: of tools what is covered, and nobody is to keep it for others."""
+        shown = dict(result)
+        if "tools" in shown:
+            shown["tools"] = [
+                tool for tool in shown["tools"] if reach.covers(self._member, read_only=is_read_only(tool))
+            ]
+        return shown | ({"cacheScope": "private"} if "cacheScope" in shown else {})
 
     async def _listen(
         self, ctx: Context, params: types.SubscriptionsListenRequestParams

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
@@ -15,22 +16,32 @@ from mcp_types import (
 )
 
 from bus.mcp_sdk import connection_state
-from bus.wire import CLOSE_STREAM, PROTOCOL_VERSION, JsonObject, as_object
+from bus.wire import CLOSE_STREAM, PROTOCOL_VERSION, SUBJECT_META, JsonObject, as_object
+from orchestrator.gateway.bearer import token_of
 
 Context = ServerRequestContext[Any, Any]
 
 _OURS = "io.podium/"
-"""A host does not say to which run a call belongs."""
+"""A host does not say to which run a call belongs, nor for whom it is made."""
 
 _LEVEL = "logging level"
 
 
 def for_the_crew(ctx: Context) -> JsonObject:
     """The request's parameters; the envelope is made where the host is of the handshake era and sends none."""
-    params = dict(ctx.params or {})
+    asked = on_behalf(dict(ctx.params or {}), token_of(ctx.request))
+    if is_modern(ctx):
+        return asked
+    meta = as_object(asked["_meta"])
+    kept = {key: meta[key] for key in ("traceparent", SUBJECT_META) if key in meta}
+    return {**asked, "_meta": {**_envelope(ctx), **kept}}
+
+
+def on_behalf(params: JsonObject, token: AccessToken | None) -> JsonObject:
+    """Parameters as a host sent them, with what Podium says of them in place of what the host may have said."""
     meta = {key: value for key, value in as_object(params.get("_meta")).items() if not key.startswith(_OURS)}
-    if not is_modern(ctx):
-        meta = {**_envelope(ctx), **{key: meta[key] for key in ("traceparent",) if key in meta}}
+    if token is not None and token.subject:
+        meta[SUBJECT_META] = token.subject
     return {**params, "_meta": meta}
 
 

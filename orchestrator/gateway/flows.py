@@ -20,6 +20,7 @@ from contracts.gateway import (
 from orchestrator import gates
 from orchestrator.errors import InvalidDecision
 from orchestrator.gateway.asking import Seals, confirmation, decision_of, filled_in, gate_question
+from orchestrator.gateway.bearer import reach_of, token_of
 from orchestrator.gateway.conducting import Conducting
 from orchestrator.gateway.envelope import for_the_crew
 from orchestrator.gateway.following import Following, Tell
@@ -29,9 +30,12 @@ from orchestrator.gateway.starting import Starting
 from orchestrator.gateway.upstream import Upstream
 from orchestrator.policies import problem
 from orchestrator.runs import Shown
+from orchestrator.text import line
 
 MAX_QUESTIONS = 8
 """What a person is asked in one call at most; hosts give up on calls that ask more often."""
+
+_NAME_CHARS = 80
 
 START = Starting.run_workflow.__name__
 """The tool that starts runs."""
@@ -84,7 +88,7 @@ class Flows:
         """
         found = await self._following.look(asked.run)
         number, wrong = 0, ""
-        if now.answer is not None and found.gate is not None:
+        if now.answer is not None and found.gate is not None and self._asks(now):
             number = self._seals.number(now, found.gate)
             if number and now.answer.action != "accept":
                 left = f"The person has left the question open. {elsewhere(asked.run)}"
@@ -103,7 +107,7 @@ class Flows:
         """Take the answer for a decision; why it is none, if it is none."""
         said = (now.answer and now.answer.content) or {}
         try:
-            await gates.decide(self._bus, request, decision_of(request, filled_in(request, said), self._person))
+            await gates.decide(self._bus, request, decision_of(request, filled_in(request, said), self._person(now)))
         except InvalidDecision as wrong:
             return wrong.reason
         return ""
@@ -117,7 +121,7 @@ class Flows:
         request = (await self._following.look(asked.run)).gate
         if request is None:
             raise ToolFailed("conflict", f"Run {asked.run} waits at no gate now.", "get_run says where it stands.")
-        decision = self._decision(request, asked)
+        decision = self._decision(request, asked, now)
         if not self._voice.own_word:
             if not self._asks(now):
                 await self._upstream.refuse(GATEWAY, for_the_crew(now.context))
@@ -131,13 +135,13 @@ class Flows:
         await self._following.keep_going(asked.run)
         return self._told(request, True, f"{decision.verdict}, by {decision.by}.")
 
-    def _decision(self, request: GateRequest, asked: DecideGateParams) -> GateDecision:
+    def _decision(self, request: GateRequest, asked: DecideGateParams, now: Round) -> GateDecision:
         """What is to be decided, by whoever's word counts; nobody is asked for what could not count."""
         if asked.subject_sha256 != request.subject_sha256:
             why = f"What waits now has the digest {request.subject_sha256}, not {asked.subject_sha256}."
             raise ToolFailed("conflict", why, "Show the person what get_run says now.")
         try:
-            by = f"{self._voice.host} by its own word" if self._voice.own_word else self._person
+            by = f"{self._voice.host} by its own word" if self._voice.own_word else self._person(now)
             decision = decision_of(request, asked, by)
         except InvalidDecision as wrong:
             raise ToolFailed("invalid", wrong.reason) from None
@@ -145,12 +149,16 @@ class Flows:
             raise ToolFailed("invalid", why)
         return decision
 
-    @property
-    def _person(self) -> str:
-        return f"{self._voice.person} via {self._voice.host}"
+    def _person(self, now: Round) -> str:
+        """Who answers: over HTTP whom the token stands for, if it says so."""
+        token = token_of(now.context.request)
+        person = (token.subject if token else "") or self._voice.person
+        return f"{line(person, _NAME_CHARS)} via {self._voice.host}"
 
     def _asks(self, now: Round) -> bool:
-        return self._voice.decides and now.can_ask
+        """Whether a person can be asked, and whoever made this request may pass on what they decide."""
+        may = reach_of(now.context.request).covers(GATEWAY, read_only=False)
+        return self._voice.decides and may and now.can_ask
 
     def _report(self, found: Shown, now: Round, note: str = "") -> RunReport:
         return report(found.state, found.gate, asks=self._asks(now), note=note)

@@ -8,6 +8,7 @@ from typing import Any
 
 import mcp_types as types
 from mcp import MCPError
+from mcp.server.auth.provider import AccessToken
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import Server
 from mcp.server.subscriptions import ListenHandler, ToolsListChanged
@@ -18,17 +19,22 @@ from bus.registry import cards
 from bus.wire import JsonObject, failure_apart, failure_result
 from contracts.config import GATEWAY
 from contracts.failure import Failure
+from orchestrator.gateway.bearer import enforce, reach_of
 from orchestrator.gateway.changes import Changes, TellingServer
-from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, pass_on, set_level
+from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
 from orchestrator.gateway.flows import START, Flows
 from orchestrator.gateway.live import Attempt, answered_live
-from orchestrator.gateway.offer import Terms, exposed, granted, parted
+from orchestrator.gateway.offer import Terms, exposed, granted, is_read_only, parted
 from orchestrator.gateway.own_tools import Round
 from orchestrator.gateway.prompts import Prompts
+from orchestrator.gateway.reach import READ, Reach, needed
 from orchestrator.gateway.resources import Resources
 from orchestrator.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
+
+_OF_RUNS = ("resources/", "completion/")
+"""What is asked with these methods is about runs."""
 
 INSTRUCTIONS = (
     "Podium's crew of specialists. A tool is named SERVER__TOOL. Every call is made under this host's own identity, "
@@ -67,6 +73,7 @@ class Gateway:
         server.add_request_handler("tools/call", types.CallToolRequestParams, self._answer_call)
         server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
         server.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
+        enforce(server, self)
         if self._resources is not None:
             self._resources.add_to(server)
         if START in self._own:
@@ -111,21 +118,44 @@ class Gateway:
 
     async def _list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
         await self.refresh()
-        own = [tool.definition() for tool in self._own.values()]
-        return {"resultType": "complete", "tools": [*own, *self._listed.values()]}
+        reach = reach_of(ctx.request)
+        tools = [tool for name, tool in self._all().items() if not self._lacking(reach, name)]
+        return {"resultType": "complete", "tools": tools}
+
+    def _all(self) -> dict[str, JsonObject]:
+        """The definitions of all tools, in the order in which they are listed."""
+        return {name: tool.definition() for name, tool in self._own.items()} | self._listed
+
+    async def lacking(self, reach: Reach, method: str, params: JsonObject) -> str:
+        """See `orchestrator.gateway.bearer.Offer`."""
+        if method != "tools/call":
+            return "" if reach.reads or not (reach.nothing or method.startswith(_OF_RUNS)) else READ
+        name = str(params.get("name") or "")
+        if name not in self._all():
+            await self.refresh()
+        return self._lacking(reach, name)
+
+    def _lacking(self, reach: Reach, name: str) -> str:
+        """The scope that a tool needs beyond `reach`, whether it is there or not; empty where it needs none."""
+        server, read_only = parted(name)[0] or GATEWAY, is_read_only(self._all().get(name, {}))
+        return "" if reach.covers(server, read_only=read_only) else needed(server, read_only=read_only)
+
+    async def refuse(self, params: JsonObject, token: AccessToken) -> None:
+        """See `orchestrator.gateway.bearer.Offer`."""
+        server, tool = parted(str(params.get("name") or ""))
+        await self._upstream.refuse(server or GATEWAY, {**on_behalf(params, token), "name": tool})
 
     async def _answer_call(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         return failure_apart(await self._call_tool(ctx, params))
 
     async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
-        if (own := self._own.get(params.name)) is not None:
-            return await _answered(ctx, dict(ctx.params or {}), lambda asked: own.call(Round.of(ctx, asked)))
-        if params.name not in self._listed:
-            await self.refresh()
         server, tool = parted(params.name)
         asked = {**for_the_crew(ctx), "name": tool}
-        if params.name not in self._listed:
+        lacking = await self.lacking(reach_of(ctx.request), ctx.method, {"name": params.name})
+        if lacking or params.name not in self._all():
             return await self._refused(server, asked, params.name)
+        if (own := self._own.get(params.name)) is not None:
+            return await _answered(ctx, dict(ctx.params or {}), lambda asked: own.call(Round.of(ctx, asked)))
 
         async def heard(notification: JsonObject) -> None:
             await pass_on(ctx, notification)

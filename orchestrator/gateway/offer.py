@@ -38,8 +38,7 @@ class Terms:
 
     def takes(self, server: str, definition: JsonObject) -> bool:
         """Whether a tool, as its server defines it, is to be seen."""
-        read_only = as_object(definition.get("annotations")).get("readOnlyHint") is True
-        return self.keeps(server) and (read_only or not self.read_only)
+        return self.keeps(server) and (is_read_only(definition) or not self.read_only)
 
     @property
     def decides(self) -> bool:
@@ -56,6 +55,11 @@ class Terms:
         return tuple(
             f"{server}.{tool.name}" for server, card in sorted(cards.items()) for tool in card.tools if tool.read_only
         )
+
+
+def is_read_only(definition: JsonObject) -> bool:
+    """Whether a tool, as its server defines it, changes nothing."""
+    return as_object(definition.get("annotations")).get("readOnlyHint") is True
 
 
 def granted(calls: Set[str], server: str, tool: str) -> bool:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -63,14 +63,21 @@ def run_suite(url: str, revision: str) -> Results:
 
 
 @contextmanager
-def serving(command: Sequence[str]) -> Generator[str]:
-    """Run a server for as long as the block runs. Its address is the first that it prints.
+def serving(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Generator[str]:
+    """Run a server for as long as the block runs, in this process's environment if none is given.
+
+    Its address is the first that it prints.
 
     Raises:
         SuiteError: it ended, or a minute went by, before it printed one.
     """
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         assert process.stdout is not None
         output = _Output(process.stdout)

@@ -14,7 +14,7 @@ import pytest
 from mcp import Client
 from mcp.client.client import ConnectMode
 
-from orchestrator.cli.mcp_gateway import gateway
+from orchestrator.cli.mcp_gateway import offered
 from orchestrator.gateway.offer import Terms
 from tests.cli.conftest import ROOT, TEST, Podium
 from tests.e2e.rig import LIMIT_S
@@ -30,8 +30,8 @@ async def hosted(
     """A host's client at a gateway as `podium mcp` makes it."""
     for name, value in podium.environment().items():
         monkeypatch.setenv(name, value)
-    async with gateway("desk", Terms()) as found:
-        async with Client(found.server("podium", "1"), mode=era, elicitation_callback=person, cache=None) as client:
+    async with offered("desk", Terms(), as_is=False) as (server, _):
+        async with Client(server, mode=era, elicitation_callback=person, cache=None) as client:
             yield client
 
 

@@ -1,4 +1,8 @@
-"""Tools that change what the server has, so that those who listen hear of it."""
+"""Tools that change what the server has, so that those who listen hear of it.
+
+The tools themselves are at once as they were before: whoever pins a server's tools answers no calls once they differ
+(docs/foreign-servers.md), and the suite goes on calling.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ def change_tools(
 
     async def change_tools(call: Round) -> CallToolResult:
         toolbox.toggle(_PASSING_TOOL)
+        toolbox.toggle(_PASSING_TOOL)
         await bus.publish(ToolsListChanged())
         return replied("The tools have changed")
 
@@ -39,7 +44,7 @@ def change_tools(
         return replied("The watched resource has changed")
 
     return (
-        tool("test_trigger_tool_change", "Adds a tool, or takes it away again", change_tools),
+        tool("test_trigger_tool_change", "Adds a tool, and takes it away again", change_tools),
         tool("test_trigger_prompt_change", "Adds a prompt, or takes it away again", change_prompts),
         tool("test_trigger_resource_change", "Rewrites the watched resource", change_resource),
     )

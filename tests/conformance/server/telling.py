@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, cast, get_args
 
 import anyio
 from mcp_types import (
@@ -12,9 +12,12 @@ from mcp_types import (
     LoggingLevel,
     LoggingMessageNotification,
     LoggingMessageNotificationParams,
+    Notification,
+    ServerNotification,
     SetLevelRequestParams,
 )
 
+from bus.wire import CLOSE_STREAM
 from tests.conformance.server.request import Context, Round, session_of, speaks_2026
 from tests.conformance.server.tools import ServedTool, replied, tool
 
@@ -64,9 +67,18 @@ async def _progress(call: Round) -> CallToolResult:
 
 
 async def _reconnection(call: Round) -> CallToolResult:
-    """Close the stream, so that the answer has to be fetched by coming back (SEP-1699)."""
+    """Close the stream, so that the answer has to be fetched by coming back (SEP-1699).
+
+    Over stdio there is none; behind a bridge of Podium's there may be one, see docs/mcp-over-nats.md.
+    """
+    await anyio.sleep(_BETWEEN_S)  # closed at once, the stream would not have told yet where to come back
+    token = (call.context.meta or {}).get("progress_token")
     if call.context.close_sse_stream is not None:
         await call.context.close_sse_stream()
+    elif token is not None:
+        told = Notification[dict[str, Any], str](method=CLOSE_STREAM, params={"progressToken": token})
+        # What the SDK declares here are the specification's own notifications.
+        await call.context.session.send_notification(cast(ServerNotification, told), call.context.request_id)
     return replied("Reconnection test completed")
 
 

@@ -1,0 +1,128 @@
+"""Runs over HTTP: who reads them, who decides at their gates, and in whose name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from mcp.client.client import ConnectMode
+
+from bus.caller import open_caller
+from bus.wire import JsonObject
+from orchestrator.audit import audit
+from orchestrator.gateway import following
+from orchestrator.gateway.flows import Flows, Voice
+from orchestrator.gateway.gateway import Gateway
+from orchestrator.gateway.http.app import PATH, application
+from orchestrator.gateway.http.serving import listening, served
+from orchestrator.gateway.offer import Terms
+from orchestrator.gateway.upstream import Upstream
+from tests.gateway.desk import Person, ScriptedConducting, approving
+from tests.gateway.http.issuer import SPELT
+from tests.gateway.http.web import ask, host
+from tests.gateway.test_flows import gate_of, waiting
+from tests.gateway.test_gateway import ERAS, HOST
+from tests.orchestrator.conftest import stage
+from tests.orchestrator.crew import RUN
+from tests.orchestrator.stage import Stage
+
+__all__ = ["stage"]
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> ConnectMode:
+    """A host of today, and one of before."""
+    found: ConnectMode = request.param
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction] - a fixture
+    """Nobody else conducts here, so nobody need be waited for."""
+    monkeypatch.setattr(following, "TAKE_UP_S", 0)
+    monkeypatch.setattr(following, "RULE_S", 0.05)
+
+
+@asynccontextmanager
+async def web(stage: Stage) -> AsyncGenerator[str]:
+    """The gateway's URL, with runs; the person at the machine it runs on is ann."""
+    async with anyio.create_task_group() as tasks:
+        bus = stage.broker.connect(HOST)
+        async with open_caller(bus) as caller:
+            upstream = Upstream(bus, caller)
+            flows = Flows(bus, upstream, ScriptedConducting(stage, tasks), Voice("desk", "ann"))
+            gateway = Gateway(bus, upstream, Terms(), flows)
+            app = application(gateway.server("podium", "1"), gateway, authorization=SPELT)
+            on = listening("127.0.0.1", 0)
+            async with served(app, on):
+                yield f"http://127.0.0.1:{on.getsockname()[1]}{PATH}"
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("scope", ["podium:call", "podium:call:podium"])
+async def test_a_decision_is_whoevers_the_token_stands_for(stage: Stage, era: ConnectMode, scope: str) -> None:
+    """Not the one's at the gateway's own machine."""
+    person = Person(approving)
+    await waiting(stage)
+    async with web(stage) as url, host(url, era, f"ada/{scope}", elicitation_callback=person) as client:
+        result = await client.call_tool("wait_run", {"run": RUN})
+    assert result.structured_content is not None
+    assert result.structured_content["status"] == "handed_over"
+    state = (await stage.conductor().resume(RUN)).state
+    assert {gate.decision.by for gate in state.gates if gate.decision} == {"ada via desk"}
+
+
+async def test_who_may_only_read_is_not_asked_and_decides_nothing(stage: Stage, era: ConnectMode) -> None:
+    """Waiting for a run is reading it; answering its gate is not, whatever the host could ask."""
+    person = Person(approving)
+    request = await waiting(stage)
+    async with web(stage) as url, host(url, era, "eve/podium:read", elicitation_callback=person) as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        report = (await client.call_tool("wait_run", {"run": RUN})).structured_content
+        assert (await client.read_resource(f"podium://runs/{RUN}/plan")).contents
+    assert names == {"get_run", "wait_run"}
+    assert report is not None
+    assert report["status"] == "waiting"
+    assert person.shown == []
+    assert await gate_of(stage) == request
+
+
+async def test_an_answer_to_somebody_elses_question_counts_only_from_who_may_decide(stage: Stage) -> None:
+    """The sealed state of a question that was put to one is of no use to another who may only read."""
+    request = await waiting(stage)
+    asked: JsonObject = {"name": "wait_run", "arguments": {"run": RUN}}
+    able: JsonObject = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+    async with web(stage) as url:
+        put = (await ask(url, "tools/call", {**asked, "_meta": able}, token="ada/podium:call")).json()["result"]
+        assert put["resultType"] == "input_required"
+        (question,) = put["inputRequests"]
+        answer = {question: {"action": "accept", "content": {"verdict": "approve"}}}
+        again: JsonObject = {**asked, "_meta": able, "inputResponses": answer, "requestState": put["requestState"]}
+        taken = (await ask(url, "tools/call", again, token="eve/podium:read")).json()["result"]
+        assert taken["structuredContent"]["status"] == "waiting"
+        assert await gate_of(stage) == request
+
+
+@pytest.mark.parametrize("tool", ["run_workflow", "decide_gate"])
+async def test_who_may_only_read_neither_begins_nor_decides(stage: Stage, tool: str) -> None:
+    """403, and the attempt on the record."""
+    await waiting(stage)
+    async with web(stage) as url:
+        refused = await ask(url, "tools/call", {"name": tool, "arguments": {}}, token="eve/podium:read")
+        records = (await audit(stage.bus, [])).calls
+    assert refused.status_code == 403
+    assert "podium:call:podium" in refused.headers["www-authenticate"]
+    assert [(each.subject, each.server, each.tool, each.outcome) for each in records] == [
+        ("eve", "podium", tool, "denied")
+    ]
+
+
+@pytest.mark.parametrize("method", ["resources/list", "resources/read", "completion/complete"])
+async def test_runs_are_read_with_podium_read(stage: Stage, method: str) -> None:
+    """A token for one specialist's tools does not show what people had done."""
+    async with web(stage) as url:
+        refused = await ask(url, method, {"uri": "podium://runs"}, token="eve/podium:call:repository")
+    assert refused.status_code == 403
+    assert "podium:read" in refused.headers["www-authenticate"]
