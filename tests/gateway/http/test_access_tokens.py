@@ -91,7 +91,11 @@ def changed(found: Issuer) -> str:
     return f"{head}.{found.token(sub='root').split('.')[1]}.{signature}"
 
 
-NOW = int(time.time())
+def seconds_from_now(seconds: int) -> int:
+    """A NumericDate (RFC 7519, section 2), read when the token is made: a suite may run for longer than a token."""
+    return int(time.time()) + seconds
+
+
 ATTACKS: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "wrong audience": (lambda found: found.token(aud="https://elsewhere.example/mcp"), "for another server"),
     "a token of another resource of the same host": (
@@ -101,9 +105,9 @@ ATTACKS: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "no audience": (lambda found: found.token(aud=None), "missing the"),
     "wrong issuer": (lambda found: found.token(iss="https://evil.example"), "not of the issuer"),
     "no issuer": (lambda found: found.token(iss=None), "missing the"),
-    "expired": (lambda found: found.token(exp=NOW - 120), "expired"),
+    "expired": (lambda found: found.token(exp=seconds_from_now(-120)), "expired"),
     "without an end": (lambda found: found.token(exp=None), "missing the"),
-    "not yet valid": (lambda found: found.token(nbf=NOW + 600), "not yet valid"),
+    "not yet valid": (lambda found: found.token(nbf=seconds_from_now(600)), "not yet valid"),
     "nobody's": (lambda found: found.token(sub=None), "missing the"),
     "alg none": (unsigned, "not valid"),
     "HS256 with the public key": (signed_with_the_public_key, "not valid"),
@@ -119,7 +123,7 @@ ATTACKS: dict[str, tuple[Callable[[Issuer], str], str]] = {
 def forged(key_id: str) -> str:
     """A good token of somebody else's."""
     header = {"kid": key_id} if key_id else None
-    claims = {"iss": "", "aud": AUDIENCE, "sub": "ada", "exp": NOW + 600, "scope": "podium:call"}
+    claims = {"iss": "", "aud": AUDIENCE, "sub": "ada", "exp": seconds_from_now(600), "scope": "podium:call"}
     return jwt.encode(claims, private_keys()["RS256"], "RS256", header)
 
 
