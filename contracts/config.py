@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, Self, cast
@@ -61,6 +61,11 @@ class HostConfig(Model):
         default=False,
         description="This host's own word counts at gates: its model may approve, and no person need be asked.",
     )
+
+    def granted(self, crew: Mapping[str, Iterable[Scope]]) -> tuple[str, ...]:
+        """The calls as `server.tool` and `server.*`, in a crew that holds these scopes by server."""
+        every = tuple(f"{server}.*" for server, scopes in crew.items() if "net:model" not in scopes)
+        return tuple(dict.fromkeys(one for call in self.calls for one in (every if call == EVERY_SERVER else (call,))))
 
 
 GATEWAY = "podium"

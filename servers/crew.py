@@ -12,7 +12,6 @@ from typing import cast
 from bus import grants as bus_grants
 from bus.grants import RUNS_CALLER, host_identity, is_host
 from contracts.config import (
-    EVERY_SERVER,
     GATEWAY,
     CrewConfig,
     Grant,
@@ -173,19 +172,13 @@ class Crew:
         )
 
     def _calls_of(self, host: Joining) -> tuple[str, ...]:
-        config = host_config(self.hosts, host.name)
-        keyless = tuple(f"{member.name}.*" for member in self.members if "net:model" not in member.scopes)
-        granted = tuple(dict.fromkeys(call for each in config.calls for call in _expanded(each, keyless)))
+        granted = host_config(self.hosts, host.name).granted({each.name: each.scopes for each in self.members})
         if host.calls is None:
             return granted
         beyond = [call for call in host.calls if not {call, f"{call.partition('.')[0]}.*"} & set(granted)]
         if beyond:
             raise CrewError(f"host {host.name} was not granted {', '.join(beyond)}")
         return host.calls
-
-
-def _expanded(call: str, keyless: tuple[str, ...]) -> tuple[str, ...]:
-    return keyless if call == EVERY_SERVER else (call,)
 
 
 def _check_name(server: str) -> None:

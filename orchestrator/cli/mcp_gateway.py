@@ -86,7 +86,7 @@ async def _admitted(state: Path, host: str, terms: Terms, *, decides: bool) -> A
         if unknown := sorted(terms.only - names):
             there = ", ".join(sorted(names))
             raise trouble(f"There is no server {', '.join(unknown)} in the crew.", f"There are: {there}.", code=2)
-        joining = Joining(name=host, calls=terms.calls(crew), decides=decides)
+        joining = Joining(name=host, calls=terms.calls(crew, load_host(host)), decides=decides)
         async with (
             joined(state, joining),
             connect(state, found.url, host_identity(host)) as bus,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from bus.wire import JsonObject, as_object
-from contracts.config import GATEWAY
+from contracts.config import GATEWAY, HostConfig
 from contracts.manifest import Card
 
 SEPARATOR = "__"
@@ -45,15 +45,22 @@ class Terms:
         """Whether people may answer gates through the host."""
         return self.keeps(GATEWAY) and not self.read_only
 
-    def calls(self, crew: Iterable[Card]) -> tuple[str, ...] | None:
-        """What of its grant the host keeps, for the broker to enforce; None means all of it."""
+    def calls(self, crew: Iterable[Card], host: HostConfig) -> tuple[str, ...] | None:
+        """What of its grant the host keeps, for the broker to enforce; None means all of it.
+
+        Servers that were named are asked for even where they were not granted, so that this is said.
+        """
         if not self.only and not self.read_only:
             return None
         cards = {card.manifest.name: card for card in crew if self.keeps(card.manifest.name)}
         if not self.read_only:
             return tuple(f"{server}.*" for server in sorted(cards))
+        covered = frozenset(host.granted({name: card.granted_scopes for name, card in cards.items()}))
         return tuple(
-            f"{server}.{tool.name}" for server, card in sorted(cards.items()) for tool in card.tools if tool.read_only
+            f"{server}.{tool.name}"
+            for server, card in sorted(cards.items())
+            for tool in card.tools
+            if tool.read_only and (self.only or granted(covered, server, tool.name))
         )
 
 

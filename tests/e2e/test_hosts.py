@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.client.client import ConnectMode
+from mcp_types import Tool
 
 from orchestrator.cli.mcp_gateway import offered
 from orchestrator.gateway.offer import Terms
@@ -25,12 +26,16 @@ from tests.git_project import Project
 
 @asynccontextmanager
 async def hosted(
-    podium: Podium, monkeypatch: pytest.MonkeyPatch, era: ConnectMode, person: Person | None = None
+    podium: Podium,
+    monkeypatch: pytest.MonkeyPatch,
+    era: ConnectMode,
+    person: Person | None = None,
+    terms: Terms | None = None,
 ) -> AsyncGenerator[Client]:
     """A host's client at a gateway as `podium mcp` makes it."""
     for name, value in podium.environment().items():
         monkeypatch.setenv(name, value)
-    async with offered("desk", Terms(), as_is=False) as (server, _):
+    async with offered("desk", terms or Terms(), as_is=False) as (server, _):
         async with Client(server, mode=era, elicitation_callback=person, cache=None) as client:
             yield client
 
@@ -95,6 +100,31 @@ async def test_a_run_that_cannot_begin_is_not_promised(
     failure = result.meta["io.podium/failure"]
     assert (failure["kind"], "is not in a git repository" in failure["message"]) == ("invalid", True)
     assert "git init" in failure["way_out"]
+
+
+async def test_a_read_only_host_of_the_whole_crew_changes_nothing_by_any_name(
+    kept: Podium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is not offered is refused all the same, each attempt on the ledger; the server with the key, too."""
+    async with hosted(kept, monkeypatch, "auto") as client:
+        changing = {one.name for one in (await client.list_tools()).tools if not reads_only(one)}
+    changing.add("model__complete")
+    async with hosted(kept, monkeypatch, "auto", terms=Terms(read_only=True)) as client:
+        offered_to_it = (await client.list_tools()).tools
+        refused = {name: await client.call_tool(name, {}) for name in sorted(changing)}
+
+    assert {"repository__read", "static_analyzer__check", "get_run"} <= {one.name for one in offered_to_it}
+    assert all(map(reads_only, offered_to_it))
+    assert {"workspace__apply", "workspace__commit", "run_workflow", "decide_gate"} <= changing
+    assert all(result.is_error for result in refused.values())
+    calls = kept("audit", "log", "--json").document
+    mine = [call for call in calls if call["caller"] == "host_desk" and call["failure"]]
+    denied = {call["tool"] for call in mine if call["failure"]["kind"] == "denied"}
+    assert {name.rpartition("__")[2] for name in changing} <= denied
+
+
+def reads_only(tool: Tool) -> bool:
+    return tool.annotations is not None and tool.annotations.read_only_hint is True
 
 
 def _begun_and_left_alone(podium: Podium, project: Project) -> str:
