@@ -44,7 +44,9 @@ class PatchSet(Model):
     round: int = Field(ge=1)
     head: str = Field(description="Commit the patches were made against.")
     proposals: tuple[Proposal, ...] = Field(min_length=1)
-    engine: Literal["search", "model"] = Field(description="Who made the proposals.")
+    engine: Literal["search", "model", "agent"] = Field(
+        description="What made the proposals; agent: members of the crew that asked no model."
+    )
     suspects: tuple[Suspect, ...] = ()
     tried: Tried | None = Field(default=None, description="For what was searched for.")
     commits: tuple[Commit, ...] = Field(default=(), description="What was written, commit by commit.")

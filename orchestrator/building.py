@@ -39,6 +39,8 @@ class Site:
     commits: tuple[Commit, ...] = ()
     tests: Mapping[str, tuple[NewTest, ...]] = field(default_factory=dict[str, tuple[NewTest, ...]])
     """By item of work."""
+    by_model: bool = False
+    """Whether a model was asked for any of it."""
 
     @property
     def all_tests(self) -> tuple[NewTest, ...]:
@@ -138,7 +140,13 @@ class Build:
                     again[item.id] = f"{item.path}: what was written does not apply: {error.failure.message}"
                     continue
                 tests = {item.id: result.tests} if isinstance(result, WriteTestsResult) else {}
-                site = replace(site, head=made.head, commits=(*site.commits, made), tests={**site.tests, **tests})
+                site = replace(
+                    site,
+                    head=made.head,
+                    commits=(*site.commits, made),
+                    tests={**site.tests, **tests},
+                    by_model=site.by_model or result.spent.requests > 0,
+                )
         return site, again
 
     async def _item(self, site: Site, item: WorkItem, feedback: str, number: int) -> WriteResult | WriteTestsResult:
@@ -187,7 +195,17 @@ class Build:
             lambda: run_suite(self.run, self.plan, self.seen, wanted, *where),
         )
         patch = Patch.of(shown.diff, shown.files)
-        return Checked(site.head, site.commits, site.all_tests, patch, suite, comparison, self.linted, after)
+        return Checked(
+            head=site.head,
+            commits=site.commits,
+            tests=site.all_tests,
+            by_model=site.by_model,
+            patch=patch,
+            suite=suite,
+            comparison=comparison,
+            linted_before=self.linted,
+            linted_after=after,
+        )
 
     async def _judged(self, checked: Checked, site: Site, number: int, before: str) -> Accepted | Again:
         """What becomes of a round's change; `before` is the signature of the failure of the round before."""
@@ -267,19 +285,18 @@ class Build:
             calls_observed=0,
             calls_changed=0,
         )
-        written = f"{len(checked.tests)} tests were written for it"
         proposal = Proposal(
             patch=checked.patch,
             summary=self.plan.goal or checked.commits[-1].subject,
             evidence=evidence,
-            rank_reasons=(f"{checked.comparison.reason}.", f"{written}: {', '.join(t.id for t in checked.tests[:8])}"),
+            rank_reasons=(f"{checked.comparison.reason}.", *words.tests_written(checked.tests)),
         )
         return PatchSet(
             run=self.plan.run,
             round=number,
             head=self.base,
             proposals=(proposal,),
-            engine="model",
+            engine="model" if checked.by_model else "agent",
             commits=checked.commits,
             sandbox=checked.suite.sandbox,
         )

@@ -89,7 +89,7 @@ def make(
                 still_red=len({*red(seen.suite)} & {*red(accepted.suite)}),
                 notes=opened.notes,
                 masked=metrics.spent.masked,
-                by_model=accepted.patches.engine == "model",
+                engine=accepted.patches.engine,
                 tests_written=bool(accepted.tests),
             )
         ),

@@ -70,7 +70,8 @@ def compare(before: RunResult, after: RunResult, failing: Sequence[str]) -> Comp
     elif gone:
         verdict, reason = "unclear", f"{_tests(gone)} ran before and did not now: {_some(gone)}"
     else:
-        verdict, reason = "better", f"{_tests(failing)} {_pass(failing, old)}, and no other got worse"
+        turned = f"{_tests(failing)} {_pass(failing, old)}, and no other got worse"
+        verdict, reason = "better", turned if failing else "no test got worse"
     return Comparison(
         verdict=verdict,
         reason=reason,

@@ -35,6 +35,8 @@ class Checked:
     head: str
     commits: tuple[Commit, ...]
     tests: tuple[NewTest, ...]
+    by_model: bool
+    """Whether a model was asked for any of it."""
     patch: Patch
     suite: RunResult
     comparison: Comparison

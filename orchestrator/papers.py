@@ -113,8 +113,8 @@ def draw_patches(patches: PatchSet) -> RenderableType:
     best, *rivals = patches.proposals
     parts: list[RenderableType] = [Text(line(best.summary), "bold"), Indented(diff_text(best.patch.diff))]
     parts += list(reasons(best))
-    if patches.engine == "model":
-        parts.append(Text("A model wrote it.", "yellow"))
+    if patches.engine != "search":
+        parts.append(Text(f"{'A model' if patches.engine == 'model' else 'An agent'} wrote it.", "yellow"))
     if rivals:
         parts.append(Text(f"\nRunners-up ({count(len(rivals), 'other plausible patch')}):", "bold"))
         for number, rival in enumerate(rivals, 1):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from functools import partial
+from typing import Literal
 
 from contracts import diff as diffs
 from contracts.bundle import Comparison
@@ -48,7 +49,7 @@ def risks(
     still_red: int,
     notes: Sequence[str],
     masked: Sequence[str],
-    by_model: bool,
+    engine: Literal["search", "model", "agent"],
     tests_written: bool,
 ) -> Iterator[str]:
     """In plain words, the gravest first."""
@@ -57,9 +58,10 @@ def risks(
     if proposal is None:
         yield "The diff was written by a person at the gate; there is no evidence beyond the suite."
     else:
-        if by_model:
-            alone = "A model wrote it: the tests are all that speaks for it."
-            yield "A model wrote it, its tests included: read what they assert." if tests_written else alone
+        if engine != "search":
+            who = "A model wrote it" if engine == "model" else "An agent wrote it"
+            alone = f"{who}: the tests are all that speaks for it."
+            yield f"{who}, its tests included: read what they assert." if tests_written else alone
         yield from _evidence(proposal)
     if rivals:
         one = "1 other patch is" if rivals == 1 else f"{rivals} other patches are"

@@ -9,6 +9,7 @@ from contracts.bundle import Comparison
 from contracts.code_writer import ProposeResult
 from contracts.sandbox import Ended, Limits
 from contracts.test_runner import Counts, RunResult
+from contracts.test_writer import NewTest
 from contracts.workflow import Plan
 from contracts.workspace import MAX_BODY_CHARS
 from orchestrator.compare import outcomes, red
@@ -138,6 +139,12 @@ def unless_flaky(comparison: Comparison, repeated: RunResult) -> Comparison:
         return comparison
     reason = f"Failed in the suite and passed when run again: {', '.join(comparison.regressed[:5])}"
     return comparison.model_copy(update={"verdict": "unclear", "reason": reason})
+
+
+def tests_written(tests: Sequence[NewTest]) -> tuple[str, ...]:
+    """That the run wrote `tests`; nothing where it wrote none."""
+    named = ", ".join(test.id for test in tests[:8])
+    return (f"{count(len(tests), 'test')} written for it: {named}",) if tests else ()
 
 
 def counts(found: Counts) -> str:

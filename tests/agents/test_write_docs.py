@@ -28,6 +28,9 @@ async def test_a_page_is_written_and_handed_over(fresh: Podium, project: Project
     assert "## stock.py" in page
     assert "What is on the shelf." in page
     assert "doc_writer" in project.git("log", "-1", "--format=%B%an", branch)
+    risks = done.document["bundle"]["risks"]
+    assert any(risk.startswith("An agent wrote it") for risk in risks)
+    assert not any("model" in risk for risk in risks), "no model was asked"
 
 
 def test_a_workflow_without_its_agent_says_how_it_joins(fresh: Podium, project: Project) -> None:

@@ -86,7 +86,7 @@ def warned(**changes: object) -> str:
         "still_red": 0,
         "notes": (),
         "masked": (),
-        "by_model": False,
+        "engine": "search",
         "tests_written": False,
     }
     return "\n".join(risks(**{**usual, **changes}))  # pyright: ignore[reportArgumentType] - one keyword differs a case
@@ -108,8 +108,9 @@ def test_a_change_with_nothing_to_warn_of_has_no_risks() -> None:
         ({"linted": False}, "No linter"),
         ({"still_red": 3}, "3 other tests fail"),
         ({"proposal": None}, "written by a person"),
-        ({"by_model": True}, "A model wrote it: the tests are all that speaks for it."),
-        ({"by_model": True, "tests_written": True}, "A model wrote it, its tests included"),
+        ({"engine": "model"}, "A model wrote it: the tests are all that speaks for it."),
+        ({"engine": "model", "tests_written": True}, "A model wrote it, its tests included"),
+        ({"engine": "agent"}, "An agent wrote it: the tests are all that speaks for it."),
         ({"notes": ("Uncommitted changes are not included: a.py.",)}, "a.py"),
         ({"comparison": Comparison(verdict="unclear", reason="2 vanished")}, "2 vanished"),
     ],
