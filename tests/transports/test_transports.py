@@ -24,7 +24,7 @@ REVISIONS: dict[Era, str] = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 CASES: list[tuple[str, Era]] = [*((way, "auto") for way in WAYS), ("stdio", "legacy"), ("http", "legacy")]
 """On the bus everything is of 2026-07-28."""
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_VERSION = -32602, -32601, -32022
 SAID: dict[str, dict[str, Any]] = {
     "plain": {"text": "hi"},
