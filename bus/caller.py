@@ -13,13 +13,13 @@ import anyio
 
 from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
-from bus.errors import AlreadyStored, BusUnavailable, InvalidMessage
+from bus.errors import AlreadyStored, BusUnavailable, InvalidMessage, ServerGone
 from bus.grants import results_consumer
 from bus.roster import LiveRoster
 from bus.subjects import CallSubject
 from bus.wire import Correlation, call_request, parse, result_of
 from contracts.base import Model
-from contracts.ledger import server_stream
+from contracts.ledger import AGENTS_BUCKET, server_stream
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,11 @@ OnProgress = Callable[[float, float | None, str], Awaitable[None]]
 OnNotification = Callable[[bytes], Awaitable[None]]
 """Receives the body of each JSON-RPC notification that belongs to a call."""
 
-_FIRST_SILENCE_S = 1.0
+FIRST_SILENCE_S = 1.0
+"""How long a call is silent before it is looked after; each time it is, twice as long."""
 _LONGEST_SILENCE_S = 10.0
+PATIENCE_S = 30.0
+"""How long a server may be away before whoever waits for it, and cannot wait for ever, is told."""
 _CROWD = 4
 """With more calls under way than this, throughput counts more than the tenth of a millisecond of one call."""
 
@@ -72,16 +75,22 @@ class _Waiting:
     subject: CallSubject
     look_at: float
     """When to look into the ledger, in case the delivery was missed; `anyio.current_time()`."""
-    silence_s: float = _FIRST_SILENCE_S
+    silence_s: float
+    for_client: bool = False
     news: anyio.Event = field(default_factory=anyio.Event)
     notifications: list[bytes] = field(default_factory=list[bytes])
     body: bytes | None = None
     """The result, once it has arrived."""
+    away_since: float | None = None
+    """Since when its server was not found in the registry; `anyio.current_time()`."""
+    gone: ServerGone | None = None
 
     async def answered(self, on_notification: OnNotification | None) -> bytes:
         """The result, after every notification that came before it."""
         while self.body is None or self.notifications:
             if not self.notifications:
+                if self.gone is not None:
+                    raise self.gone
                 await self.news.wait()
             told, self.notifications = self.notifications, []
             for body in told:
@@ -146,17 +155,19 @@ class Caller:
         body: bytes,
         *,
         on_notification: OnNotification | None = None,
-        cancel_on_abandon: bool = False,
+        for_client: bool = False,
     ) -> bytes:
-        """Store a request and return the body of its stored response.
+        """Store a request and return the body of its stored response, however long that takes.
 
-        Without `cancel_on_abandon` an abandoned call runs on, and its result can be had later by its id.
+        An abandoned call runs on, and its result can be had later by its id. `for_client` is for calls of MCP clients,
+        who know no ids: theirs are cancelled when they are abandoned, and given up where nobody is there to answer.
 
         Raises:
             StoreRefused, BusUnavailable: see `Bus.store`.
+            ServerGone: the server has left the crew for longer than `PATIENCE_S`.
         """
         channel = await self._channel(subject.server)
-        waiting = _Waiting(subject, anyio.current_time() + _FIRST_SILENCE_S)
+        waiting = _Waiting(subject, anyio.current_time() + FIRST_SILENCE_S, FIRST_SILENCE_S, for_client)
         waiting = channel.waiting.setdefault(subject.call_id, waiting)
         try:
             try:
@@ -167,7 +178,7 @@ class Caller:
                 await self._look(waiting)
             return await waiting.answered(on_notification)
         except anyio.get_cancelled_exc_class():
-            if cancel_on_abandon:
+            if for_client:
                 with anyio.CancelScope(shield=True):
                     await self._bus.publish(subject.cancel, b"")
             raise
@@ -177,7 +188,7 @@ class Caller:
     async def watch(self) -> None:
         """Look after every call that has been silent for long, until cancelled."""
         while True:
-            await anyio.sleep(_FIRST_SILENCE_S / 4)
+            await anyio.sleep(FIRST_SILENCE_S / 4)
             now = anyio.current_time()
             silent = [one for of in self._channels.values() for one in of.waiting.values() if one.look_at < now]
             for waiting in silent:
@@ -185,6 +196,8 @@ class Caller:
                 waiting.look_at = now + waiting.silence_s
                 try:
                     await self._look(waiting)
+                    if waiting.for_client and waiting.body is None:
+                        await self._look_for_server(waiting, now)
                 except BusUnavailable as wrong:
                     log.warning("still waiting for %s: %s", waiting.subject, wrong)
 
@@ -194,6 +207,17 @@ class Caller:
         kept = await self._bus.last(server_stream(server), waiting.subject.result)
         if kept is not None:
             await self._arrived(server, Message(kept.subject, kept.body, kept.headers), waiting)
+
+    async def _look_for_server(self, waiting: _Waiting, now: float) -> None:
+        """Give the call up if nobody has been there to answer it for long."""
+        server = waiting.subject.server
+        if any(key.partition(".")[0] == server for key in await self._bus.entries(AGENTS_BUCKET)):
+            waiting.away_since = None
+        elif waiting.away_since is None:
+            waiting.away_since = now
+        elif now - waiting.away_since > PATIENCE_S:
+            waiting.gone = ServerGone(server, now - waiting.away_since)
+            waiting.tell()
 
     async def _arrived(self, server: str, message: Message, waiting: _Waiting) -> None:
         try:

@@ -4,6 +4,7 @@
 
     BusError                 root; `retry` says whether the same operation may succeed later
     ├── BusUnavailable       no answer from the broker in time (retry)
+    ├── ServerGone           a call is stored, and whom it is for has left; carries `server`
     ├── StoreRefused         the broker stored nothing: full, not permitted, too large
     │   ├── AlreadyStored    a message stands where none was expected; carries `seq`
     │   └── Overtaken        somebody else wrote first; carries `expected`
@@ -26,6 +27,20 @@ class BusUnavailable(BusError):
     """The broker did not answer in time."""
 
     retry = True
+
+
+class ServerGone(BusError):
+    """A call is stored, but its server has left the crew, and does not come back.
+
+    Made again it might be made twice: the one that is stored is delivered when the server does come back.
+    """
+
+    def __init__(self, server: str, patience_s: float) -> None:
+        super().__init__(
+            f"{server} left the crew before it answered, and has been away for {patience_s:.0f} s; the call may"
+            " have had its effect, or have it when the server comes back"
+        )
+        self.server = server
 
 
 class StoreRefused(BusError):

@@ -189,6 +189,8 @@ class MemoryBus:
             answered.set()
 
         inbox = f"_INBOX.{self._identity}.{time.monotonic_ns()}"
+        if not any(matches(listener.pattern, subject) for listener in self._broker.listeners):
+            raise BusUnavailable(f"nobody listens on {subject}")
         async with self.listen(inbox, on_answer):
             await self.publish(subject, body, headers, reply=inbox)
             with anyio.move_on_after(timeout_s):

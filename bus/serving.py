@@ -23,8 +23,11 @@ from bus.subjects import CallSubject, parse_rpc
 from bus.wire import (
     HEADER_MISMATCH,
     INVALID_REQUEST,
+    PROTOCOL_VERSION,
+    UNSUPPORTED_VERSION,
     Correlation,
     JsonObject,
+    as_object,
     called_tool,
     correlation_of,
     error_response,
@@ -202,6 +205,9 @@ class Serving:
                 body = error_response(message.get("id"), HEADER_MISMATCH, told)
             elif method == "tools/call":
                 body = error_response(message.get("id"), INVALID_REQUEST, "tools/call goes to call.… and is stored")
+            elif method == "initialize":
+                told = "there is no handshake on this bus; ask with server/discover"
+                body = error_response(message.get("id"), UNSUPPORTED_VERSION, told, _versions(message))
             else:
                 body = await self._answer(Incoming(message, caller))
         if not held.reply:
@@ -210,3 +216,9 @@ class Serving:
             await self._bus.publish(held.reply, body)
         except BusError as wrong:  # whoever asked asks again, or is told by their own time-out
             log.warning("an answer of %d bytes on %s is not sent: %s", len(body), held.subject, wrong)
+
+
+def _versions(message: JsonObject) -> JsonObject:
+    """What goes with `UnsupportedProtocolVersion`."""
+    requested = as_object(message.get("params")).get("protocolVersion")
+    return {"supported": [PROTOCOL_VERSION], "requested": str(requested or "")}

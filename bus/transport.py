@@ -28,7 +28,10 @@ TransportStreams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], 
 
 @asynccontextmanager
 async def nats_transport(caller: Caller, bus: Bus, server: str) -> AsyncGenerator[TransportStreams]:
-    """A client transport to one server on the bus: a pair of streams of `SessionMessage`."""
+    """A client transport to one server on the bus: a pair of streams of `SessionMessage`.
+
+    A request that nobody is there to answer gets a JSON-RPC error.
+    """
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](64)
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage](64)
     async with anyio.create_task_group() as tasks, to_client, from_server, to_server, from_client:
@@ -75,7 +78,7 @@ class _Link:
         if request.method == "tools/call":
             tool = str((request.params or {}).get("name") or "")
             subject = CallSubject(self._server, tool or "?", self._caller.identity, new_call_id())
-            return await self._caller.exchange(subject, body, on_notification=self._deliver, cancel_on_abandon=True)
+            return await self._caller.exchange(subject, body, on_notification=self._deliver, for_client=True)
         subject = rpc(self._server, request.method, self._bus.identity)
         return (await self._bus.request(subject, body, timeout_s=_REQUEST_S)).body
 

@@ -32,9 +32,7 @@ def for_the_crew(ctx: Context) -> JsonObject:
     asked = on_behalf(dict(ctx.params or {}), token_of(ctx.request))
     if is_modern(ctx):
         return asked
-    meta = as_object(asked["_meta"])
-    kept = {key: meta[key] for key in ("traceparent", SUBJECT_META) if key in meta}
-    return {**asked, "_meta": {**_envelope(ctx), **kept}}
+    return {**asked, "_meta": {**as_object(asked["_meta"]), **_envelope(ctx)}}
 
 
 def on_behalf(params: JsonObject, token: AccessToken | None) -> JsonObject:

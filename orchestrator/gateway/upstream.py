@@ -82,7 +82,7 @@ class Upstream:
             await on_notification(parse(subject.progress, notification))
 
         try:
-            answer = await self._caller.exchange(subject, body, on_notification=heard, cancel_on_abandon=True)
+            answer = await self._caller.exchange(subject, body, on_notification=heard, for_client=True)
             return _result(parse(str(subject), answer))
         except BusError as wrong:
             raise _unreachable(server, wrong) from wrong

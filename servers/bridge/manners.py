@@ -67,9 +67,9 @@ class Welcome:
         return {**rest, "_meta": meta} if meta else rest
 
     def inward(self, method: str, result: JsonObject) -> JsonObject:
-        """A result as the bus carries it."""
+        """A result as the bus carries it. One that does not say of which type it is is complete, whoever gave it."""
         if self.modern:
-            return result
+            return result if "resultType" in result else {"resultType": "complete", **result}
         added: JsonObject = {"resultType": "complete"}
         if method in _LISTS:
             added |= {"ttlMs": 0, "cacheScope": "private"}

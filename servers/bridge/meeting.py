@@ -42,10 +42,13 @@ async def meet(peer: Peer, *, ask_first: bool = True) -> Welcome:
 
 async def _discover(peer: Peer) -> Welcome | None:
     """What it is, if it is of 2026-07-28."""
-    params: JsonObject = {"_meta": ENVELOPE}
-    headers = http_headers(PROTOCOL_VERSION, "server/discover", params, None)
     try:
-        told = await peer.request("server/discover", params, headers=headers, timeout_s=DISCOVER_S)
+        try:
+            told = await _ask(peer)
+        except MCPError as wrong:
+            if not _would_take_ours(wrong):
+                raise
+            told = await _ask(peer)
     except MCPError:
         return None
     except PeerGone as gone:
@@ -54,6 +57,19 @@ async def _discover(peer: Peer) -> Welcome | None:
         return None
     info = as_object(as_object(told.get("_meta")).get(SERVER_INFO_META_KEY))
     return _welcome(PROTOCOL_VERSION, info, told)
+
+
+async def _ask(peer: Peer) -> JsonObject:
+    params: JsonObject = {"_meta": ENVELOPE}
+    headers = http_headers(PROTOCOL_VERSION, "server/discover", params, None)
+    return await peer.request("server/discover", params, headers=headers, timeout_s=DISCOVER_S)
+
+
+def _would_take_ours(wrong: MCPError) -> bool:
+    """Whether it refused a version, and names the one it was asked at among those it would take."""
+    supported = as_object(wrong.error.data).get("supported")
+    refused = wrong.error.code == UNSUPPORTED_PROTOCOL_VERSION
+    return refused and isinstance(supported, list) and PROTOCOL_VERSION in supported
 
 
 async def _shake_hands(peer: Peer) -> Welcome:

@@ -57,10 +57,16 @@ async def card(rig: Rig) -> Card:
 @asynccontextmanager
 async def bridged(rig: Rig, scratch: Path, era: str, **more: Any) -> AsyncGenerator[Card]:
     """It, with its tools approved."""
-    member = Member(name="echo", command=command(era), **more)
+    async with approved(rig, scratch, Member(name="echo", command=command(era), **more)) as found:
+        yield found
+
+
+@asynccontextmanager
+async def approved(rig: Rig, scratch: Path, member: Member) -> AsyncGenerator[Card]:
+    """Any server under the name `echo`, with the tools approved that it has when it is first asked."""
     async with serving(rig, scratch, member) as first:
-        approved = Pin(server="echo", tools=first.tools, approved_at=utc_now(), approved_by="tests")
-    async with serving(rig, scratch, member.model_copy(update={"pin": approved})) as found:
+        pin = Pin(server="echo", tools=first.tools, approved_at=utc_now(), approved_by="tests")
+    async with serving(rig, scratch, member.model_copy(update={"pin": pin})) as found:
         yield found
 
 

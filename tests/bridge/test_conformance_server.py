@@ -14,15 +14,13 @@ import pytest
 from mcp import Client, MCPError
 from mcp_types import CallToolResult, PromptReference
 
-from contracts.base import utc_now
 from contracts.config import ServerConfig
-from contracts.pin import Pin
 from orchestrator.house_start import HouseFailed
 from servers.bridge import alive
 from servers.bridge.link import Link, OnChange, linked
 from servers.crew import Member
 from tests.bridge.rig import ROOT, host_of, joined
-from tests.bridge.small import client_of, serving
+from tests.bridge.small import approved, client_of
 from tests.bridge.test_failures import failure
 from tests.bridge.test_real_servers import ABLE, Calls, answers
 from tests.bus.rigs import NatsRig
@@ -102,12 +100,8 @@ async def test_through_the_bridge_it_is_as_directly(kept: Podium, url: str, reac
 @asynccontextmanager
 async def at(rig: NatsRig, scratch: Path, url: str) -> AsyncGenerator[Client]:
     """A client of it over a bus without a house."""
-    member = Member(name="echo", url=url)
-    async with serving(rig, scratch, member) as first:
-        pin = Pin(server="echo", tools=first.tools, approved_at=utc_now(), approved_by="tests")
-    async with serving(rig, scratch, member.model_copy(update={"pin": pin})):
-        async with client_of(rig, **ABLE) as client:
-            yield client
+    async with approved(rig, scratch, Member(name="echo", url=url)), client_of(rig, **ABLE) as client:
+        yield client
 
 
 async def test_a_server_behind_a_url_of_before_is_spoken_to_as_it_was(

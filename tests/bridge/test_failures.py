@@ -195,6 +195,7 @@ async def test_questions_wait_a_bounded_time_and_in_bounded_number(
         monkeypatch.setattr(parked, "KEPT_S", 0.01)
         await client.session.call_tool("ask", {}, input_responses=ANSWER, request_state=first.request_state)
         late = await asked(client, "two")
+        monkeypatch.setattr(parked, "KEPT_S", 60)
         with anyio.fail_after(20):
             while "wait for answers" in said(await client.call_tool("ask")):
                 await anyio.lowlevel.checkpoint()

@@ -13,6 +13,7 @@ from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, Tool
 
+from bus import caller as calls
 from bus.caller import open_caller
 from bus.mcp_sdk import SdkAnswer
 from bus.serving import Serving
@@ -55,19 +56,6 @@ async def test_its_calls_are_stored_and_its_questions_are_not(rig: Rig) -> None:
             assert kept == ["call", "result"]
 
 
-async def test_its_progress_callback_is_called(rig: Rig) -> None:
-    """Progress notifications carry the client's own token."""
-    heard: list[float] = []
-
-    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-        heard.append(progress)
-
-    async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, open_caller(bus) as caller:
-        async with served(server, Echo()), Client(nats_transport(caller, bus, "echo")) as client:
-            await client.call_tool("count", {"text": ""}, progress_callback=on_progress)
-    assert heard == [1, 2, 3]
-
-
 async def test_a_call_its_client_no_longer_wants_is_cancelled_at_the_server(rig: Rig) -> None:
     """Cancelling in the client ends the handler and stores an answer that says so."""
     echo = Echo()
@@ -88,6 +76,26 @@ async def test_a_call_its_client_no_longer_wants_is_cancelled_at_the_server(rig:
                         break
             assert b"cancelled" in kept[0].body
     assert echo.executed == []
+
+
+async def test_a_call_is_waited_for_as_long_as_its_server_is_there(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it is silent, and however little patience there is with those who are not."""
+    monkeypatch.setattr(calls, "PATIENCE_S", 0)
+    monkeypatch.setattr(calls, "FIRST_SILENCE_S", 0.01)
+    echo = Echo()
+    async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, open_caller(bus) as caller:
+        async with served(server, echo), Client(nats_transport(caller, bus, "echo")) as client:
+            async with anyio.create_task_group() as tasks:
+
+                async def ask() -> None:
+                    assert not (await client.call_tool("wait", {"text": ""})).is_error
+
+                tasks.start_soon(ask)
+                await echo.started.wait()
+                until = anyio.current_time() + 0.3
+                while anyio.current_time() < until:
+                    await client.call_tool("say", {"text": ""})
+                echo.released.set()
 
 
 async def test_a_method_that_contradicts_its_subject_is_refused(rig: Rig) -> None:

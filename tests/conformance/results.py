@@ -14,7 +14,7 @@ PASSED = "SUCCESS"
 TOLD = "INFO"
 """A check's status where nothing was checked, but something was written down."""
 
-_FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+_FOLDER = re.compile(r"(?:server-)?(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 
 
 @dataclass(frozen=True)

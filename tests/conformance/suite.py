@@ -1,8 +1,10 @@
-"""Run the official conformance suite's server scenarios against a server, wherever and whosever it is."""
+"""Run the official conformance suite: against a server, wherever and whosever it is, or against a client program."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -12,17 +14,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from tests.conformance.results import Results, read_results
+from tests.conformance.results import PASSED, TOLD, Results, read_results
 from tests.npm import installed
 
 REVISIONS = ("2026-07-28", "2025-11-25")
 """The two eras of the protocol, each at its last revision. What the suite has beyond them are extensions."""
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+_PROGRAM = "@modelcontextprotocol/conformance/dist/index.js"
 _START_S = 60
 _END_S = 15
 _RUN_S = 120
+_CLIENT_S = 60
 _URL = re.compile(r"https?://\S+")
+_LISTED = re.compile(r"^  - (\S+)", re.MULTILINE)
 _TOTAL = re.compile(r"^Total: (\d+) passed, (\d+) failed$", re.MULTILINE)
 
 
@@ -37,29 +43,62 @@ def run_suite(url: str, revision: str) -> Results:
         NpmError: the suite is not to be had here.
         SuiteError: it did not finish, or counted otherwise than the files it left.
     """
-    packages = installed(HERE)
-    suite = packages.folder / "@modelcontextprotocol/conformance/dist/index.js"
     with tempfile.TemporaryDirectory() as folder:
-        asked = ["--url", url, "--suite", "all", "--spec-version", revision, "--output-dir", folder]
-        command = [str(packages.node), str(suite), "server", *asked]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=_RUN_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as late:
-            raise SuiteError(f"the suite did not finish within {_RUN_S} s: {late.stdout!r:.4000}") from late
+        done = _suite(folder, "server", "--url", url, "--suite", "all", "--spec-version", revision)
         results, total = read_results(revision, Path(folder)), _TOTAL.search(done.stdout)
     if total is None or (int(total[1]), int(total[2])) != (results.passed, results.failed):
         raise SuiteError(
             f"{results.passed} passed, {results.failed} failed is not its own count: {done.stdout[-4000:]}"
         )
     return results
+
+
+def run_client(command: Sequence[str], scenario: str, revision: str) -> Results:
+    """One client scenario: the suite serves it, and starts `command` with the URL as one more argument.
+
+    Raises:
+        NpmError: the suite is not to be had here.
+        SuiteError: it did not finish, or the client failed where no check says so.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        asked = ["--command", shlex.join(command), "--scenario", scenario, "--spec-version", revision]
+        done = _suite(folder, "client", *asked, "--timeout", str(_CLIENT_S * 1000))
+        results = read_results(revision, Path(folder))
+    if not results.checks or (done.returncode != 0 and all(check.status in (PASSED, TOLD) for check in results.checks)):
+        raise SuiteError(f"the client failed, or {scenario} was not run at {revision}: {done.stdout[-4000:]}")
+    return results
+
+
+def client_scenarios(revision: str) -> set[str]:
+    """The names of those that apply at a revision.
+
+    Raises:
+        NpmError: the suite is not to be had here.
+    """
+    packages = installed(HERE)
+    asked = ["list", "--client", "--spec-version", revision]
+    told = subprocess.run(
+        [packages.node, packages.folder / _PROGRAM, *asked], capture_output=True, text=True, check=True
+    )
+    return set(_LISTED.findall(told.stdout))
+
+
+def _suite(folder: str, role: str, *asked: str) -> subprocess.CompletedProcess[str]:
+    """Have the suite write what it finds below `folder`."""
+    packages = installed(HERE)
+    try:
+        return subprocess.run(
+            [packages.node, packages.folder / _PROGRAM, role, *asked, "--output-dir", folder],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_RUN_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise SuiteError(f"the suite did not finish within {_RUN_S} s: {late.stdout!r:.4000}") from late
 
 
 @contextmanager
