@@ -30,9 +30,11 @@ from orchestrator.gateway.prompts import Prompts
 from orchestrator.gateway.reach import READ, Reach, needed
 from orchestrator.gateway.resources import Resources
 from orchestrator.gateway.upstream import Upstream
+from orchestrator.text import line
 
 log = logging.getLogger(__name__)
 
+_NAME_CHARS = 80
 _OF_RUNS = ("resources/", "completion/")
 """What is asked with these methods is about runs."""
 
@@ -169,7 +171,7 @@ class Gateway:
         await self._upstream.refuse(server or GATEWAY, asked)
         failure = Failure(
             kind="denied",
-            message=f"there is no tool {name} for this host",
+            message=f"there is no tool {line(name, _NAME_CHARS)} for this host",
             way_out="tools/list has those there are; `podium agents` and the crew file say what a host is granted.",
         )
         return failure_result(failure)

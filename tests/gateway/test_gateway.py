@@ -119,6 +119,22 @@ async def test_what_a_host_was_not_granted_is_refused_and_on_the_record(rig: Rig
     assert echo.executed == []
 
 
+async def test_a_name_longer_than_any_is_refused_and_on_the_record(rig: Rig, era: ConnectMode) -> None:
+    """The broker, which takes no line of that length, never sees it; the host goes on."""
+    async with echoing(rig), hosted(rig, era) as client:
+        for name in ("x" * 6000, "echo__" + "\U0001f3bc" * 6000, "y" * 6000 + "__say"):
+            result = await client.call_tool(name, {"text": "x"})
+            assert (result.meta or {})["io.podium/failure"]["kind"] == "denied"
+        assert not (await client.call_tool("echo__say", {"text": "hi"})).is_error
+        async with rig.connect("orchestrator") as bus:
+            records = (await audit(bus, ["echo"])).calls
+    assert [(record.outcome, len(record.tool)) for record in records[:3]] == [
+        ("denied", 64),
+        ("denied", 64),
+        ("denied", 3),
+    ]
+
+
 async def test_read_only_offers_nothing_that_changes_anything(rig: Rig, era: ConnectMode) -> None:
     """Of what is granted only tools annotated as read-only are there, and only they can be called."""
     echo = Echo()
