@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bus.caller import new_call_id, open_caller
 from bus.provision import ACK_WAIT_S
 from bus.roster import LiveRoster
 from bus.subjects import CallSubject
+from bus.wire import SUBJECT_META
 from contracts.base import utc_now
 from contracts.manifest import ToolSpec
 from contracts.pin import Pin, drift
@@ -182,6 +184,24 @@ async def test_nobody_is_asked_what_may_be_meant_for_another(rig: Rig, tmp_path:
                 tasks.cancel_scope.cancel()
             await there(mark.with_suffix(".cancelled"))
         assert "Ada" in said(await client.call_tool("ask"))
+
+
+async def test_people_behind_one_gateway_are_not_asked_for_each_other(rig: Rig, tmp_path: Path) -> None:
+    """They call under its one identity; for whom each call is made tells them apart, now and when it comes again."""
+    mark = tmp_path / "mark"
+    ada: Any = {SUBJECT_META: "ada"}
+    eve: Any = {SUBJECT_META: "eve"}
+    async with bridged(rig, tmp_path / "scratch", "old"), client_of(rig, **ABLE) as client:
+        state = (await asked(client, "ask", meta=ada)).request_state
+        with pytest.raises(MCPError, match="not known"):
+            await client.session.call_tool("ask", {}, input_responses=ANSWER, request_state=state, meta=eve)
+        done = await client.session.call_tool("ask", {}, input_responses=ANSWER, request_state=state, meta=ada)
+        assert "Eve" in said(done)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(client.call_tool, "wait", {"text": str(mark)}, meta=eve))
+            await there(mark.with_suffix(".begun"))
+            assert "or several are" in said(await client.call_tool("ask", meta=ada))
+            tasks.cancel_scope.cancel()
 
 
 async def test_questions_wait_a_bounded_time_and_in_bounded_number(
