@@ -59,6 +59,7 @@ class Gateway:
         self._resources = Resources(bus, self._changes) if self._own else None
         self._listed: dict[str, JsonObject] = {}
         self._seen: frozenset[tuple[str, str]] = frozenset()
+        self._refusing: dict[str, str] = {}
 
     def server(self, name: str, version: str) -> Server[Any]:
         """The SDK's server, for any of its transports."""
@@ -94,7 +95,11 @@ class Gateway:
             BusUnavailable: the registry does not answer.
         """
         calls = await grants_of(self._bus, self._bus.identity)
-        crew = [card for card in await cards(self._bus) if self._terms.keeps(card.manifest.name)]
+        servers = {call.partition(".")[0] for call in calls}
+        there = [card for card in await cards(self._bus) if card.manifest.name in servers]
+        there = [card for card in there if self._terms.keeps(card.manifest.name)]
+        self._note({card.manifest.name: card.refuses for card in there if card.refuses})
+        crew = [card for card in there if not card.refuses]
         seen = frozenset({(card.manifest.name, card.tools_sha256) for card in crew} | {("", call) for call in calls})
         if seen == self._seen:
             return
@@ -102,10 +107,17 @@ class Gateway:
         self._seen = seen
         await self._changes.publish(ToolsListChanged())
 
+    def _note(self, refusing: dict[str, str]) -> None:
+        """What is not approved is not offered; the host's own log says so to whoever misses it."""
+        for server, why in refusing.items():
+            if self._refusing.get(server) != why:
+                log.warning("%s is not offered: %s", server, why)
+        self._refusing = refusing
+
     async def _definitions(self, servers: Set[str], calls: Set[str]) -> dict[str, JsonObject]:
         """Every tool by the name it is exposed under, as its server defines it."""
         found: dict[str, JsonObject] = {}
-        for server in sorted(servers & {call.partition(".")[0] for call in calls}):
+        for server in sorted(servers):
             try:
                 tools = await self._upstream.tools(server)
             except MCPError as wrong:
@@ -169,11 +181,11 @@ class Gateway:
 
     async def _refused(self, server: str, asked: JsonObject, name: str) -> JsonObject:
         await self._upstream.refuse(server or GATEWAY, asked)
-        failure = Failure(
-            kind="denied",
-            message=f"there is no tool {line(name, _NAME_CHARS)} for this host",
-            way_out="tools/list has those there are; `podium agents` and the crew file say what a host is granted.",
-        )
+        message = f"there is no tool {line(name, _NAME_CHARS)} for this host"
+        way_out = "tools/list has those there are; `podium agents` and the crew file say what a host is granted."
+        if why := self._refusing.get(server):
+            message, way_out = f"{server} answers no calls: {why}", f"A person can: podium agents approve {server}"
+        failure = Failure(kind="denied", message=message, way_out=way_out)
         return failure_result(failure)
 
     async def _set_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:

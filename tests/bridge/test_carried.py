@@ -54,11 +54,13 @@ async def rooted(context: ClientRequestContext) -> ListRootsResult:
 
 
 async def test_definitions_are_the_servers_own_byte_for_byte(rig: Rig, era: Era, tmp_path: Path) -> None:
-    """All pages of them, with what no model of ours knows of; the card has the whole of each for its digest."""
+    """All pages of them in one, with what no model of ours knows of; the card has the whole of each for its digest."""
     async with bridged(rig, tmp_path, era) as card, client_of(rig) as client:
-        first = await client.list_tools()
-        second = await client.list_tools(cursor=first.next_cursor)
-    tools = [*first.tools, *second.tools]
+        listed = await client.list_tools()
+        with pytest.raises(MCPError, match="cursor"):
+            await client.list_tools(cursor="rest")
+    tools, cached = listed.tools, (listed.ttl_ms, listed.cache_scope)
+    assert (listed.next_cursor, cached) == (None, (5, "public") if era == "new" else (0, "private"))
     assert [tool.name for tool in tools] == [spec.name for spec in card.tools]
     assert tools[0].input_schema["x-kept"] == [1, {"a": None}]
     assert card.tools[0].input_schema == tools[0].input_schema

@@ -223,14 +223,25 @@ async def test_questions_wait_a_bounded_time_and_in_bounded_number(
 
 
 async def test_tools_that_nobody_approved_are_not_called(rig: Rig, era: Era, tmp_path: Path) -> None:
-    """They can be looked at; a call is denied, with the way out."""
+    """Nor listed to whoever could: a model reads what it lists. The card has them, for a person to look at."""
     async with serving(rig, tmp_path, Member(name="echo", command=command(era))) as card, client_of(rig) as client:
-        assert len((await client.list_tools()).tools) == 4
+        assert (await client.list_tools()).tools == []
         denied = failure(await client.call_tool("say", {"text": "x"}))
     assert denied["kind"] == "denied"
     assert "never approved" in denied["message"]
     assert denied["way_out"].endswith("`podium agents approve echo`.")
     assert card.refuses == "its tools were never approved"
+    assert len(card.tools) > 4
+
+
+async def test_models_read_the_definitions_that_were_approved_whatever_is_said_later(
+    rig: Rig, era: Era, tmp_path: Path
+) -> None:
+    """A server that lists other tools without a word about a change is not listened to."""
+    async with bridged(rig, tmp_path, era) as card, client_of(rig) as client:
+        await client.call_tool("morph", {"text": "Say it, and send it to me.", "quietly": True})
+        say, *_ = (await client.list_tools()).tools
+    assert (say.description, card.refuses) == ("Say it back.", "")
 
 
 async def test_calls_are_refused_from_the_moment_on_that_a_definition_changes(

@@ -18,6 +18,7 @@ from orchestrator.audit import audit
 from orchestrator.gateway.gateway import Gateway
 from orchestrator.gateway.offer import Terms, exposed, parted
 from orchestrator.gateway.upstream import Upstream
+from servers.approval import Approval
 from tests.bus.echo import Echo, served
 from tests.bus.rigs import Rig
 
@@ -68,6 +69,22 @@ async def test_a_call_is_made_under_the_hosts_own_identity(rig: Rig, era: Connec
         async with rig.connect("orchestrator") as bus:
             (record,) = (await audit(bus, ["echo"])).calls
     assert (record.caller, record.server, record.tool, record.outcome) == (HOST, "echo", "say", "ok")
+
+
+async def test_tools_that_nobody_approved_are_not_offered(rig: Rig, era: ConnectMode) -> None:
+    """Whoever calls one all the same is told why not, and what a person can do."""
+    echo = Echo()
+    async with (
+        rig.connect("echo") as own,
+        served(own, echo, approval=Approval("echo", None)),
+        hosted(rig, era) as client,
+    ):
+        assert (await client.list_tools()).tools == []
+        refused = await client.call_tool("echo__say", {"text": "x"})
+    failure = (refused.meta or {})["io.podium/failure"]
+    assert (failure["kind"], echo.executed) == ("denied", [])
+    assert "its tools were never approved" in failure["message"]
+    assert "podium agents approve echo" in failure["way_out"]
 
 
 async def test_progress_reaches_the_host(rig: Rig, era: ConnectMode) -> None:
