@@ -60,7 +60,7 @@ class Flows:
         self._bus = bus
         self._upstream = upstream
         self._starting = Starting(bus, conducting)
-        self._following = Following(bus, conducting, resumes=voice.decides)
+        self._following = Following(bus, conducting)
         self._voice = voice
         self._seals = Seals()
 
@@ -98,7 +98,8 @@ class Flows:
             elif wrong := await self._answered(found.gate, now):
                 found = await self._following.look(asked.run)
         if not wrong or found.gate is None:
-            found = await self._following.until_needed(asked.run, asked.timeout_s, _telling(now))
+            may, tell = self._may_act(now), _telling(now)
+            found = await self._following.until_needed(asked.run, asked.timeout_s, tell, resumes=may)
         if found.gate is None or not self._asks(now) or number >= MAX_QUESTIONS:
             return self._report(found, now)
         return gate_question(found.gate, self._seals.state(now, found.gate, number + 1), wrong)
@@ -132,7 +133,7 @@ class Flows:
             if now.answer.action != "accept" or (now.answer.content or {}).get("confirm") is not True:
                 return self._told(request, False, "The person did not confirm it; the gate waits.")
         await gates.decide(self._bus, request, decision)
-        await self._following.keep_going(asked.run)
+        await self._following.keep_going(asked.run, resumes=self._may_act(now))
         return self._told(request, True, f"{decision.verdict}, by {decision.by}.")
 
     def _decision(self, request: GateRequest, asked: DecideGateParams, now: Round) -> GateDecision:
@@ -157,8 +158,11 @@ class Flows:
 
     def _asks(self, now: Round) -> bool:
         """Whether a person can be asked, and whoever made this request may pass on what they decide."""
-        may = reach_of(now.context.request).covers(GATEWAY, read_only=False)
-        return self._voice.decides and may and now.can_ask
+        return self._may_act(now) and now.can_ask
+
+    def _may_act(self, now: Round) -> bool:
+        """Whether whoever made this request may do more than read runs."""
+        return self._voice.decides and reach_of(now.context.request).covers(GATEWAY, read_only=False)
 
     def _report(self, found: Shown, now: Round, note: str = "") -> RunReport:
         return report(found.state, found.gate, asks=self._asks(now), note=note)

@@ -12,6 +12,7 @@ from mcp.client.client import ConnectMode
 from bus.caller import open_caller
 from bus.wire import JsonObject
 from orchestrator.audit import audit
+from orchestrator.gates import decide
 from orchestrator.gateway import following
 from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
@@ -19,10 +20,11 @@ from orchestrator.gateway.http.app import PATH, application
 from orchestrator.gateway.http.serving import listening, served
 from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
+from orchestrator.policies import answer
 from tests.gateway.desk import Person, ScriptedConducting, approving
 from tests.gateway.http.issuer import SPELT
 from tests.gateway.http.web import ask, host
-from tests.gateway.test_flows import gate_of, waiting
+from tests.gateway.test_flows import PLAN, gate_of, waiting
 from tests.gateway.test_gateway import ERAS, HOST
 from tests.orchestrator.conftest import stage
 from tests.orchestrator.crew import RUN
@@ -46,13 +48,14 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[report
 
 
 @asynccontextmanager
-async def web(stage: Stage) -> AsyncGenerator[str]:
-    """The gateway's URL, with runs; the person at the machine it runs on is ann."""
+async def web(stage: Stage, resumed: list[str] | None = None) -> AsyncGenerator[str]:
+    """The gateway's URL, with runs; the person at the machine it runs on is ann. `resumed` gets what is taken up."""
     async with anyio.create_task_group() as tasks:
         bus = stage.broker.connect(HOST)
         async with open_caller(bus) as caller:
-            upstream = Upstream(bus, caller)
-            flows = Flows(bus, upstream, ScriptedConducting(stage, tasks), Voice("desk", "ann"))
+            upstream, conducting = Upstream(bus, caller), ScriptedConducting(stage, tasks)
+            conducting.resumed = [] if resumed is None else resumed
+            flows = Flows(bus, upstream, conducting, Voice("desk", "ann"))
             gateway = Gateway(bus, upstream, Terms(), flows)
             app = application(gateway.server("podium", "1"), gateway, authorization=SPELT)
             on = listening("127.0.0.1", 0)
@@ -87,6 +90,23 @@ async def test_who_may_only_read_is_not_asked_and_decides_nothing(stage: Stage, 
     assert report["status"] == "waiting"
     assert person.shown == []
     assert await gate_of(stage) == request
+
+
+@pytest.mark.parametrize(
+    ("scope", "taken_up"),
+    [("podium:read", []), ("podium:read+podium:call:podium", ["plan"]), ("podium:call", ["plan"])],
+)
+async def test_waiting_has_a_run_go_on_only_for_who_may_begin_runs(
+    stage: Stage, scope: str, taken_up: list[str]
+) -> None:
+    """A process is started for it. To read that it stands still takes none."""
+    request, resumed = await waiting(stage, PLAN), list[str]()
+    await decide(stage.bus, request, answer(request, "approve", by="bob", via="command"))
+    async with web(stage, resumed) as url, host(url, token=f"eve/{scope}") as client:
+        report = (await client.call_tool("wait_run", {"run": RUN, "timeout_s": 3})).structured_content
+    assert resumed == taken_up
+    assert report is not None
+    assert report["status"] == ("handed_over" if taken_up else "waiting")
 
 
 async def test_an_answer_to_somebody_elses_question_counts_only_from_who_may_decide(stage: Stage) -> None:
