@@ -165,7 +165,8 @@ class Flows:
         return self._voice.decides and reach_of(now.context.request).covers(GATEWAY, read_only=False)
 
     def _report(self, found: Shown, now: Round, note: str = "") -> RunReport:
-        return report(found.state, found.gate, asks=self._asks(now), note=note)
+        conducted = self._following.conducts(found.state.run)
+        return report(found.state, found.gate, asks=self._asks(now), conducted=conducted, note=note)
 
     def _told(self, request: GateRequest, decided: bool, note: str) -> DecideGateResult:
         next_ = "Call wait_run." if decided else elsewhere(request.run)

@@ -42,6 +42,11 @@ class Following:
         """The run as it stands; raises as `orchestrator.runs.events_of`."""
         return await shown(self._bus, run)
 
+    def conducts(self, run: str) -> bool:
+        """Whether a process that was started here conducts the run; others are not known."""
+        conductor = self._conducting.of(run)
+        return conductor is not None and not conductor.has_ended()
+
     async def until_needed(self, run: str, timeout_s: float, tell: Tell, *, resumes: bool) -> Shown:
         """The run once it has ended, or waits for a person, or time is up.
 
@@ -81,9 +86,9 @@ class Following:
         Raises:
             ToolFailed: see `until_needed`.
         """
-        conductor = self._conducting.of(run)
-        if conductor is not None and not conductor.has_ended():
+        if self.conducts(run):
             return
+        conductor = self._conducting.of(run)
         now = await self.look(run)  # what happened until its end is known only now
         gate = now.state.open_gate
         settled = gate is not None and await self._is_settled(run, gate)
