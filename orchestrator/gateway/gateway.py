@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Set
 from typing import Any
 
 import mcp_types as types
-from mcp import MCPError
 from mcp.server.auth.provider import AccessToken
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import Server
 from mcp.server.subscriptions import ListenHandler, ToolsListChanged
 
 from bus.bus import Bus
-from bus.granted import grants_of
-from bus.registry import cards
 from bus.wire import JsonObject, failure_apart, failure_result
 from contracts.config import GATEWAY
 from contracts.failure import Failure
@@ -23,16 +18,15 @@ from orchestrator.gateway.bearer import enforce, reach_of
 from orchestrator.gateway.changes import Changes, TellingServer
 from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
 from orchestrator.gateway.flows import START, Flows
+from orchestrator.gateway.listing import Listing
 from orchestrator.gateway.live import Attempt, answered_live
-from orchestrator.gateway.offer import Terms, exposed, granted, is_read_only, parted
+from orchestrator.gateway.offer import Terms, is_read_only, parted
 from orchestrator.gateway.own_tools import Round
 from orchestrator.gateway.prompts import Prompts
 from orchestrator.gateway.reach import READ, Reach, needed
 from orchestrator.gateway.resources import Resources
 from orchestrator.gateway.upstream import Upstream
 from orchestrator.text import line
-
-log = logging.getLogger(__name__)
 
 _NAME_CHARS = 80
 _OF_RUNS = ("resources/", "completion/")
@@ -52,14 +46,10 @@ class Gateway:
         """`flows` are the gateway's own tools; without them, no runs are offered."""
         own = flows.tools() if flows else ()
         self._own = {tool.spec.name: tool for tool in own if terms.takes(GATEWAY, tool.definition())}
-        self._bus = bus
         self._upstream = upstream
-        self._terms = terms
         self._changes = Changes()
         self._resources = Resources(bus, self._changes) if self._own else None
-        self._listed: dict[str, JsonObject] = {}
-        self._seen: frozenset[tuple[str, str]] = frozenset()
-        self._refusing: dict[str, str] = {}
+        self._listing = Listing(bus, upstream, terms)
 
     def server(self, name: str, version: str) -> Server[Any]:
         """The SDK's server, for any of its transports."""
@@ -94,41 +84,8 @@ class Gateway:
         Raises:
             BusUnavailable: the registry does not answer.
         """
-        calls = await grants_of(self._bus, self._bus.identity)
-        servers = {call.partition(".")[0] for call in calls}
-        there = [card for card in await cards(self._bus) if card.manifest.name in servers]
-        there = [card for card in there if self._terms.keeps(card.manifest.name)]
-        self._note({card.manifest.name: card.refuses for card in there if card.refuses})
-        crew = [card for card in there if not card.refuses]
-        seen = frozenset({(card.manifest.name, card.tools_sha256) for card in crew} | {("", call) for call in calls})
-        if seen == self._seen:
-            return
-        self._listed = await self._definitions({card.manifest.name for card in crew}, calls)
-        self._seen = seen
-        await self._changes.publish(ToolsListChanged())
-
-    def _note(self, refusing: dict[str, str]) -> None:
-        """What is not approved is not offered; the host's own log says so to whoever misses it."""
-        for server, why in refusing.items():
-            if self._refusing.get(server) != why:
-                log.warning("%s is not offered: %s", server, why)
-        self._refusing = refusing
-
-    async def _definitions(self, servers: Set[str], calls: Set[str]) -> dict[str, JsonObject]:
-        """Every tool by the name it is exposed under, as its server defines it."""
-        found: dict[str, JsonObject] = {}
-        for server in sorted(servers):
-            try:
-                tools = await self._upstream.tools(server)
-            except MCPError as wrong:
-                log.info("%s is left out: %s", server, wrong)
-                continue
-            for tool in tools:
-                own_name = str(tool.get("name"))
-                if self._terms.takes(server, tool) and granted(calls, server, own_name):
-                    name = exposed(server, own_name)
-                    found[name] = {**tool, "name": name}
-        return dict(sorted(found.items()))
+        if await self._listing.refresh():
+            await self._changes.publish(ToolsListChanged())
 
     async def _list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
         await self.refresh()
@@ -138,7 +95,7 @@ class Gateway:
 
     def _all(self) -> dict[str, JsonObject]:
         """The definitions of all tools, in the order in which they are listed."""
-        return {name: tool.definition() for name, tool in self._own.items()} | self._listed
+        return {name: tool.definition() for name, tool in self._own.items()} | dict(self._listing.tools)
 
     async def lacking(self, reach: Reach, method: str, params: JsonObject) -> str:
         """See `orchestrator.gateway.bearer.Offer`."""
@@ -183,7 +140,7 @@ class Gateway:
         await self._upstream.refuse(server or GATEWAY, asked)
         message = f"there is no tool {line(name, _NAME_CHARS)} for this host"
         way_out = "tools/list has those there are; `podium agents` and the crew file say what a host is granted."
-        if why := self._refusing.get(server):
+        if why := self._listing.refusing.get(server):
             message, way_out = f"{server} answers no calls: {why}", f"A person can: podium agents approve {server}"
         failure = Failure(kind="denied", message=message, way_out=way_out)
         return failure_result(failure)

@@ -11,10 +11,12 @@ import pytest
 from mcp import Client
 from mcp.client.client import ConnectMode
 
-from bus.bus import Bus
+from bus.bus import Bus, Message
 from bus.caller import open_caller
+from bus.registry import announced, cards
 from contracts.ledger import GRANTS_BUCKET
 from orchestrator.audit import audit
+from orchestrator.gateway import listing
 from orchestrator.gateway.gateway import Gateway
 from orchestrator.gateway.offer import Terms, exposed, parted
 from orchestrator.gateway.upstream import Upstream
@@ -188,6 +190,25 @@ async def test_a_host_is_told_when_the_list_of_tools_changes(rig: Rig, era: Conn
                             await gateway.refresh()
                             await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
+
+
+async def test_a_server_that_gave_no_answer_is_asked_again(
+    rig: Rig, era: ConnectMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left out for as long as it gives none, though nothing in the registry changes when it does."""
+    monkeypatch.setattr(listing, "PATIENCE_S", 0.1)
+
+    async def ignore(message: Message) -> None:
+        return
+
+    async with rig.connect("echo") as own, hosted(rig, era, cache=None) as client:
+        async with served(own, Echo()):
+            (card,) = await cards(own)
+        async with announced(own, card, calls_answered=lambda: 0):
+            async with own.listen("rpc.echo.>", ignore, queue="echo"):
+                assert (await client.list_tools()).tools == []
+            async with served(own, Echo()):
+                assert len((await client.list_tools()).tools) == 3
 
 
 async def test_a_grant_that_is_taken_back_is_gone_from_the_list(rig: Rig, era: ConnectMode) -> None:
