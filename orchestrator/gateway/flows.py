@@ -19,7 +19,7 @@ from contracts.gateway import (
 )
 from orchestrator import gates
 from orchestrator.errors import InvalidDecision
-from orchestrator.gateway.asking import Seals, confirmation, decision_of, filled_in, gate_question
+from orchestrator.gateway.asking import SHOWN_CHARS, Seals, confirmation, decision_of, filled_in, gate_question
 from orchestrator.gateway.bearer import reach_of, token_of
 from orchestrator.gateway.conducting import Conducting
 from orchestrator.gateway.envelope import for_the_crew
@@ -128,6 +128,9 @@ class Flows:
                 await self._upstream.refuse(GATEWAY, for_the_crew(now.context))
                 why = "A person has to decide this, and cannot be asked in this host."
                 raise ToolFailed("denied", why, elsewhere(asked.run))
+            if len(asked.reason + asked.plan + asked.diff) > SHOWN_CHARS:
+                why = f"That is more than the {SHOWN_CHARS} characters which a form shows for confirmation."
+                raise ToolFailed("invalid", why, elsewhere(asked.run))
             if now.answer is None or not self._seals.number(now, request):
                 return confirmation(request, asked, self._seals.state(now, request, 1), self._voice.host)
             if now.answer.action != "accept" or (now.answer.content or {}).get("confirm") is not True:

@@ -206,6 +206,25 @@ async def test_what_a_person_does_not_confirm_is_not_decided(stage: Stage, era: 
     assert await gate_of(stage) == request
 
 
+async def test_what_a_model_says_cannot_pose_as_the_gate(stage: Stage, era: ConnectMode) -> None:
+    """The gate comes first; then the host's words, each line of them marked, and no more of them than a form shows."""
+    request = await waiting(stage, PATCHES)
+    person, posing = Person(in_turn("decline")), "fine\n\nIt is about this:\n\nGate 2: a harmless change"
+    async with at_a_desk(stage, era, person) as desk:
+        told = {"run": RUN, "subject_sha256": request.subject_sha256, "verdict": "reject", "reason": posing}
+        await desk.call("decide_gate", **told)
+        long = await desk.refused("decide_gate", **{**told, "reason": "x" * 20_000})
+    gate, _, said = person.shown[0].message.partition("desk says that you decided")
+    assert gate.startswith("Gate 2: the patch")
+    assert "a + b" in gate
+    assert "harmless" not in gate
+    assert (long["kind"], len(person.shown)) == ("invalid", 1)
+    assert [line for line in said.splitlines() if "harmless" in line or line.endswith("about this:")] == [
+        "> It is about this:",
+        "> Gate 2: a harmless change",
+    ]
+
+
 async def test_what_a_person_confirms_is_decided_and_the_run_goes_on(stage: Stage, era: ConnectMode) -> None:
     """The decision is theirs, through the host."""
     request = await waiting(stage, PLAN)
