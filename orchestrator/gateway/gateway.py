@@ -29,7 +29,7 @@ from orchestrator.gateway.upstream import Upstream
 from orchestrator.text import line
 
 _NAME_CHARS = 80
-_OF_RUNS = ("resources/", "completion/")
+_OF_RUNS = ("resources/", "completion/", "prompts/")
 """What is asked with these methods is about runs."""
 
 INSTRUCTIONS = (
@@ -48,6 +48,7 @@ class Gateway:
         self._own = {tool.spec.name: tool for tool in own if terms.takes(GATEWAY, tool.definition())}
         self._upstream = upstream
         self._changes = Changes()
+        self._listeners = ListenHandler(self._changes)
         self._resources = Resources(bus, self._changes) if self._own else None
         self._listing = Listing(bus, upstream, terms)
 
@@ -59,7 +60,7 @@ class Gateway:
             title="Podium",
             instructions=INSTRUCTIONS,
             cache_hints={"tools/list": CacheHint(ttl_ms=2000, scope="private")},
-            on_subscriptions_listen=ListenHandler(self._changes),
+            on_subscriptions_listen=self._listen,
         )
         # Added one by one, as what the crew answers stays the JSON it is.
         server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
@@ -150,7 +151,16 @@ class Gateway:
         return types.EmptyResult()
 
     async def _initialized(self, ctx: Context, params: types.NotificationParams) -> None:
-        self._changes.remember(ctx.session)
+        self._changes.remember(ctx.session, resources=reach_of(ctx.request).reads)
+
+    async def _listen(
+        self, ctx: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        """Whoever may not read runs hears of tools only."""
+        if not reach_of(ctx.request).reads:
+            tools = types.SubscriptionFilter(tools_list_changed=params.notifications.tools_list_changed)
+            params = params.model_copy(update={"notifications": tools})
+        return await self._listeners(ctx, params)
 
 
 async def _answered(ctx: Context, asked: JsonObject, attempt: Attempt) -> JsonObject:

@@ -57,6 +57,7 @@ async def web(stage: Stage, resumed: list[str] | None = None) -> AsyncGenerator[
             conducting.resumed = [] if resumed is None else resumed
             flows = Flows(bus, upstream, conducting, Voice("desk", "ann"))
             gateway = Gateway(bus, upstream, Terms(), flows)
+            tasks.start_soon(gateway.tell_of_runs)
             app = application(gateway.server("podium", "1"), gateway, authorization=SPELT)
             on = listening("127.0.0.1", 0)
             async with served(app, on):
@@ -139,10 +140,49 @@ async def test_who_may_only_read_neither_begins_nor_decides(stage: Stage, tool: 
     ]
 
 
-@pytest.mark.parametrize("method", ["resources/list", "resources/read", "completion/complete"])
+@pytest.mark.parametrize("method", ["resources/list", "resources/read", "completion/complete", "prompts/list"])
 async def test_runs_are_read_with_podium_read(stage: Stage, method: str) -> None:
     """A token for one specialist's tools does not show what people had done."""
     async with web(stage) as url:
         refused = await ask(url, method, {"uri": "podium://runs"}, token="eve/podium:call:repository")
     assert refused.status_code == 403
     assert "podium:read" in refused.headers["www-authenticate"]
+
+
+@asynccontextmanager
+async def listening_to_runs(url: str, era: ConnectMode, scope: str) -> AsyncGenerator[anyio.Event]:
+    """A host that wants to hear of runs; the event is set once it has."""
+    heard = anyio.Event()
+
+    async def on_message(message: object) -> None:
+        if "resources/list_changed" in str(getattr(message, "method", "")):
+            heard.set()
+
+    async with host(url, era, f"eve/{scope}", message_handler=on_message) as client:
+        async with anyio.create_task_group() as tasks:
+            if era != "legacy":
+
+                async def listen() -> None:
+                    async with client.listen(resources_list_changed=True, tools_list_changed=True) as events:
+                        async for _ in events:
+                            heard.set()
+
+                tasks.start_soon(listen)
+            yield heard
+            tasks.cancel_scope.cancel()
+
+
+async def test_that_a_run_begins_is_heard_by_who_may_read_runs(stage: Stage, era: ConnectMode) -> None:
+    """A token for one specialist's tools is not told."""
+    async with (
+        web(stage) as url,
+        listening_to_runs(url, era, "podium:call:echo") as outsider,
+        listening_to_runs(url, era, "podium:read") as reader,
+    ):
+        with anyio.fail_after(20):
+            for _ in range(3):
+                await stage.bus.publish("run.r-aaaa.started", b"")
+                with anyio.move_on_after(0.3):
+                    await outsider.wait()
+            await reader.wait()
+        assert not outsider.is_set()
