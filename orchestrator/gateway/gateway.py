@@ -16,10 +16,10 @@ from contracts.config import GATEWAY
 from contracts.failure import Failure
 from orchestrator.gateway.bearer import enforce, reach_of
 from orchestrator.gateway.changes import Changes, TellingServer
-from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
+from orchestrator.gateway.envelope import Context, for_the_crew, on_behalf, pass_on, set_level
 from orchestrator.gateway.flows import START, Flows
 from orchestrator.gateway.listing import Listing
-from orchestrator.gateway.live import Attempt, answered_live
+from orchestrator.gateway.live import answered
 from orchestrator.gateway.offer import Terms, is_read_only, parted
 from orchestrator.gateway.own_tools import Round
 from orchestrator.gateway.prompts import Prompts
@@ -65,7 +65,7 @@ class Gateway:
         # Added one by one, as what the crew answers stays the JSON it is.
         server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
         server.add_request_handler("tools/call", types.CallToolRequestParams, self._answer_call)
-        server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
+        server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
         server.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
         enforce(server, self)
         if self._resources is not None:
@@ -127,7 +127,7 @@ class Gateway:
         if lacking or params.name not in self._all():
             return await self._refused(server, asked, params.name)
         if (own := self._own.get(params.name)) is not None:
-            return await _answered(ctx, dict(ctx.params or {}), lambda asked: own.call(Round.of(ctx, asked)))
+            return await answered(ctx, dict(ctx.params or {}), lambda asked: own.call(Round.of(ctx, asked)))
 
         async def heard(notification: JsonObject) -> None:
             await pass_on(ctx, notification)
@@ -135,7 +135,7 @@ class Gateway:
         async def attempt(params: JsonObject) -> JsonObject:
             return await self._upstream.call(server, params, heard)
 
-        return await _answered(ctx, asked, attempt)
+        return await answered(ctx, asked, attempt)
 
     async def _refused(self, server: str, asked: JsonObject, name: str) -> JsonObject:
         await self._upstream.refuse(server or GATEWAY, asked)
@@ -145,10 +145,6 @@ class Gateway:
             message, way_out = f"{server} answers no calls: {why}", f"A person can: podium agents approve {server}"
         failure = Failure(kind="denied", message=message, way_out=way_out)
         return failure_result(failure)
-
-    async def _set_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
-        set_level(ctx, params.level)
-        return types.EmptyResult()
 
     async def _initialized(self, ctx: Context, params: types.NotificationParams) -> None:
         self._changes.remember(ctx.session, resources=reach_of(ctx.request).reads)
@@ -161,8 +157,3 @@ class Gateway:
             tools = types.SubscriptionFilter(tools_list_changed=params.notifications.tools_list_changed)
             params = params.model_copy(update={"notifications": tools})
         return await self._listeners(ctx, params)
-
-
-async def _answered(ctx: Context, asked: JsonObject, attempt: Attempt) -> JsonObject:
-    """The answer to a host, which is asked live what is wanted to know in mid-call where it knows no other way."""
-    return await attempt(asked) if is_modern(ctx) else await answered_live(ctx, asked, attempt)
