@@ -132,8 +132,15 @@ async def linked(url: str, identity: Identity, credentials: str | None) -> Async
 async def subscribe(
     client: Client, subject: str, queue: str = "", cb: Callable[[Msg], Awaitable[None]] | None = None
 ) -> Subscription:
-    """The client's `subscribe`, with types."""
-    return await client.subscribe(subject, queue=queue, cb=cb)  # pyright: ignore[reportUnknownMemberType] - a bare Future in its hints
+    """The client's `subscribe`, with types.
+
+    Raises:
+        BusUnavailable: the connection is over.
+    """
+    try:
+        return await client.subscribe(subject, queue=queue, cb=cb)  # pyright: ignore[reportUnknownMemberType] - a bare Future in its hints
+    except (NatsError, ConnectionError) as wrong:
+        raise BusUnavailable(f"nothing is heard on {subject}: {wrong!r}") from wrong
 
 
 async def barrier(client: Client) -> None:

@@ -14,7 +14,7 @@
     deliver.…                                    where durable consumers deliver to
 
 A name that is not a plain token is escaped byte by byte as `=XX`, so that no tool name can add a
-token or a wildcard.
+token or a wildcard. Names have a limit, as a line longer than 4 KiB has the broker end the connection.
 """
 
 from __future__ import annotations
@@ -26,18 +26,37 @@ from typing import Self
 from bus.errors import InvalidMessage
 from contracts.ledger import RUNS_STREAM, server_stream
 
+MAX_NAME_CHARS = 256
+"""Of a tool, or of another method. A subject is below 4 KiB with every character of one escaped."""
+
+_NOTED_CHARS = 64
 _PLAIN = re.compile(rb"[A-Za-z0-9_-]")
 _ALL_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _ESCAPE = re.compile(r"=([0-9A-F]{2})")
 
 
 def token(text: str) -> str:
-    """Escape `text` (not empty) into a single subject token."""
+    """Escape `text` (not empty) into a single subject token.
+
+    Raises:
+        InvalidMessage: it is longer than any name is.
+    """
+    _check_length(text)
     if _ALL_PLAIN.fullmatch(text):
         return text
     if not text:
         raise ValueError("a subject token cannot be empty")
     return "".join(chr(b) if _PLAIN.match(bytes([b])) else f"={b:02X}" for b in text.encode())
+
+
+def _check_length(name: str) -> None:
+    if len(name) > MAX_NAME_CHARS:
+        raise InvalidMessage(_noted(name), f"a name has at most {MAX_NAME_CHARS} characters")
+
+
+def _noted(name: str) -> str:
+    """As much of a name as is told of it where it may be anything."""
+    return name if len(name) <= _NOTED_CHARS else f"{name[: _NOTED_CHARS - 1]}…"
 
 
 def untoken(escaped: str) -> str:
@@ -99,7 +118,12 @@ class CallSubject:
 
 
 def rpc(server: str, method: str, caller: str) -> str:
-    """Subject of a request that acts on nothing: `tools/list` becomes `rpc.<server>.tools.list.<caller>`."""
+    """Subject of a request that acts on nothing: `tools/list` becomes `rpc.<server>.tools.list.<caller>`.
+
+    Raises:
+        InvalidMessage: no method has such a long name.
+    """
+    _check_length(method)
     return ".".join(["rpc", server, *(token(part) for part in method.split("/")), caller])
 
 
@@ -134,8 +158,8 @@ def gate(run: str, gate_id: str, part: str) -> str:
 
 
 def refused(host: str, server: str, tool: str, call_id: str) -> str:
-    """Subject of the note that a host asked for a tool it was not granted."""
-    return f"refused.{host}.{token(server)}.{token(tool)}.{call_id}"
+    """Subject of the note that a host asked for a tool it was not granted; long names are cut."""
+    return f"refused.{host}.{token(_noted(server))}.{token(_noted(tool))}.{call_id}"
 
 
 def deliver_calls(server: str) -> str:

@@ -1,4 +1,4 @@
-"""Calls are answered only while a server's tools are the ones that a person approved."""
+"""Tools are listed, and calls answered, only while they are the ones that a person approved."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bus.serving import Answer, Incoming
-from bus.wire import called_tool, failure_result, response
+from bus.wire import JsonObject, failure_result, response
 from contracts.failure import Failure
 from contracts.manifest import ToolSpec
 from contracts.pin import Pin, drift, pin_file
 
 log = logging.getLogger(__name__)
+
+_NONE: JsonObject = {"resultType": "complete", "tools": [], "ttlMs": 0, "cacheScope": "private"}
+"""The list of tools that models are to read while they read none."""
 
 
 def read_pin(own_file: Path, server: str) -> Pin | None:
@@ -46,16 +49,19 @@ class Approval:
             self.refuses = ""
 
     def guarding(self, answer: Answer) -> Answer:
-        """`answer`, with every tool call refused while something was not approved."""
+        """`answer`, with every tool call refused while something was not approved; nor are tools listed to models."""
 
         async def guarded(incoming: Incoming) -> bytes:
-            if not self.refuses or called_tool(incoming.message) is None:
+            request_id, method = incoming.message.get("id"), incoming.message.get("method")
+            if not self.refuses or method not in ("tools/call", "tools/list"):
                 return await answer(incoming)
+            if method == "tools/list":
+                return response(request_id, _NONE)
             denied = Failure(
                 kind="denied",
                 message=f"{self._server} answers no calls: {self.refuses}",
                 way_out=f"Look at them, then `podium agents approve {self._server}`.",
             )
-            return response(incoming.message.get("id"), failure_result(denied))
+            return response(request_id, failure_result(denied))
 
         return guarded

@@ -10,6 +10,7 @@ import anyio
 import click
 import httpx2
 
+from bus.background import background
 from orchestrator.cli.http_settings import HttpSettings
 from orchestrator.cli.mcp_gateway import offered
 from orchestrator.cli.shared import document
@@ -68,9 +69,9 @@ async def _authorization(settings: HttpSettings) -> AsyncGenerator[Authorization
             except KeysUnavailable as wrong:
                 message = f"The keys of {settings.issuer} cannot be had: {wrong}."
                 raise trouble(message, "--jwks names where they are, a URL or a file.") from wrong
-            yield Authorization(
-                AccessTokens(keys, settings.issuer, settings.audience), settings.issuer, settings.audience
-            )
+            tokens = AccessTokens(keys, settings.issuer, settings.audience)
+            async with background(keys.keep):
+                yield Authorization(tokens, settings.issuer, settings.audience)
 
 
 def _token_file(settings: HttpSettings) -> Path:

@@ -18,8 +18,8 @@ from bus.mcp_sdk import at_end
 from bus.wire import JsonObject, as_object
 from orchestrator.gateway.bearer import enforce, reach_of, token_of
 from orchestrator.gateway.changes import Changes, TellingServer
-from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
-from orchestrator.gateway.live import answered_live
+from orchestrator.gateway.envelope import Context, for_the_crew, on_behalf, pass_on, set_level
+from orchestrator.gateway.live import answered
 from orchestrator.gateway.offer import is_read_only
 from orchestrator.gateway.reach import Reach, needed
 from orchestrator.gateway.upstream import ENVELOPE, Upstream
@@ -91,7 +91,7 @@ class AsIs:
             server.add_request_handler("resources/subscribe", types.SubscribeRequestParams, self._subscribe)
             server.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, self._unsubscribe)
         if "logging" in able:
-            server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
+            server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
         server.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
         await self.refresh()
         return server
@@ -134,7 +134,7 @@ class AsIs:
         if ctx.method == "tools/call" and (lacking := await self.lacking(reach, ctx.method, asked)):
             await self._upstream.refuse(self._member, asked)
             raise MCPError(types.INVALID_REQUEST, f"this needs the scope {lacking}")
-        result = await attempt(asked) if is_modern(ctx) else await answered_live(ctx, asked, attempt)
+        result = await answered(ctx, asked, attempt)
         return result if token_of(ctx.request) is None else self._for_one(reach, result)
 
     def _for_one(self, reach: Reach, result: JsonObject) -> JsonObject:
@@ -164,10 +164,6 @@ class AsIs:
     async def _unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
         if self._changes.unwatch(ctx.session, params.uri):
             await self._watching.drop(params.uri)
-        return types.EmptyResult()
-
-    async def _set_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
-        set_level(ctx, params.level)
         return types.EmptyResult()
 
     async def _initialized(self, ctx: Context, params: types.NotificationParams) -> None:

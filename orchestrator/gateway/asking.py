@@ -80,13 +80,21 @@ def gate_question(request: GateRequest, state: str, problem: str = "") -> Questi
 
 
 def confirmation(request: GateRequest, asked: DecideGateParams, state: str, host: str) -> Question:
-    """Whether the person means what the host's model says they decided."""
-    parts = [f"{host} says that you decided: {asked.verdict}."]
-    parts += [f"Patch number {asked.choice}." for _ in range(bool(asked.choice))]
-    parts += [f"{what}:\n{safe(said)}" for what, said in (("Reason", asked.reason), ("Plan", asked.plan)) if said]
-    parts += [f"Diff, instead of the one that is shown:\n{safe(asked.diff)}" for _ in range(bool(asked.diff))]
+    """Whether the person means what the host's model says they decided.
+
+    What it is about comes first, as its model could write something that looks like it.
+    """
+    about = [f"Patch number {asked.choice}."] if asked.choice else []
+    given = {"Reason": asked.reason, "Plan": asked.plan, "Diff, instead of the one above": asked.diff}
+    quoted = [f"{what}, in its words:\n{_quoted(said)}" for what, said in given.items() if said]
+    parts = [text_of(request), f"About this {host} says that you decided: {asked.verdict}.", *about, *quoted]
     fields: JsonObject = {"confirm": {"type": "boolean", "title": f"Yes: {asked.verdict}", "default": False}}
-    return Question("\n\n".join([*parts, "It is about this:", text_of(request)]), fields, ("confirm",), state)
+    return Question("\n\n".join(parts), fields, ("confirm",), state)
+
+
+def _quoted(said: str) -> str:
+    """What a model says, so that no line of it reads as Podium's own."""
+    return "\n".join(f"> {line}" for line in safe(said).splitlines())
 
 
 def text_of(request: GateRequest) -> str:

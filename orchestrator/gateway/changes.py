@@ -13,13 +13,14 @@ import anyio
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.server.session import ServerSession
-from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated, ServerEvent
 from mcp.shared.subscriptions import event_to_notification
 
 from bus.mcp_sdk import at_end, connection_state
 
 log = logging.getLogger(__name__)
 
+_RESOURCES = "told of resources"
 PATIENCE_S = 1.0
 """How long a session may take to be told; whoever does not read holds nobody else up for longer."""
 
@@ -65,12 +66,13 @@ class Changes:
         _watched(session).discard(uri)
         return known
 
-    def remember(self, session: ServerSession) -> None:
-        """Tell this session, too, until it is over; it is one that cannot listen."""
+    def remember(self, session: ServerSession, *, resources: bool = True) -> None:
+        """Tell this session, too, until it is over; it is one that cannot listen. `resources`: also of those."""
 
         async def forget() -> None:
             self._sessions.remove(session)
 
+        connection_state(session)[_RESOURCES] = resources
         self._sessions.append(session)
         at_end(session, forget)
 
@@ -79,7 +81,7 @@ class Changes:
         await self._listening.publish(event)
         async with anyio.create_task_group() as tasks:
             for session in self._sessions:
-                if not isinstance(event, ResourceUpdated) or event.uri in _watched(session):
+                if _wants(session, event):
                     tasks.start_soon(self._tell, session, event)
 
     async def _tell(self, session: ServerSession, event: ServerEvent) -> None:
@@ -87,6 +89,16 @@ class Changes:
             await session.send_notification(event_to_notification(event, {}))
         if scope.cancelled_caught:
             log.info("a session does not read what it is told: %s is dropped", event)
+
+
+def _wants(session: ServerSession, event: ServerEvent) -> bool:
+    match event:
+        case ResourceUpdated(uri):
+            return uri in _watched(session)
+        case ResourcesListChanged():
+            return connection_state(session)[_RESOURCES]
+        case _:
+            return True
 
 
 def _watched(session: ServerSession) -> set[str]:

@@ -171,6 +171,8 @@ class Processes:
         finally:
             os.close(fd)
             os.close(nothing)
+        for other in self._processes.values():
+            other.has_ended()  # so that what nobody waited for is cleared away
         self._processes[run] = process = Process(pid, log, begun_at, took_up)
         return process
 

@@ -11,7 +11,9 @@ from mcp_types import (
     CLIENT_INFO_META_KEY,
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
+    EmptyResult,
     ProgressNotification,
+    SetLevelRequestParams,
     server_notification_adapter,
 )
 
@@ -61,9 +63,10 @@ def _envelope(ctx: Context) -> JsonObject:
     }
 
 
-def set_level(ctx: Context, level: str) -> None:
-    """What a host of the handshake era wants to hear of; kept for its session (`logging/setLevel`)."""
-    connection_state(ctx.session)[_LEVEL] = level
+async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
+    """Answers `logging/setLevel`: what a host of the handshake era wants to hear of is kept for its session."""
+    connection_state(ctx.session)[_LEVEL] = params.level
+    return EmptyResult()
 
 
 async def pass_on(ctx: Context, notification: JsonObject) -> None:

@@ -19,7 +19,7 @@ from contracts.gateway import (
 )
 from orchestrator import gates
 from orchestrator.errors import InvalidDecision
-from orchestrator.gateway.asking import Seals, confirmation, decision_of, filled_in, gate_question
+from orchestrator.gateway.asking import SHOWN_CHARS, Seals, confirmation, decision_of, filled_in, gate_question
 from orchestrator.gateway.bearer import reach_of, token_of
 from orchestrator.gateway.conducting import Conducting
 from orchestrator.gateway.envelope import for_the_crew
@@ -60,7 +60,7 @@ class Flows:
         self._bus = bus
         self._upstream = upstream
         self._starting = Starting(bus, conducting)
-        self._following = Following(bus, conducting, resumes=voice.decides)
+        self._following = Following(bus, conducting)
         self._voice = voice
         self._seals = Seals()
 
@@ -98,7 +98,8 @@ class Flows:
             elif wrong := await self._answered(found.gate, now):
                 found = await self._following.look(asked.run)
         if not wrong or found.gate is None:
-            found = await self._following.until_needed(asked.run, asked.timeout_s, _telling(now))
+            may, tell = self._may_act(now), _telling(now)
+            found = await self._following.until_needed(asked.run, asked.timeout_s, tell, resumes=may)
         if found.gate is None or not self._asks(now) or number >= MAX_QUESTIONS:
             return self._report(found, now)
         return gate_question(found.gate, self._seals.state(now, found.gate, number + 1), wrong)
@@ -127,12 +128,15 @@ class Flows:
                 await self._upstream.refuse(GATEWAY, for_the_crew(now.context))
                 why = "A person has to decide this, and cannot be asked in this host."
                 raise ToolFailed("denied", why, elsewhere(asked.run))
+            if len(asked.reason + asked.plan + asked.diff) > SHOWN_CHARS:
+                why = f"That is more than the {SHOWN_CHARS} characters which a form shows for confirmation."
+                raise ToolFailed("invalid", why, elsewhere(asked.run))
             if now.answer is None or not self._seals.number(now, request):
                 return confirmation(request, asked, self._seals.state(now, request, 1), self._voice.host)
             if now.answer.action != "accept" or (now.answer.content or {}).get("confirm") is not True:
                 return self._told(request, False, "The person did not confirm it; the gate waits.")
         await gates.decide(self._bus, request, decision)
-        await self._following.keep_going(asked.run)
+        await self._following.keep_going(asked.run, resumes=self._may_act(now))
         return self._told(request, True, f"{decision.verdict}, by {decision.by}.")
 
     def _decision(self, request: GateRequest, asked: DecideGateParams, now: Round) -> GateDecision:
@@ -157,11 +161,15 @@ class Flows:
 
     def _asks(self, now: Round) -> bool:
         """Whether a person can be asked, and whoever made this request may pass on what they decide."""
-        may = reach_of(now.context.request).covers(GATEWAY, read_only=False)
-        return self._voice.decides and may and now.can_ask
+        return self._may_act(now) and now.can_ask
+
+    def _may_act(self, now: Round) -> bool:
+        """Whether whoever made this request may do more than read runs."""
+        return self._voice.decides and reach_of(now.context.request).covers(GATEWAY, read_only=False)
 
     def _report(self, found: Shown, now: Round, note: str = "") -> RunReport:
-        return report(found.state, found.gate, asks=self._asks(now), note=note)
+        conducted = self._following.conducts(found.state.run)
+        return report(found.state, found.gate, asks=self._asks(now), conducted=conducted, note=note)
 
     def _told(self, request: GateRequest, decided: bool, note: str) -> DecideGateResult:
         next_ = "Call wait_run." if decided else elsewhere(request.run)

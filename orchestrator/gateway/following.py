@@ -34,18 +34,23 @@ Tell = Callable[[str], Awaitable[None]]
 class Following:
     """Follows runs, as far as a host may read them."""
 
-    def __init__(self, bus: Bus, conducting: Conducting, *, resumes: bool) -> None:
-        """`resumes`: whether runs whose gates were decided are to be had going on."""
+    def __init__(self, bus: Bus, conducting: Conducting) -> None:
         self._bus = bus
         self._conducting = conducting
-        self._resumes = resumes
 
     async def look(self, run: str) -> Shown:
         """The run as it stands; raises as `orchestrator.runs.events_of`."""
         return await shown(self._bus, run)
 
-    async def until_needed(self, run: str, timeout_s: float, tell: Tell) -> Shown:
+    def conducts(self, run: str) -> bool:
+        """Whether a process that was started here conducts the run; others are not known."""
+        conductor = self._conducting.of(run)
+        return conductor is not None and not conductor.has_ended()
+
+    async def until_needed(self, run: str, timeout_s: float, tell: Tell, *, resumes: bool) -> Shown:
         """The run once it has ended, or waits for a person, or time is up.
+
+        `resumes`: whether whoever waits may have it go on behind a gate that is decided.
 
         Raises:
             ToolFailed: the process that conducted it, and was started here, ended on the way.
@@ -64,7 +69,7 @@ class Following:
                     if state.ended or found.gate:
                         return found
                     steps.at(state)
-                    await self.keep_going(run)
+                    await self.keep_going(run, resumes=resumes)
         return found
 
     async def _for_a_person(self, state: RunState) -> GateRequest | None:
@@ -75,20 +80,21 @@ class Following:
         await anyio.sleep(RULE_S)
         return None if await self._is_settled(state.run, state.open_gate) else request
 
-    async def keep_going(self, run: str) -> None:
+    async def keep_going(self, run: str, *, resumes: bool) -> None:
         """See that a run which needs nobody is conducted, as far as that is known.
 
         Raises:
             ToolFailed: see `until_needed`.
         """
-        conductor = self._conducting.of(run)
-        if conductor is not None and not conductor.has_ended():
+        if self.conducts(run):
             return
+        conductor = self._conducting.of(run)
         now = await self.look(run)  # what happened until its end is known only now
         gate = now.state.open_gate
         settled = gate is not None and await self._is_settled(run, gate)
         if gate is not None and settled and (conductor is None or conductor.took_up != gate.gate):
-            await self._take_up(run, gate.gate)
+            if resumes:
+                await self._take_up(run, gate.gate)
         elif now.state.ended or (now.gate is not None and not settled):
             return
         elif conductor is not None and (why := conductor.failure()) is not None:
@@ -102,8 +108,6 @@ class Following:
 
     async def _take_up(self, run: str, gate: str) -> None:
         """Have the run go on behind a settled gate, unless somebody sees to that."""
-        if not self._resumes:
-            return
         await anyio.sleep(TAKE_UP_S)
         still = (await self.look(run)).state.open_gate
         if still is not None and still.gate == gate:

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Set
 from typing import Any
 
 import mcp_types as types
-from mcp import MCPError
 from mcp.server.auth.provider import AccessToken
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import Server
 from mcp.server.subscriptions import ListenHandler, ToolsListChanged
 
 from bus.bus import Bus
-from bus.granted import grants_of
-from bus.registry import cards
 from bus.wire import JsonObject, failure_apart, failure_result
 from contracts.config import GATEWAY
 from contracts.failure import Failure
 from orchestrator.gateway.bearer import enforce, reach_of
 from orchestrator.gateway.changes import Changes, TellingServer
-from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
+from orchestrator.gateway.envelope import Context, for_the_crew, on_behalf, pass_on, set_level
 from orchestrator.gateway.flows import START, Flows
-from orchestrator.gateway.live import Attempt, answered_live
-from orchestrator.gateway.offer import Terms, exposed, granted, is_read_only, parted
+from orchestrator.gateway.listing import Listing
+from orchestrator.gateway.live import answered
+from orchestrator.gateway.offer import Terms, is_read_only, parted
 from orchestrator.gateway.own_tools import Round
 from orchestrator.gateway.prompts import Prompts
 from orchestrator.gateway.reach import READ, Reach, needed
 from orchestrator.gateway.resources import Resources
 from orchestrator.gateway.upstream import Upstream
+from orchestrator.text import line
 
-log = logging.getLogger(__name__)
-
-_OF_RUNS = ("resources/", "completion/")
+_NAME_CHARS = 80
+_OF_RUNS = ("resources/", "completion/", "prompts/")
 """What is asked with these methods is about runs."""
 
 INSTRUCTIONS = (
@@ -50,13 +46,11 @@ class Gateway:
         """`flows` are the gateway's own tools; without them, no runs are offered."""
         own = flows.tools() if flows else ()
         self._own = {tool.spec.name: tool for tool in own if terms.takes(GATEWAY, tool.definition())}
-        self._bus = bus
         self._upstream = upstream
-        self._terms = terms
         self._changes = Changes()
+        self._listeners = ListenHandler(self._changes)
         self._resources = Resources(bus, self._changes) if self._own else None
-        self._listed: dict[str, JsonObject] = {}
-        self._seen: frozenset[tuple[str, str]] = frozenset()
+        self._listing = Listing(bus, upstream, terms)
 
     def server(self, name: str, version: str) -> Server[Any]:
         """The SDK's server, for any of its transports."""
@@ -66,12 +60,12 @@ class Gateway:
             title="Podium",
             instructions=INSTRUCTIONS,
             cache_hints={"tools/list": CacheHint(ttl_ms=2000, scope="private")},
-            on_subscriptions_listen=ListenHandler(self._changes),
+            on_subscriptions_listen=self._listen,
         )
         # Added one by one, as what the crew answers stays the JSON it is.
         server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
         server.add_request_handler("tools/call", types.CallToolRequestParams, self._answer_call)
-        server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
+        server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
         server.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
         enforce(server, self)
         if self._resources is not None:
@@ -91,30 +85,8 @@ class Gateway:
         Raises:
             BusUnavailable: the registry does not answer.
         """
-        calls = await grants_of(self._bus, self._bus.identity)
-        crew = [card for card in await cards(self._bus) if self._terms.keeps(card.manifest.name)]
-        seen = frozenset({(card.manifest.name, card.tools_sha256) for card in crew} | {("", call) for call in calls})
-        if seen == self._seen:
-            return
-        self._listed = await self._definitions({card.manifest.name for card in crew}, calls)
-        self._seen = seen
-        await self._changes.publish(ToolsListChanged())
-
-    async def _definitions(self, servers: Set[str], calls: Set[str]) -> dict[str, JsonObject]:
-        """Every tool by the name it is exposed under, as its server defines it."""
-        found: dict[str, JsonObject] = {}
-        for server in sorted(servers & {call.partition(".")[0] for call in calls}):
-            try:
-                tools = await self._upstream.tools(server)
-            except MCPError as wrong:
-                log.info("%s is left out: %s", server, wrong)
-                continue
-            for tool in tools:
-                own_name = str(tool.get("name"))
-                if self._terms.takes(server, tool) and granted(calls, server, own_name):
-                    name = exposed(server, own_name)
-                    found[name] = {**tool, "name": name}
-        return dict(sorted(found.items()))
+        if await self._listing.refresh():
+            await self._changes.publish(ToolsListChanged())
 
     async def _list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
         await self.refresh()
@@ -124,7 +96,7 @@ class Gateway:
 
     def _all(self) -> dict[str, JsonObject]:
         """The definitions of all tools, in the order in which they are listed."""
-        return {name: tool.definition() for name, tool in self._own.items()} | self._listed
+        return {name: tool.definition() for name, tool in self._own.items()} | dict(self._listing.tools)
 
     async def lacking(self, reach: Reach, method: str, params: JsonObject) -> str:
         """See `orchestrator.gateway.bearer.Offer`."""
@@ -155,7 +127,7 @@ class Gateway:
         if lacking or params.name not in self._all():
             return await self._refused(server, asked, params.name)
         if (own := self._own.get(params.name)) is not None:
-            return await _answered(ctx, dict(ctx.params or {}), lambda asked: own.call(Round.of(ctx, asked)))
+            return await answered(ctx, dict(ctx.params or {}), lambda asked: own.call(Round.of(ctx, asked)))
 
         async def heard(notification: JsonObject) -> None:
             await pass_on(ctx, notification)
@@ -163,25 +135,25 @@ class Gateway:
         async def attempt(params: JsonObject) -> JsonObject:
             return await self._upstream.call(server, params, heard)
 
-        return await _answered(ctx, asked, attempt)
+        return await answered(ctx, asked, attempt)
 
     async def _refused(self, server: str, asked: JsonObject, name: str) -> JsonObject:
         await self._upstream.refuse(server or GATEWAY, asked)
-        failure = Failure(
-            kind="denied",
-            message=f"there is no tool {name} for this host",
-            way_out="tools/list has those there are; `podium agents` and the crew file say what a host is granted.",
-        )
+        message = f"there is no tool {line(name, _NAME_CHARS)} for this host"
+        way_out = "tools/list has those there are; `podium agents` and the crew file say what a host is granted."
+        if why := self._listing.refusing.get(server):
+            message, way_out = f"{server} answers no calls: {why}", f"A person can: podium agents approve {server}"
+        failure = Failure(kind="denied", message=message, way_out=way_out)
         return failure_result(failure)
 
-    async def _set_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
-        set_level(ctx, params.level)
-        return types.EmptyResult()
-
     async def _initialized(self, ctx: Context, params: types.NotificationParams) -> None:
-        self._changes.remember(ctx.session)
+        self._changes.remember(ctx.session, resources=reach_of(ctx.request).reads)
 
-
-async def _answered(ctx: Context, asked: JsonObject, attempt: Attempt) -> JsonObject:
-    """The answer to a host, which is asked live what is wanted to know in mid-call where it knows no other way."""
-    return await attempt(asked) if is_modern(ctx) else await answered_live(ctx, asked, attempt)
+    async def _listen(
+        self, ctx: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        """Whoever may not read runs hears of tools only."""
+        if not reach_of(ctx.request).reads:
+            tools = types.SubscriptionFilter(tools_list_changed=params.notifications.tools_list_changed)
+            params = params.model_copy(update={"notifications": tools})
+        return await self._listeners(ctx, params)

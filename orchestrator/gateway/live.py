@@ -7,15 +7,14 @@ multi round-trip requests). Before, it sent the client a request of its own and 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import mcp_types as types
 from mcp import MCPError
-from mcp.server.context import ServerRequestContext
 from mcp.shared.message import ServerMessageMetadata
 from pydantic import BaseModel
 
 from bus.wire import JsonObject, as_object
+from orchestrator.gateway.envelope import Context, is_modern
 
 MAX_ROUNDS = 16
 """How often one call may ask back before it counts as never satisfied."""
@@ -30,7 +29,12 @@ _RESULTS: dict[str, type[BaseModel]] = {
 }
 
 
-async def answered_live(ctx: ServerRequestContext[Any, Any], params: JsonObject, attempt: Attempt) -> JsonObject:
+async def answered(ctx: Context, params: JsonObject, attempt: Attempt) -> JsonObject:
+    """The answer to a host of either era; raises what `attempt` does, and see `_answered_live`."""
+    return await attempt(params) if is_modern(ctx) else await _answered_live(ctx, params, attempt)
+
+
+async def _answered_live(ctx: Context, params: JsonObject, attempt: Attempt) -> JsonObject:
     """The result of a request, once the host has answered everything that was asked back.
 
     Raises:
@@ -49,7 +53,7 @@ async def answered_live(ctx: ServerRequestContext[Any, Any], params: JsonObject,
     raise MCPError(-32603, f"the tool asked back {MAX_ROUNDS} times and was never satisfied")
 
 
-async def _ask(ctx: ServerRequestContext[Any, Any], request: JsonObject) -> JsonObject:
+async def _ask(ctx: Context, request: JsonObject) -> JsonObject:
     method = str(request.get("method"))
     expected = _RESULTS.get(method)
     if expected is None:

@@ -9,8 +9,11 @@ from orchestrator.gateway.asking import text_of
 from orchestrator.gateway.uris import PARTS, shown_at, uri
 
 
-def report(state: RunState, request: GateRequest | None, *, asks: bool, note: str = "") -> RunReport:
-    """Where the run stands, and what to do now; `asks`: whether a person can be asked in this host."""
+def report(state: RunState, request: GateRequest | None, *, asks: bool, conducted: bool, note: str = "") -> RunReport:
+    """Where the run stands, and what to do now.
+
+    `asks`: whether a person can be asked in this host; `conducted`: whether a process is known to conduct the run.
+    """
     return RunReport(
         run=state.run,
         workflow=state.task.workflow,
@@ -29,7 +32,7 @@ def report(state: RunState, request: GateRequest | None, *, asks: bool, note: st
         head=state.head,
         resources=tuple(uri(state.run, part) for part in PARTS),
         note=note,
-        next=_next(state, request, asks),
+        next=_next(state, request, asks, conducted),
     )
 
 
@@ -54,7 +57,7 @@ def elsewhere(run: str) -> str:
     )
 
 
-def _next(state: RunState, request: GateRequest | None, asks: bool) -> str:
+def _next(state: RunState, request: GateRequest | None, asks: bool, conducted: bool) -> str:
     match state.status:
         case "handed_over":
             return (
@@ -63,8 +66,13 @@ def _next(state: RunState, request: GateRequest | None, asks: bool) -> str:
             )
         case "failed" | "aborted":
             return "Tell the person why it ended, and the way out if there is one."
-        case _ if request is None:
+        case _ if request is None and conducted:
             return "It is at work. Call wait_run."
+        case _ if request is None:
+            return (
+                "Call wait_run. If nothing moves, whatever conducted it may have been killed in the middle of a step: "
+                f"a person has it go on in a terminal with `podium resume {state.run}`, and it loses nothing."
+            )
         case _ if asks:
             return f"A person has to answer. wait_run asks them. Or: {elsewhere(state.run)}"
         case _:

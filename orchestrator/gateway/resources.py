@@ -14,7 +14,7 @@ from bus.bus import Bus, Message
 from contracts.run import RunStartedEvent
 from orchestrator.errors import Torn, UnknownRun
 from orchestrator.gateway.changes import Changes
-from orchestrator.gateway.envelope import Context
+from orchestrator.gateway.envelope import Context, is_modern
 from orchestrator.gateway.projections import JSON, MIME, part_of, run_list
 from orchestrator.gateway.uris import PARTS, RUNS, Part, parsed, uri
 from orchestrator.runs import list_runs, started
@@ -22,6 +22,9 @@ from orchestrator.text import line
 
 LISTED = 50
 """Runs that are listed, the newest; each one can be read."""
+
+_NOT_FOUND_2025 = -32002
+"""What revisions before 2026-07-28 say where that one says invalid parameters (specification, resources)."""
 
 _COMPLETED = 100
 """Values of a completion (specification, completion)."""
@@ -33,6 +36,10 @@ _TITLES: dict[Part, str] = {
     "tests": "How the tests stand with a run's change",
     "bundle": "What a run hands over, with the evidence",
 }
+
+
+class _NotFound(Exception):
+    """There is no such resource; says what there is."""
 
 
 class Resources:
@@ -107,7 +114,11 @@ class Resources:
         )
 
     async def _read(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        text, mime = await self._content(params.uri)
+        try:
+            text, mime = await self._content(params.uri)
+        except _NotFound as wrong:
+            code = types.INVALID_PARAMS if is_modern(ctx) else _NOT_FOUND_2025
+            raise MCPError(code, f"Resource not found: {wrong}", {"uri": params.uri}) from None
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=params.uri, mime_type=mime, text=text)]
         )
@@ -117,16 +128,14 @@ class Resources:
             return run_list(await list_runs(self._bus)).model_dump_json(indent=2), JSON
         found = parsed(place)
         if found is None:
-            raise _not_found(
-                place, f"there are {RUNS} and, for a run, {', '.join(uri('{id}', part) for part in PARTS)}"
-            )
+            raise _NotFound(f"there are {RUNS} and, for a run, {', '.join(uri('{id}', part) for part in PARTS)}")
         run, part = found
         try:
             text = await part_of(self._bus, run, part)
         except (UnknownRun, Torn) as wrong:
-            raise _not_found(place, str(wrong)) from None
+            raise _NotFound(str(wrong)) from None
         if text is None:
-            raise _not_found(place, f"run {run} has no {part}, or not yet")
+            raise _NotFound(f"run {run} has no {part}, or not yet")
         return text, MIME[part]
 
     async def _subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
@@ -136,7 +145,3 @@ class Resources:
     async def _unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
         self._changes.unwatch(ctx.session, params.uri)
         return types.EmptyResult()
-
-
-def _not_found(place: str, why: str) -> MCPError:
-    return MCPError(types.INVALID_PARAMS, f"Resource not found: {why}", {"uri": place})

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 
 from mcp import MCPError
 from mcp.shared.subscriptions import ServerEvent, event_from_wire
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, INVALID_PARAMS, PROTOCOL_VERSION_META_KEY
 
 from bus.bus import Bus, Message
 from bus.caller import Caller, new_call_id
 from bus.errors import BusError, InvalidMessage
-from bus.subjects import CallSubject, changed, refused, rpc
+from bus.subjects import MAX_NAME_CHARS, CallSubject, changed, refused, rpc
 from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, parse
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,11 @@ class Upstream:
         Raises:
             MCPError: the server's error, or that the call could not be made.
         """
-        subject = CallSubject(server, str(params.get("name") or "?"), self._bus.identity, new_call_id())
+        tool = str(params.get("name") or "?")
+        if len(tool) > MAX_NAME_CHARS:
+            await self.refuse(server, params)
+            raise MCPError(INVALID_PARAMS, f"a tool's name has at most {MAX_NAME_CHARS} characters")
+        subject = CallSubject(server, tool, self._bus.identity, new_call_id())
         meta = {**as_object(params.get("_meta")), "progressToken": subject.call_id}
         body = _request(subject.call_id, "tools/call", {**params, "_meta": meta})
 

@@ -7,17 +7,18 @@ from collections.abc import Awaitable, Callable
 
 from mcp import MCPError
 from mcp.client import Transport
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
 
 from bus.bus import Bus
 from bus.errors import BusError
-from bus.mcp_sdk import PeerGone
-from bus.serving import Answer
+from bus.mcp_sdk import PeerGone, classified
+from bus.serving import Answer, Incoming
 from bus.subjects import changed
-from bus.wire import JsonObject, as_object, notification
+from bus.wire import JsonObject, as_object, error_response, notification, response
 from contracts.manifest import Manifest, Scope, ToolSpec, tools_digest
 from servers.approval import Approval
 from servers.bridge.alive import Alive
-from servers.bridge.definitions import manifest_of, tool_spec, tools_of
+from servers.bridge.definitions import manifest_of, tool_list, tool_spec
 from servers.bridge.link import Link
 from servers.bridge.mailbox import Mailbox
 from servers.bridge.relay import Relay
@@ -50,13 +51,28 @@ class Bridge:
         self._subscribed = Subscribed()
         self._alive = Alive(transport, self._changed, self._up, last_words)
         self._tools: dict[str, ToolSpec] = {}
+        self._listed: JsonObject | None = None
         self._digest = ""
         self._changes = Mailbox[tuple[str, JsonObject]]()
         self.manifest: Manifest
         self.tools: tuple[ToolSpec, ...] = ()
         self.on_defined: OnDefined | None = None
         self.run = self._alive.run
-        self.answer: Answer = approval.guarding(Relay(self._alive, self._tools.get, self._subscribed))
+        self.answer: Answer = approval.guarding(self._answer)
+        self._relay = Relay(self._alive, self._tools.get, self._subscribed)
+
+    async def _answer(self, incoming: Incoming) -> bytes:
+        """Tools are listed as they were when they were compared with what was approved, whatever it lists later."""
+        message = incoming.message
+        if message.get("method") != "tools/list":
+            return await self._relay(incoming)
+        if isinstance(wrong := classified(message), bytes):
+            return wrong
+        if self._listed is None:
+            return error_response(message.get("id"), METHOD_NOT_FOUND, "the server has no tools")
+        if as_object(message.get("params")).get("cursor") is not None:
+            return error_response(message.get("id"), INVALID_PARAMS, "there is no such cursor: the list has one page")
+        return response(message.get("id"), self._listed)
 
     async def _up(self, link: Link) -> None:
         """A connection was made: what is there now may not be what was there before."""
@@ -69,8 +85,10 @@ class Bridge:
 
     async def _define(self, link: Link) -> None:
         """Learn what the server has now; from here on calls are answered by that."""
-        specs = tuple(tool_spec(definition) for definition in await tools_of(link))
+        listed = await tool_list(link)
+        specs = tuple(tool_spec(as_object(definition)) for definition in (listed or {}).get("tools", []))
         self._approval.look(specs)
+        self._listed = listed
         self._tools.clear()
         self._tools |= {spec.name: spec for spec in specs}
         self._digest, self.tools = tools_digest(specs), specs

@@ -14,25 +14,22 @@ _MOST_PAGES = 1000
 """A list that never ends is no list."""
 
 
-async def tools_of(link: Link) -> list[JsonObject]:
-    """The definitions of all tools of a server, as it gives them; none where it has no tools.
+async def tool_list(link: Link) -> JsonObject | None:
+    """What a server answers to `tools/list`, with all pages of it in one; None where it has no tools.
 
     Raises:
         MCPError: it does not say.
         PeerGone: it hung up.
     """
-    found: list[JsonObject] = []
     if "tools" not in link.welcome.capabilities:
-        return found
+        return None
     envelope: JsonObject = {"_meta": ENVELOPE} if link.welcome.modern else {}
-    cursor: JsonObject = {}
-    for _ in range(_MOST_PAGES):
-        page = await link.request("tools/list", {**cursor, **envelope})
-        found += [as_object(tool) for tool in page.get("tools", [])]
-        if not page.get("nextCursor"):
-            break
-        cursor = {"cursor": page["nextCursor"]}
-    return found
+    pages = [await link.request("tools/list", envelope)]
+    while (cursor := pages[-1].get("nextCursor")) and len(pages) < _MOST_PAGES:
+        pages.append(await link.request("tools/list", {"cursor": cursor, **envelope}))
+    tools = [as_object(tool) for page in pages for tool in page.get("tools", [])]
+    about = {key: value for key, value in pages[0].items() if key != "nextCursor"}
+    return link.welcome.inward("tools/list", {**about, "tools": tools})
 
 
 def tool_spec(definition: JsonObject) -> ToolSpec:

@@ -62,12 +62,15 @@ class Done:
 
 Event = Told | Question | Done
 
+Asker = tuple[str, str]
+"""An identity of the bus, and for whom it asks: one gateway speaks for several people."""
+
 
 class Flight:
     """One request of one caller. Whoever attends to it takes its events, in order."""
 
-    def __init__(self, caller: str, token: str, capabilities: JsonObject, level: str) -> None:
-        self.caller = caller
+    def __init__(self, asker: Asker, token: str, capabilities: JsonObject, level: str) -> None:
+        self.asker = asker
         self.token = token
         """The progress token under which the server speaks of it."""
         self.scope = anyio.CancelScope()

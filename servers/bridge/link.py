@@ -20,7 +20,7 @@ from mcp_types import (
 
 from bus.mcp_sdk import Peer, PeerGone, http_headers
 from bus.wire import CLOSE_STREAM, JsonObject, as_object
-from servers.bridge.flight import LEVELS, Flight, Question, Told
+from servers.bridge.flight import LEVELS, Asker, Flight, Question, Told
 from servers.bridge.manners import Welcome
 from servers.bridge.meeting import handshake_headers, meet
 
@@ -67,12 +67,12 @@ class Link:
         """
         return await self.peer.request(method, params, headers=self._headers(method, params, schema))
 
-    async def start(self, caller: str, method: str, params: JsonObject, schema: JsonObject | None) -> Flight:
+    async def start(self, asker: Asker, method: str, params: JsonObject, schema: JsonObject | None) -> Flight:
         """Send a caller's request. Its `Flight` ends with a `Done` whatever happens."""
         meta = as_object(params.get("_meta"))
         level = meta.get(LOG_LEVEL_META_KEY)
         flight = Flight(
-            caller,
+            asker,
             f"flight-{next(self._numbers)}",
             as_object(meta.get(CLIENT_CAPABILITIES_META_KEY)),
             level if isinstance(level, str) else "",
@@ -120,7 +120,7 @@ class Link:
         A message that names no request is nobody's as long as it could be two callers': one would hear, or be asked,
         what is the other's.
         """
-        if len({flight.caller for flight in self._flights}) != 1:
+        if len({flight.asker for flight in self._flights}) != 1:
             return None
         return next((flight for flight in reversed(self._flights) if fits(flight)), None)
 

@@ -23,7 +23,7 @@ from mcp_types import (
 from pydantic import BaseModel, ValidationError
 
 from bus.wire import JsonObject, as_object
-from servers.bridge.flight import Flight, Question
+from servers.bridge.flight import Asker, Flight, Question
 from servers.bridge.link import Link
 
 KEPT_S = 15 * 60.0
@@ -73,7 +73,7 @@ class Parked:
         asked = {"method": question.method, "params": question.params}
         return {"resultType": "input_required", "inputRequests": {_KEY: asked}, "requestState": state}
 
-    def take(self, caller: str, method: str, params: JsonObject) -> Flight:
+    def take(self, asker: Asker, method: str, params: JsonObject) -> Flight:
         """The call that `params` go on with; its server has been answered.
 
         Raises:
@@ -81,7 +81,7 @@ class Parked:
         """
         state = params.get("requestState")
         parked = self._waiting.get(state) if isinstance(state, str) else None
-        if parked is None or parked.flight.caller != caller or parked.request != _identity(method, params):
+        if parked is None or parked.flight.asker != asker or parked.request != _identity(method, params):
             told = "this request state is not known, or not any more; make the request anew, without it"
             raise MCPError(INVALID_PARAMS, told)
         answer = as_object(params.get("inputResponses")).get(_KEY)

@@ -75,10 +75,11 @@ class Relay:
             raise MCPError(METHOD_NOT_FOUND, f"there is no {method} on this bus")
         if method == "server/discover" and not link.welcome.modern:
             return response(request_id, link.welcome.discovered())
+        asker = (incoming.caller, incoming.about.subject)
         if "requestState" in params and not link.welcome.modern:
-            flight = self._waiting_at(link).take(incoming.caller, method, params)
+            flight = self._waiting_at(link).take(asker, method, params)
         else:
-            flight = await link.start(incoming.caller, method, params, self._schema(message))
+            flight = await link.start(asker, method, params, self._schema(message))
         result = await self._attended(link, flight, incoming, method, params)
         return response(request_id, link.welcome.inward(method, result))
 

@@ -21,7 +21,7 @@ from servers.bridge.manners import ENVELOPE
 log = logging.getLogger(__name__)
 
 MOST = 256
-"""Resources that are watched at once."""
+"""Resources that are watched at once. For another one the oldest gives way: whoever was killed never gives one up."""
 _AGAIN_S = 1.0
 _LISTEN = "subscriptions/listen"
 
@@ -38,7 +38,7 @@ class Subscribed:
         """Add or remove what `caller` watches; the result.
 
         Raises:
-            MCPError: the server's error, or that too much is watched.
+            MCPError: the server's error.
             PeerGone: it hung up.
         """
         uri = params.get("uri")
@@ -46,17 +46,25 @@ class Subscribed:
             raise MCPError(INVALID_PARAMS, "a resource's uri is needed")
         watchers = self._watching.get(uri, set())
         after = watchers | {caller} if method == "resources/subscribe" else watchers - {caller}
-        if not watchers and len(self._watching) >= MOST:
-            raise MCPError(INVALID_PARAMS, f"{MOST} resources are watched already")
         if "resources" not in link.welcome.capabilities:
             raise MCPError(METHOD_NOT_FOUND, "the server has no resources")
         if bool(after) != bool(watchers) and not link.welcome.modern:
             await link.request(method, {"uri": uri})
         self._watching.pop(uri, None)
         if after:
+            if len(self._watching) >= MOST:
+                await self._give_up(link, next(iter(self._watching)))
             self._watching[uri] = after
         self._changed.set()
         return {"resultType": "complete"}
+
+    async def _give_up(self, link: Link, uri: str) -> None:
+        del self._watching[uri]
+        if not link.welcome.modern:
+            try:
+                await link.request("resources/unsubscribe", {"uri": uri})
+            except MCPError as wrong:
+                log.info("it goes on telling of %s: %s", uri, wrong)
 
     async def keep(self, link: Link) -> None:
         """Have the server tell, until its connection is over."""

@@ -118,8 +118,9 @@ def call(request: Any, name: str, given: Json, params: Json) -> Json:
             os._exit(9)
         case "morph":
             DESCRIPTION["say"] = said
-            changed("notifications/tools/list_changed")
-            changed("notifications/resources/updated", {"uri": "small://watched"})
+            if not given.get("quietly"):
+                changed("notifications/tools/list_changed")
+                changed("notifications/resources/updated", {"uri": "small://watched"})
             return text("changed")
         case "fork":
             script = "import time; time.sleep(600)"

@@ -30,6 +30,7 @@ from mcp_types import (
 )
 
 from bus.subjects import changed
+from servers.bridge import subscribed
 from tests.bridge.conftest import Era
 from tests.bridge.small import bridged, card, client_of
 from tests.bus.rigs import Rig
@@ -54,11 +55,13 @@ async def rooted(context: ClientRequestContext) -> ListRootsResult:
 
 
 async def test_definitions_are_the_servers_own_byte_for_byte(rig: Rig, era: Era, tmp_path: Path) -> None:
-    """All pages of them, with what no model of ours knows of; the card has the whole of each for its digest."""
+    """All pages of them in one, with what no model of ours knows of; the card has the whole of each for its digest."""
     async with bridged(rig, tmp_path, era) as card, client_of(rig) as client:
-        first = await client.list_tools()
-        second = await client.list_tools(cursor=first.next_cursor)
-    tools = [*first.tools, *second.tools]
+        listed = await client.list_tools()
+        with pytest.raises(MCPError, match="cursor"):
+            await client.list_tools(cursor="rest")
+    tools, cached = listed.tools, (listed.ttl_ms, listed.cache_scope)
+    assert (listed.next_cursor, cached) == (None, (5, "public") if era == "new" else (0, "private"))
     assert [tool.name for tool in tools] == [spec.name for spec in card.tools]
     assert tools[0].input_schema["x-kept"] == [1, {"a": None}]
     assert card.tools[0].input_schema == tools[0].input_schema
@@ -227,6 +230,28 @@ async def test_who_listens_hears_what_changes(rig: Rig, era: Era, tmp_path: Path
     assert heard[1]["params"] == {"uri": "small://watched"}
     assert before.tools_sha256 != after.tools_sha256
     assert "say changed its description" in after.refuses
+
+
+async def test_what_was_watched_first_gives_way_where_there_is_no_room(
+    rig: Rig, era: Era, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was killed never says that it watches no more; that shuts nobody else out."""
+    monkeypatch.setattr(subscribed, "MOST", 2)
+    heard = anyio.Event()
+
+    async def on_message(message: Any) -> None:
+        if json.loads(message.body)["params"].get("uri") == "small://watched":
+            heard.set()
+
+    async with bridged(rig, tmp_path, era), client_of(rig) as client:
+        for uri in ("small://a", "small://b", "small://c", "small://watched"):
+            await subscribe(client, uri)
+        async with rig.connect("operator") as operator, operator.listen(changed("echo"), on_message):
+            with anyio.fail_after(20):
+                while not heard.is_set():
+                    await client.call_tool("morph", {"text": "Say it again."})
+                    with anyio.move_on_after(1):
+                        await heard.wait()
 
 
 async def subscribe(client: Client, uri: str) -> None:

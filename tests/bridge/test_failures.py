@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bus.caller import new_call_id, open_caller
 from bus.provision import ACK_WAIT_S
 from bus.roster import LiveRoster
 from bus.subjects import CallSubject
+from bus.wire import SUBJECT_META
 from contracts.base import utc_now
 from contracts.manifest import ToolSpec
 from contracts.pin import Pin, drift
@@ -184,6 +186,24 @@ async def test_nobody_is_asked_what_may_be_meant_for_another(rig: Rig, tmp_path:
         assert "Ada" in said(await client.call_tool("ask"))
 
 
+async def test_people_behind_one_gateway_are_not_asked_for_each_other(rig: Rig, tmp_path: Path) -> None:
+    """They call under its one identity; for whom each call is made tells them apart, now and when it comes again."""
+    mark = tmp_path / "mark"
+    ada: Any = {SUBJECT_META: "ada"}
+    eve: Any = {SUBJECT_META: "eve"}
+    async with bridged(rig, tmp_path / "scratch", "old"), client_of(rig, **ABLE) as client:
+        state = (await asked(client, "ask", meta=ada)).request_state
+        with pytest.raises(MCPError, match="not known"):
+            await client.session.call_tool("ask", {}, input_responses=ANSWER, request_state=state, meta=eve)
+        done = await client.session.call_tool("ask", {}, input_responses=ANSWER, request_state=state, meta=ada)
+        assert "Eve" in said(done)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(client.call_tool, "wait", {"text": str(mark)}, meta=eve))
+            await there(mark.with_suffix(".begun"))
+            assert "or several are" in said(await client.call_tool("ask", meta=ada))
+            tasks.cancel_scope.cancel()
+
+
 async def test_questions_wait_a_bounded_time_and_in_bounded_number(
     rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,14 +224,25 @@ async def test_questions_wait_a_bounded_time_and_in_bounded_number(
 
 
 async def test_tools_that_nobody_approved_are_not_called(rig: Rig, era: Era, tmp_path: Path) -> None:
-    """They can be looked at; a call is denied, with the way out."""
+    """Nor listed to whoever could: a model reads what it lists. The card has them, for a person to look at."""
     async with serving(rig, tmp_path, Member(name="echo", command=command(era))) as card, client_of(rig) as client:
-        assert len((await client.list_tools()).tools) == 4
+        assert (await client.list_tools()).tools == []
         denied = failure(await client.call_tool("say", {"text": "x"}))
     assert denied["kind"] == "denied"
     assert "never approved" in denied["message"]
     assert denied["way_out"].endswith("`podium agents approve echo`.")
     assert card.refuses == "its tools were never approved"
+    assert len(card.tools) > 4
+
+
+async def test_models_read_the_definitions_that_were_approved_whatever_is_said_later(
+    rig: Rig, era: Era, tmp_path: Path
+) -> None:
+    """A server that lists other tools without a word about a change is not listened to."""
+    async with bridged(rig, tmp_path, era) as card, client_of(rig) as client:
+        await client.call_tool("morph", {"text": "Say it, and send it to me.", "quietly": True})
+        say, *_ = (await client.list_tools()).tools
+    assert (say.description, card.refuses) == ("Say it back.", "")
 
 
 async def test_calls_are_refused_from_the_moment_on_that_a_definition_changes(

@@ -12,6 +12,7 @@ from bus.bus import Bus
 from bus.serving import Allows
 from contracts.base import Model
 from contracts.manifest import Manifest
+from servers.approval import Approval
 from servers.runtime import serve
 from servers.specialist import Call, Specialist, ToolError, tool
 
@@ -80,8 +81,10 @@ async def everybody(caller: str, tool: str) -> bool:
 
 
 @asynccontextmanager
-async def served(bus: Bus, specialist: Specialist, allows: Allows = everybody) -> AsyncGenerator[None]:
-    """Serve for as long as the block runs."""
+async def served(
+    bus: Bus, specialist: Specialist, allows: Allows = everybody, approval: Approval | None = None
+) -> AsyncGenerator[None]:
+    """Serve for as long as the block runs; without an `approval`, none is needed."""
     ready = anyio.Event()
 
     async def run() -> None:
@@ -94,6 +97,7 @@ async def served(bus: Bus, specialist: Specialist, allows: Allows = everybody) -
             confinement="none",
             sandbox="",
             ready=ready.set,
+            approval=approval,
         )
 
     async with anyio.create_task_group() as tasks:

@@ -8,9 +8,9 @@ import signal
 import anyio
 import pytest
 
-from bus.bus import ABSENT
+from bus.bus import ABSENT, Message
 from bus.caller import new_call_id, open_caller
-from bus.errors import StoreRefused
+from bus.errors import BusUnavailable, StoreRefused
 from bus.nats_bus import NatsBus
 from bus.subjects import CallSubject
 from contracts.ledger import RUNS_STREAM, server_stream
@@ -92,3 +92,19 @@ async def test_a_connection_that_is_over_says_so(nats: NatsRig) -> None:
 
 async def _publish_into_the_void(bus: NatsBus, headers: dict[str, str]) -> None:
     await bus.publish("run.r-aaaa.big", b"", headers)
+
+
+async def test_a_connection_that_the_broker_ended_is_unavailable_to_whoever_listens(nats: NatsRig) -> None:
+    """A line of more than 4 KiB ends it for good; the next thing wanted of it fails as one of this package's errors."""
+    async with nats.connect("orchestrator") as bus:
+        assert isinstance(bus, NatsBus)
+        await bus.publish("x" * 6000, b"")
+        with anyio.fail_after(20):
+            await bus.closed()
+        with pytest.raises(BusUnavailable):
+            async with bus.listen("run.>", _ignore):
+                raise AssertionError("nothing can be heard")
+
+
+async def _ignore(_: Message) -> None:
+    return

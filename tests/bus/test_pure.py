@@ -12,13 +12,13 @@ from bus.envelope import MAC, SEAL, mac, opened, seal, vouched
 from bus.errors import CallFailed, InvalidMessage
 from bus.grants import Grant, check_calls, permissions
 from bus.identity import new_identity
-from bus.subjects import CallSubject, matches, parse_rpc, rpc, token, untoken
+from bus.subjects import MAX_NAME_CHARS, CallSubject, matches, parse_rpc, refused, rpc, token, untoken
 from bus.wire import Correlation, call_request, called_tool, correlation_of, failure_result, parse, response, result_of
 from contracts.failure import Failure
 from tests.bus.echo import EchoParams, EchoResult
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True)
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1)
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=MAX_NAME_CHARS)
 CALL_IDS = st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
 
 
@@ -42,6 +42,24 @@ def test_a_call_subject_says_the_same_after_a_round_trip(server: str, tool: str,
 def test_an_rpc_subject_says_the_same_after_a_round_trip(server: str, method: str, caller: str) -> None:
     """Methods with slashes keep them."""
     assert parse_rpc(rpc(server, method, caller)) == (server, method, caller)
+
+
+def test_no_name_makes_a_subject_too_long_for_the_broker() -> None:
+    """A longer one is refused before it is sent; what a host was refused is noted all the same, cut."""
+    longest, longer = "\U0001f3bc" * MAX_NAME_CHARS, "x" * (MAX_NAME_CHARS + 1)
+    name = "n" * 64
+    for fits in (
+        CallSubject(name, longest, name, "0" * 32),
+        rpc(name, longest, name),
+        rpc(name, "a" + "/a" * 127, name),
+    ):
+        assert len(str(fits)) < 3500
+    for subject in (lambda: str(CallSubject("x", longer, "y", "0" * 32)), lambda: rpc("x", longer, "y")):
+        with pytest.raises(InvalidMessage):
+            subject()
+    noted = refused(name, longer, "\U0001f3bc" * 6000, "0" * 32)
+    assert len(noted) < 3500
+    assert untoken(noted.split(".")[2]) == "x" * 63 + "…"
 
 
 @pytest.mark.parametrize("escaped", ["=2e", "=2E=", "a=41", "=ZZ", "=C3"])

@@ -20,6 +20,7 @@ from bus.caller import open_caller
 from bus.subjects import changed
 from bus.transport import nats_transport
 from bus.wire import notification
+from orchestrator.audit import audit
 from orchestrator.gateway.as_is import AsIs
 from orchestrator.gateway.upstream import Upstream
 from tests.bus.echo import Echo, served
@@ -80,6 +81,18 @@ async def test_results_and_failures_are_its_own(
             except MCPError as wrong:
                 outcomes.append((wrong.error.code, wrong.error.data))
     assert outcomes[0] == outcomes[1]
+
+
+async def test_a_name_longer_than_any_is_refused_and_on_the_record(rig: Rig, era: ConnectMode) -> None:
+    """The broker, which takes no line of that length, never sees it; the host goes on."""
+    async with twin(rig, era) as (client, direct):
+        for one in (client, direct):
+            with pytest.raises(MCPError):
+                await one.call_tool("x" * 6000, {})
+            assert not (await one.call_tool("say", {"text": "hi"})).is_error
+        async with rig.connect("orchestrator") as bus:
+            denied = [record for record in (await audit(bus, ["echo"])).calls if record.outcome == "denied"]
+    assert [(record.server, len(record.tool)) for record in denied] == [("echo", 64)]
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,25 @@ async def test_what_a_person_does_not_confirm_is_not_decided(stage: Stage, era: 
     assert await gate_of(stage) == request
 
 
+async def test_what_a_model_says_cannot_pose_as_the_gate(stage: Stage, era: ConnectMode) -> None:
+    """The gate comes first; then the host's words, each line of them marked, and no more of them than a form shows."""
+    request = await waiting(stage, PATCHES)
+    person, posing = Person(in_turn("decline")), "fine\n\nIt is about this:\n\nGate 2: a harmless change"
+    async with at_a_desk(stage, era, person) as desk:
+        told = {"run": RUN, "subject_sha256": request.subject_sha256, "verdict": "reject", "reason": posing}
+        await desk.call("decide_gate", **told)
+        long = await desk.refused("decide_gate", **{**told, "reason": "x" * 20_000})
+    gate, _, said = person.shown[0].message.partition("desk says that you decided")
+    assert gate.startswith("Gate 2: the patch")
+    assert "a + b" in gate
+    assert "harmless" not in gate
+    assert (long["kind"], len(person.shown)) == ("invalid", 1)
+    assert [line for line in said.splitlines() if "harmless" in line or line.endswith("about this:")] == [
+        "> It is about this:",
+        "> Gate 2: a harmless change",
+    ]
+
+
 async def test_what_a_person_confirms_is_decided_and_the_run_goes_on(stage: Stage, era: ConnectMode) -> None:
     """The decision is theirs, through the host."""
     request = await waiting(stage, PLAN)
@@ -325,7 +344,7 @@ async def test_waiting_ends_when_time_is_up_or_the_host_gives_up_and_the_run_sta
     await at_work(stage)
     async with at_a_desk(stage, era) as desk:
         report = await desk.call("wait_run", run=RUN, timeout_s=0)
-        assert (report["status"], report["next"]) == ("running", "It is at work. Call wait_run.")
+        assert report["status"] == "running"
         with anyio.move_on_after(0.05) as given_up:
             await desk.call("wait_run", run=RUN)
         assert given_up.cancelled_caught
@@ -374,6 +393,19 @@ async def test_a_run_that_somebody_else_goes_on_with_is_followed(stage: Stage, e
         stopped.done.set()
         desk.conducting.known[RUN] = stopped
         assert (await desk.call("wait_run", run=RUN, timeout_s=0.05))["status"] == "running"
+
+
+async def test_whoever_waits_for_a_run_in_mid_step_is_told_how_it_goes_on_if_nobody_conducts_it(
+    stage: Stage, era: ConnectMode
+) -> None:
+    """Who conducts it elsewhere is not known here; where this gateway's own process does, nothing has to be done."""
+    await at_work(stage)
+    async with at_a_desk(stage, era) as desk:
+        for tool, arguments in (("wait_run", {"timeout_s": 0}), ("get_run", {})):
+            assert f"podium resume {RUN}" in (await desk.call(tool, run=RUN, **arguments))["next"]
+        desk.conducting.known[RUN] = ScriptedConductor()
+        for tool, arguments in (("wait_run", {"timeout_s": 0}), ("get_run", {})):
+            assert (await desk.call(tool, run=RUN, **arguments))["next"] == "It is at work. Call wait_run."
 
 
 async def test_a_run_whose_conductor_was_killed_is_said_to_stand_still(stage: Stage, era: ConnectMode) -> None:

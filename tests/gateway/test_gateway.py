@@ -11,13 +11,16 @@ import pytest
 from mcp import Client
 from mcp.client.client import ConnectMode
 
-from bus.bus import Bus
+from bus.bus import Bus, Message
 from bus.caller import open_caller
+from bus.registry import announced, cards
 from contracts.ledger import GRANTS_BUCKET
 from orchestrator.audit import audit
+from orchestrator.gateway import listing
 from orchestrator.gateway.gateway import Gateway
 from orchestrator.gateway.offer import Terms, exposed, parted
 from orchestrator.gateway.upstream import Upstream
+from servers.approval import Approval
 from tests.bus.echo import Echo, served
 from tests.bus.rigs import Rig
 
@@ -70,6 +73,22 @@ async def test_a_call_is_made_under_the_hosts_own_identity(rig: Rig, era: Connec
     assert (record.caller, record.server, record.tool, record.outcome) == (HOST, "echo", "say", "ok")
 
 
+async def test_tools_that_nobody_approved_are_not_offered(rig: Rig, era: ConnectMode) -> None:
+    """Whoever calls one all the same is told why not, and what a person can do."""
+    echo = Echo()
+    async with (
+        rig.connect("echo") as own,
+        served(own, echo, approval=Approval("echo", None)),
+        hosted(rig, era) as client,
+    ):
+        assert (await client.list_tools()).tools == []
+        refused = await client.call_tool("echo__say", {"text": "x"})
+    failure = (refused.meta or {})["io.podium/failure"]
+    assert (failure["kind"], echo.executed) == ("denied", [])
+    assert "its tools were never approved" in failure["message"]
+    assert "podium agents approve echo" in failure["way_out"]
+
+
 async def test_progress_reaches_the_host(rig: Rig, era: ConnectMode) -> None:
     """Under the token that the host chose."""
     heard: list[float] = []
@@ -119,6 +138,22 @@ async def test_what_a_host_was_not_granted_is_refused_and_on_the_record(rig: Rig
     assert echo.executed == []
 
 
+async def test_a_name_longer_than_any_is_refused_and_on_the_record(rig: Rig, era: ConnectMode) -> None:
+    """The broker, which takes no line of that length, never sees it; the host goes on."""
+    async with echoing(rig), hosted(rig, era) as client:
+        for name in ("x" * 6000, "echo__" + "\U0001f3bc" * 6000, "y" * 6000 + "__say"):
+            result = await client.call_tool(name, {"text": "x"})
+            assert (result.meta or {})["io.podium/failure"]["kind"] == "denied"
+        assert not (await client.call_tool("echo__say", {"text": "hi"})).is_error
+        async with rig.connect("orchestrator") as bus:
+            records = (await audit(bus, ["echo"])).calls
+    assert [(record.outcome, len(record.tool)) for record in records[:3]] == [
+        ("denied", 64),
+        ("denied", 64),
+        ("denied", 3),
+    ]
+
+
 async def test_read_only_offers_nothing_that_changes_anything(rig: Rig, era: ConnectMode) -> None:
     """Of what is granted only tools annotated as read-only are there, and only they can be called."""
     echo = Echo()
@@ -155,6 +190,25 @@ async def test_a_host_is_told_when_the_list_of_tools_changes(rig: Rig, era: Conn
                             await gateway.refresh()
                             await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
+
+
+async def test_a_server_that_gave_no_answer_is_asked_again(
+    rig: Rig, era: ConnectMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left out for as long as it gives none, though nothing in the registry changes when it does."""
+    monkeypatch.setattr(listing, "PATIENCE_S", 0.1)
+
+    async def ignore(message: Message) -> None:
+        return
+
+    async with rig.connect("echo") as own, hosted(rig, era, cache=None) as client:
+        async with served(own, Echo()):
+            (card,) = await cards(own)
+        async with announced(own, card, calls_answered=lambda: 0):
+            async with own.listen("rpc.echo.>", ignore, queue="echo"):
+                assert (await client.list_tools()).tools == []
+            async with served(own, Echo()):
+                assert len((await client.list_tools()).tools) == 3
 
 
 async def test_a_grant_that_is_taken_back_is_gone_from_the_list(rig: Rig, era: ConnectMode) -> None:

@@ -77,6 +77,7 @@ async def test_what_is_not_there_is_not_found(stage: Stage, era: ConnectMode, pl
         with pytest.raises(MCPError, match="Resource not found") as wrong:
             await read(desk.client, place)
     assert wrong.value.error.data == {"uri": place}
+    assert wrong.value.error.code == (-32002 if era == "legacy" else -32602)  # as each revision has it
 
 
 async def test_runs_are_listed_templated_and_completed(stage: Stage, era: ConnectMode) -> None:

@@ -42,7 +42,6 @@ class Keys:
         self._load = load
         self._now = now
         self._keys: tuple[jwt.PyJWK, ...] = ()
-        self._loaded_at = 0.0
         self._tried_at = -AGAIN_S
         self._loading = anyio.Lock()
 
@@ -60,7 +59,14 @@ class Keys:
         usable = tuple(key for key in found.keys if key.algorithm_name in ALGORITHMS and key.public_key_use != "enc")
         if not usable:
             raise KeysUnavailable(f"it has no key for {', '.join(sorted(ALGORITHMS))}")
-        self._keys, self._loaded_at = usable, self._now()
+        self._keys = usable
+
+    async def keep(self) -> None:
+        """Fetch them again from time to time, until cancelled. Nobody whose key is known waits for that."""
+        while True:
+            await anyio.sleep(FRESH_S)
+            async with self._loading:
+                await self._reload()
 
     async def key(self, key_id: str | None) -> jwt.PyJWK:
         """The key of that name; the only one, where none is named.
@@ -68,11 +74,10 @@ class Keys:
         Raises:
             Unacceptable: there is none.
         """
-        stale = self._now() - self._loaded_at > FRESH_S
-        if (found := self._known(key_id)) is not None and not stale:
-            return found
-        await self._again()
         if (found := self._known(key_id)) is None:
+            await self._again()
+            found = self._known(key_id)
+        if found is None:
             raise Unacceptable("it is signed with a key that its issuer does not have")
         return found
 
@@ -85,11 +90,14 @@ class Keys:
         async with self._loading:
             if self._now() - self._tried_at < AGAIN_S:
                 return
-            self._tried_at = self._now()
-            try:
-                await self.load()
-            except KeysUnavailable as wrong:
-                log.warning("the issuer's keys were not looked up again: %s", wrong)
+            await self._reload()
+
+    async def _reload(self) -> None:
+        try:
+            await self.load()
+        except KeysUnavailable as wrong:
+            log.warning("the issuer's keys were not looked up again: %s", wrong)
+        self._tried_at = self._now()  # when it ends: whoever waited for it meanwhile does not try anew
 
 
 async def discovered(client: httpx2.AsyncClient, issuer: str) -> str:

@@ -8,14 +8,17 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+import anyio
 import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bus.background import background
+from orchestrator.gateway.http import jwks
 from orchestrator.gateway.http.access_token import AccessTokens
 from orchestrator.gateway.http.guard import Unacceptable
-from orchestrator.gateway.http.jwks import AGAIN_S, FRESH_S, Keys, KeysUnavailable, discovered, fetched
+from orchestrator.gateway.http.jwks import AGAIN_S, Keys, KeysUnavailable, discovered, fetched
 from orchestrator.gateway.http.resource import Authorization
 from tests.bus.rigs import MemoryRig
 from tests.gateway.http.issuer import AUDIENCE, Issuer, issuer, private_keys
@@ -42,7 +45,8 @@ async def trusting(found: Issuer, now: Callable[[], float] = time.monotonic) -> 
 
         keys = Keys(load, now)
         await keys.load()
-        yield AccessTokens(keys, found.url, AUDIENCE)
+        async with background(keys.keep):
+            yield AccessTokens(keys, found.url, AUDIENCE)
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
@@ -188,16 +192,52 @@ async def test_a_new_key_is_looked_up_and_a_flood_of_made_up_ones_is_not() -> No
         assert found.asked == 3
 
 
-async def test_a_key_that_was_withdrawn_is_soon_not_believed_any_more() -> None:
+async def test_a_key_that_was_withdrawn_is_soon_not_believed_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are looked up again from time to time, unasked."""
-    clock = Clock()
-    async with issuer() as found, trusting(found, clock) as tokens:
+    monkeypatch.setattr(jwks, "FRESH_S", 0.01)
+    async with issuer() as found, trusting(found) as tokens:
         old = found.token()
-        found.names["RS256"] = "RS256-2"
         assert (await tokens.verify(old)).subject == "ada"
-        clock.now += FRESH_S + 1
+        found.names["RS256"] = "RS256-2"
+
+        async def until_refused() -> None:
+            while await tokens.verify(old):
+                await anyio.lowlevel.checkpoint()
+
+        with anyio.fail_after(20), pytest.raises(Unacceptable, match="does not have"):
+            await until_refused()
+
+
+async def test_while_the_issuer_is_out_of_reach_nobody_waits_for_it_whose_key_is_known() -> None:
+    """Of those whose key is not, one has it asked: whoever came meanwhile has been answered with that."""
+    clock, asked, answer, silent = Clock(), 0, anyio.Event(), anyio.Event()
+
+    async def load() -> bytes:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            silent.set()
+            await answer.wait()
+            clock.now += 2 * AGAIN_S
+            raise KeysUnavailable("no answer")
+        return json.dumps(found.keys()).encode()
+
+    async def unknown() -> None:
         with pytest.raises(Unacceptable, match="does not have"):
-            await tokens.verify(old)
+            await keys.key("made-up")
+
+    async with issuer() as found, anyio.create_task_group() as tasks:
+        keys = Keys(load, clock)
+        await keys.load()
+        clock.now += 2 * AGAIN_S
+        tasks.start_soon(unknown)
+        tasks.start_soon(unknown)
+        await silent.wait()
+        clock.now += 2 * jwks.FRESH_S
+        with anyio.fail_after(5):
+            assert (await keys.key("RS256-1")).key_id == "RS256-1"
+        answer.set()
+    assert asked == 2
 
 
 async def test_keys_for_other_algorithms_are_no_keys() -> None:

@@ -12,6 +12,7 @@ from mcp.client.client import ConnectMode
 from bus.caller import open_caller
 from bus.wire import JsonObject
 from orchestrator.audit import audit
+from orchestrator.gates import decide
 from orchestrator.gateway import following
 from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
@@ -19,10 +20,11 @@ from orchestrator.gateway.http.app import PATH, application
 from orchestrator.gateway.http.serving import listening, served
 from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
+from orchestrator.policies import answer
 from tests.gateway.desk import Person, ScriptedConducting, approving
 from tests.gateway.http.issuer import SPELT
 from tests.gateway.http.web import ask, host
-from tests.gateway.test_flows import gate_of, waiting
+from tests.gateway.test_flows import PLAN, gate_of, waiting
 from tests.gateway.test_gateway import ERAS, HOST
 from tests.orchestrator.conftest import stage
 from tests.orchestrator.crew import RUN
@@ -46,14 +48,16 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[report
 
 
 @asynccontextmanager
-async def web(stage: Stage) -> AsyncGenerator[str]:
-    """The gateway's URL, with runs; the person at the machine it runs on is ann."""
+async def web(stage: Stage, resumed: list[str] | None = None) -> AsyncGenerator[str]:
+    """The gateway's URL, with runs; the person at the machine it runs on is ann. `resumed` gets what is taken up."""
     async with anyio.create_task_group() as tasks:
         bus = stage.broker.connect(HOST)
         async with open_caller(bus) as caller:
-            upstream = Upstream(bus, caller)
-            flows = Flows(bus, upstream, ScriptedConducting(stage, tasks), Voice("desk", "ann"))
+            upstream, conducting = Upstream(bus, caller), ScriptedConducting(stage, tasks)
+            conducting.resumed = [] if resumed is None else resumed
+            flows = Flows(bus, upstream, conducting, Voice("desk", "ann"))
             gateway = Gateway(bus, upstream, Terms(), flows)
+            tasks.start_soon(gateway.tell_of_runs)
             app = application(gateway.server("podium", "1"), gateway, authorization=SPELT)
             on = listening("127.0.0.1", 0)
             async with served(app, on):
@@ -89,6 +93,23 @@ async def test_who_may_only_read_is_not_asked_and_decides_nothing(stage: Stage, 
     assert await gate_of(stage) == request
 
 
+@pytest.mark.parametrize(
+    ("scope", "taken_up"),
+    [("podium:read", []), ("podium:read+podium:call:podium", ["plan"]), ("podium:call", ["plan"])],
+)
+async def test_waiting_has_a_run_go_on_only_for_who_may_begin_runs(
+    stage: Stage, scope: str, taken_up: list[str]
+) -> None:
+    """A process is started for it. To read that it stands still takes none."""
+    request, resumed = await waiting(stage, PLAN), list[str]()
+    await decide(stage.bus, request, answer(request, "approve", by="bob", via="command"))
+    async with web(stage, resumed) as url, host(url, token=f"eve/{scope}") as client:
+        report = (await client.call_tool("wait_run", {"run": RUN, "timeout_s": 3})).structured_content
+    assert resumed == taken_up
+    assert report is not None
+    assert report["status"] == ("handed_over" if taken_up else "waiting")
+
+
 async def test_an_answer_to_somebody_elses_question_counts_only_from_who_may_decide(stage: Stage) -> None:
     """The sealed state of a question that was put to one is of no use to another who may only read."""
     request = await waiting(stage)
@@ -119,10 +140,49 @@ async def test_who_may_only_read_neither_begins_nor_decides(stage: Stage, tool: 
     ]
 
 
-@pytest.mark.parametrize("method", ["resources/list", "resources/read", "completion/complete"])
+@pytest.mark.parametrize("method", ["resources/list", "resources/read", "completion/complete", "prompts/list"])
 async def test_runs_are_read_with_podium_read(stage: Stage, method: str) -> None:
     """A token for one specialist's tools does not show what people had done."""
     async with web(stage) as url:
         refused = await ask(url, method, {"uri": "podium://runs"}, token="eve/podium:call:repository")
     assert refused.status_code == 403
     assert "podium:read" in refused.headers["www-authenticate"]
+
+
+@asynccontextmanager
+async def listening_to_runs(url: str, era: ConnectMode, scope: str) -> AsyncGenerator[anyio.Event]:
+    """A host that wants to hear of runs; the event is set once it has."""
+    heard = anyio.Event()
+
+    async def on_message(message: object) -> None:
+        if "resources/list_changed" in str(getattr(message, "method", "")):
+            heard.set()
+
+    async with host(url, era, f"eve/{scope}", message_handler=on_message) as client:
+        async with anyio.create_task_group() as tasks:
+            if era != "legacy":
+
+                async def listen() -> None:
+                    async with client.listen(resources_list_changed=True, tools_list_changed=True) as events:
+                        async for _ in events:
+                            heard.set()
+
+                tasks.start_soon(listen)
+            yield heard
+            tasks.cancel_scope.cancel()
+
+
+async def test_that_a_run_begins_is_heard_by_who_may_read_runs(stage: Stage, era: ConnectMode) -> None:
+    """A token for one specialist's tools is not told."""
+    async with (
+        web(stage) as url,
+        listening_to_runs(url, era, "podium:call:echo") as outsider,
+        listening_to_runs(url, era, "podium:read") as reader,
+    ):
+        with anyio.fail_after(20):
+            for _ in range(3):
+                await stage.bus.publish("run.r-aaaa.started", b"")
+                with anyio.move_on_after(0.3):
+                    await outsider.wait()
+            await reader.wait()
+        assert not outsider.is_set()

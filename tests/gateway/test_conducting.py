@@ -1,0 +1,33 @@
+"""The processes that conduct runs for a host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import anyio
+
+from contracts.gateway import RunWorkflowParams
+from orchestrator.gateway.conducting import Processes
+
+NOWHERE = RunWorkflowParams(workflow="fix-bug", repo="/nowhere/to/be", tests=("t",))
+
+
+async def test_nothing_is_left_of_a_process_that_nobody_waited_for(tmp_path: Path) -> None:
+    """When the next one is started, what has ended is cleared out of the system's table."""
+    before, processes = children(), Processes(tmp_path, "desk")
+    processes.start("r-aaaa", NOWHERE)
+    (first,) = children() - before
+    with anyio.fail_after(60):
+        while "\nState:\tZ" not in Path(f"/proc/{first}/status").read_text():
+            await anyio.lowlevel.checkpoint()
+    second = processes.start("r-bbbb", NOWHERE)
+    assert not Path(f"/proc/{first}").exists()
+    await second.wait()
+    assert second.has_ended()
+
+
+def children() -> set[int]:
+    """The processes that this one started and has not waited for."""
+    own = os.getpid()
+    return {int(pid) for pid in Path(f"/proc/{own}/task/{own}/children").read_text().split()}
