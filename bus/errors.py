@@ -4,7 +4,8 @@
 
     BusError                 root; `retry` says whether the same operation may succeed later
     ├── BusUnavailable       no answer from the broker in time (retry)
-    ├── StoreRefused         the broker stored nothing: full, not permitted, too large
+    ├── StoreRefused         the broker stored nothing: not permitted, too large
+    │   ├── StoreFull        there is no room for more (retry)
     │   ├── AlreadyStored    a message stands where none was expected; carries `seq`
     │   └── Overtaken        somebody else wrote first; carries `expected`
     ├── InvalidMessage       bytes that are not what their subject says; carries `reason`
@@ -36,6 +37,13 @@ class StoreRefused(BusError):
         self.subject = subject
         self.reason = reason
         self.retry = retry
+
+
+class StoreFull(StoreRefused):
+    """The store, or what it may hold, is used up; what was acknowledged before is kept."""
+
+    def __init__(self, subject: str, reason: str) -> None:
+        super().__init__(subject, f"the store takes no more ({reason})", retry=True)
 
 
 class AlreadyStored(StoreRefused):

@@ -20,7 +20,7 @@ from nats.errors import NoRespondersError
 from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
 from bus.envelope import seal
-from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreRefused
+from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused
 from bus.identity import Identity
 from bus.nats_link import Link, barrier, linked, subscribe
 from bus.nats_posting import Posting
@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 _ATTEMPT_S = 0.5
 _GET_S = 30.0
 _WRONG_LAST_SEQUENCE = (10071, 10164)
-_MISSING = (404, 408)
+_FULL = (10002, 10023, 10047, 10077)
+"""Limits of the account, the server or a stream, and the file system's, in the numbers of JetStream's errors."""
 _BATCH = 256
 _AT_A_STRETCH = 32
 """Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
@@ -103,7 +104,10 @@ class NatsBus:
         if (error := post.answer.get("error")) is None:
             return int(post.answer["seq"])
         if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
-            raise StoreRefused(subject, str(error.get("description", error)), retry=error.get("code") == 503)
+            why = str(error.get("description", error))
+            if error.get("err_code") in _FULL:
+                raise StoreFull(subject, why)
+            raise StoreRefused(subject, why, retry=error.get("code") == 503)
         if post.attempts > 1:
             mine = await self.last(stream_of(subject), subject)
             if mine is not None and mine.body == body:

@@ -92,7 +92,12 @@ def put_down(state: Path, url: str, crew: Sequence[Grant]) -> None:
         async with connect(state, url, OPERATOR) as bus:
             return await _mark(bus, state, crew)
 
-    if lost := anyio.run(run):
+    try:
+        lost = anyio.run(run)
+    except OSError as wrong:
+        log.error("how far the ledger has come could not be noted: %s", wrong)
+        return
+    if lost:
         log.error("the ledger has lost something while this house was up: %s", lost)
 
 
