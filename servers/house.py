@@ -208,7 +208,8 @@ class House:
         public = self._public_keys(crew)
         if self._broker is not None:
             self._broker.reload(_users(crew, public))
-        if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public))) != 0:
+        ours = self._broker is not None
+        if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public, ours=ours))) != 0:
             if self._broker is not None:
                 self._broker.reload(_users(self.crew, public))
             raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")
