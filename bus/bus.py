@@ -119,7 +119,11 @@ class Bus(Protocol):
         ...
 
     def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
-        """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present."""
+        """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present.
+
+        Raises:
+            Unreadable: after the last one, where some of them could not be read.
+        """
         ...
 
     def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AbstractAsyncContextManager[None]:

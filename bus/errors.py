@@ -8,6 +8,7 @@
     │   ├── StoreFull        there is no room for more (retry)
     │   ├── AlreadyStored    a message stands where none was expected; carries `seq`
     │   └── Overtaken        somebody else wrote first; carries `expected`
+    ├── Unreadable           the store is damaged; carries `stream` and `lost`
     ├── InvalidMessage       bytes that are not what their subject says; carries `reason`
     └── CallFailed           the call was answered with a failure; carries `failure`
 """
@@ -59,6 +60,15 @@ class Overtaken(StoreRefused):
     def __init__(self, subject: str, expected: int) -> None:
         super().__init__(subject, f"expected the last sequence to be {expected}; another writer was first")
         self.expected = expected
+
+
+class Unreadable(BusError):
+    """The store holds messages that cannot be read any more; all others of the stream have been read."""
+
+    def __init__(self, stream: str, lost: int) -> None:
+        super().__init__(f"the ledger is damaged: {lost} messages of {stream} cannot be read")
+        self.stream = stream
+        self.lost = lost
 
 
 class InvalidMessage(BusError):

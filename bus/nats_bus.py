@@ -20,7 +20,7 @@ from nats.errors import NoRespondersError
 from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
 from bus.envelope import seal
-from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused
+from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, Unreadable
 from bus.identity import Identity
 from bus.nats_link import Link, barrier, linked, subscribe
 from bus.nats_posting import Posting
@@ -132,15 +132,24 @@ class NatsBus:
         raise BusUnavailable(f"the broker did not answer DIRECT.GET {what}")
 
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
-        """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it."""
+        """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it.
+
+        JetStream leaves out what it cannot read, but counts it: after each message it says how many are to come.
+        """
+        due = lost = 0
         while True:
             wanted: dict[str, object] = {"batch": _BATCH, "seq": after + 1, "next_by_subj": subject}
-            batch = [_stored(msg) for msg in await self._direct_batch(stream, wanted)]
-            for kept in batch:
+            batch = await self._direct_batch(stream, wanted)
+            lost += max(0, due - (_still_to_come(batch[0]) + 1 if batch else 0))
+            for msg in batch:
+                kept = _stored(msg)
                 yield kept
-            if len(batch) < _BATCH:
-                return
-            after = batch[-1].seq
+                after = kept.seq
+            due = _still_to_come(batch[-1]) if batch else 0
+            if due == 0:
+                break
+        if lost:
+            raise Unreadable(stream, lost)
 
     async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> list[Msg]:
         """All messages of one batched DIRECT.GET (ADR-31); asked again when the answer breaks off."""
@@ -238,6 +247,10 @@ class NatsBus:
         kept = (_stored(msg) for msg in newest)
         alive = (one for one in kept if "KV-Operation" not in one.headers and "Nats-Marker-Reason" not in one.headers)
         return {one.subject.removeprefix(prefix): one.body for one in sorted(alive, key=lambda one: one.subject)}
+
+
+def _still_to_come(msg: Msg) -> int:
+    return int((msg.headers or {})["Nats-Num-Pending"])
 
 
 def _stored(msg: Msg) -> Stored:
