@@ -72,8 +72,8 @@ class Delivery(Protocol):
         """Still at work: do not redeliver yet."""
         ...
 
-    async def reject(self) -> None:
-        """It can never be dealt with: do not deliver it again."""
+    async def reject(self, reason: str) -> None:
+        """It can never be dealt with: do not deliver it again. The broker puts that, and the reason, on the ledger."""
         ...
 
 

@@ -52,8 +52,8 @@ class _NatsDelivery:
     async def in_progress(self) -> None:
         await self._client.publish(self._ack_subject, b"+WPI")
 
-    async def reject(self) -> None:
-        await self._client.publish(self._ack_subject, b"+TERM")
+    async def reject(self, reason: str) -> None:
+        await self._client.publish(self._ack_subject, f"+TERM {reason}".encode())
 
 
 def _message(msg: Msg) -> Message:
