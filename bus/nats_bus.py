@@ -134,25 +134,28 @@ class NatsBus:
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
         """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it.
 
-        JetStream leaves out what it cannot read, but counts it: after each message it says how many are to come.
+        JetStream leaves out what it cannot read, but counts it: after each batch it says how many are to come.
         """
         due = lost = 0
         while True:
             wanted: dict[str, object] = {"batch": _BATCH, "seq": after + 1, "next_by_subj": subject}
-            batch = await self._direct_batch(stream, wanted)
-            lost += max(0, due - (_still_to_come(batch[0]) + 1 if batch else 0))
+            batch, to_come = await self._direct_batch(stream, wanted)
+            lost += max(0, due - len(batch) - to_come)
             for msg in batch:
                 kept = _stored(msg)
                 yield kept
                 after = kept.seq
-            due = _still_to_come(batch[-1]) if batch else 0
+            due = to_come
             if due == 0:
                 break
         if lost:
             raise Unreadable(stream, lost)
 
-    async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> list[Msg]:
-        """All messages of one batched DIRECT.GET (ADR-31); asked again when the answer breaks off."""
+    async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> tuple[list[Msg], int]:
+        """All messages of one batched DIRECT.GET (ADR-31), and how many are to come after them.
+
+        It is asked again when the answer breaks off.
+        """
         for _ in range(int(_GET_S / 2)):
             inbox = self._client.new_inbox()
             subscription = await subscribe(self._client, inbox)
@@ -167,7 +170,7 @@ class NatsBus:
                     elif headers.get("Status") == "503":
                         raise BusUnavailable(f"no stream {stream} answers")
                     else:
-                        return found  # 204 ends a batch, 404 says there is nothing
+                        return found, int(headers.get("Nats-Num-Pending", 0))  # 204: its end; 404: there is nothing
             except (TimeoutError, NatsError, ConnectionError) as wrong:
                 if self._client.is_closed:
                     raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
@@ -243,14 +246,10 @@ class NatsBus:
     async def entries(self, bucket: str) -> dict[str, bytes]:
         """See `Bus.entries`."""
         prefix = f"$KV.{bucket}."
-        newest = await self._direct_batch(f"KV_{bucket}", {"multi_last": [f"{prefix}>"]})
+        newest, _ = await self._direct_batch(f"KV_{bucket}", {"multi_last": [f"{prefix}>"]})
         kept = (_stored(msg) for msg in newest)
         alive = (one for one in kept if "KV-Operation" not in one.headers and "Nats-Marker-Reason" not in one.headers)
         return {one.subject.removeprefix(prefix): one.body for one in sorted(alive, key=lambda one: one.subject)}
-
-
-def _still_to_come(msg: Msg) -> int:
-    return int((msg.headers or {})["Nats-Num-Pending"])
 
 
 def _stored(msg: Msg) -> Stored:
