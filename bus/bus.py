@@ -72,8 +72,8 @@ class Delivery(Protocol):
         """Still at work: do not redeliver yet."""
         ...
 
-    async def reject(self) -> None:
-        """It can never be dealt with: do not deliver it again."""
+    async def reject(self, reason: str) -> None:
+        """It can never be dealt with: do not deliver it again. The broker puts that, and the reason, on the ledger."""
         ...
 
 
@@ -119,7 +119,11 @@ class Bus(Protocol):
         ...
 
     def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
-        """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present."""
+        """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present.
+
+        Raises:
+            Unreadable: after the last one, where some of them could not be read.
+        """
         ...
 
     def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AbstractAsyncContextManager[None]:

@@ -5,9 +5,11 @@
     BusError                 root; `retry` says whether the same operation may succeed later
     ├── BusUnavailable       no answer from the broker in time (retry)
     ├── ServerGone           a call is stored, and whom it is for has left; carries `server`
-    ├── StoreRefused         the broker stored nothing: full, not permitted, too large
+    ├── StoreRefused         the broker stored nothing: not permitted, too large
+    │   ├── StoreFull        there is no room for more (retry)
     │   ├── AlreadyStored    a message stands where none was expected; carries `seq`
     │   └── Overtaken        somebody else wrote first; carries `expected`
+    ├── Unreadable           the store is damaged; carries `stream` and `lost`
     ├── InvalidMessage       bytes that are not what their subject says; carries `reason`
     └── CallFailed           the call was answered with a failure; carries `failure`
 """
@@ -53,6 +55,13 @@ class StoreRefused(BusError):
         self.retry = retry
 
 
+class StoreFull(StoreRefused):
+    """The store, or what it may hold, is used up; what was acknowledged before is kept."""
+
+    def __init__(self, subject: str, reason: str) -> None:
+        super().__init__(subject, f"the store takes no more ({reason})", retry=True)
+
+
 class AlreadyStored(StoreRefused):
     """A message stands on this subject already: an earlier attempt got through, or a decision was first."""
 
@@ -66,6 +75,15 @@ class Overtaken(StoreRefused):
     def __init__(self, subject: str, expected: int) -> None:
         super().__init__(subject, f"expected the last sequence to be {expected}; another writer was first")
         self.expected = expected
+
+
+class Unreadable(BusError):
+    """The store holds messages that cannot be read any more; all others of the stream have been read."""
+
+    def __init__(self, stream: str, lost: int) -> None:
+        super().__init__(f"the ledger is damaged: {lost} messages of {stream} cannot be read")
+        self.stream = stream
+        self.lost = lost
 
 
 class InvalidMessage(BusError):

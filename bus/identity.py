@@ -86,6 +86,8 @@ def load_identity(folder: Path, name: str) -> Identity:
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "w") as file:
         file.write(fresh.seed + "\n")
+        file.flush()
+        os.fsync(fd)  # a power cut must not leave a name without its key
     try:
         os.link(draft, path)
     except FileExistsError:

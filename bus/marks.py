@@ -82,8 +82,12 @@ def read(file: Path) -> Marks:
 
 
 def write(file: Path, marks: Marks) -> None:
-    """Put `marks` into `file`, whole or not at all."""
-    draft = file.with_suffix(f".{os.getpid()}")
+    """Put `marks` into `file`, whole or not at all. Only one process at a time may.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    draft = file.with_suffix(".draft")
     with draft.open("w") as fresh:
         fresh.write(marks.model_dump_json())
         fresh.flush()

@@ -82,7 +82,7 @@ class _MemoryDelivery:
     async def in_progress(self) -> None:
         """Nothing times out here."""
 
-    async def reject(self) -> None:
+    async def reject(self, reason: str) -> None:
         self._consumer.done.add(self._seq)
 
 

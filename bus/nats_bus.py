@@ -20,7 +20,7 @@ from nats.errors import NoRespondersError
 from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
 from bus.envelope import seal
-from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreRefused
+from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, Unreadable
 from bus.identity import Identity
 from bus.nats_link import Link, barrier, linked, subscribe
 from bus.nats_posting import Posting
@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 _ATTEMPT_S = 0.5
 _GET_S = 30.0
 _WRONG_LAST_SEQUENCE = (10071, 10164)
-_MISSING = (404, 408)
+_FULL = (10002, 10023, 10047, 10077)
+"""Limits of the account, the server or a stream, and the file system's, in the numbers of JetStream's errors."""
 _BATCH = 256
 _AT_A_STRETCH = 32
 """Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
@@ -51,8 +52,8 @@ class _NatsDelivery:
     async def in_progress(self) -> None:
         await self._client.publish(self._ack_subject, b"+WPI")
 
-    async def reject(self) -> None:
-        await self._client.publish(self._ack_subject, b"+TERM")
+    async def reject(self, reason: str) -> None:
+        await self._client.publish(self._ack_subject, f"+TERM {reason}".encode())
 
 
 def _message(msg: Msg) -> Message:
@@ -103,7 +104,10 @@ class NatsBus:
         if (error := post.answer.get("error")) is None:
             return int(post.answer["seq"])
         if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
-            raise StoreRefused(subject, str(error.get("description", error)), retry=error.get("code") == 503)
+            why = str(error.get("description", error))
+            if error.get("err_code") in _FULL:
+                raise StoreFull(subject, why)
+            raise StoreRefused(subject, why, retry=error.get("code") == 503)
         if post.attempts > 1:
             mine = await self.last(stream_of(subject), subject)
             if mine is not None and mine.body == body:
@@ -128,18 +132,30 @@ class NatsBus:
         raise BusUnavailable(f"the broker did not answer DIRECT.GET {what}")
 
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
-        """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it."""
+        """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it.
+
+        JetStream leaves out what it cannot read, but counts it: after each batch it says how many are to come.
+        """
+        due = lost = 0
         while True:
             wanted: dict[str, object] = {"batch": _BATCH, "seq": after + 1, "next_by_subj": subject}
-            batch = [_stored(msg) for msg in await self._direct_batch(stream, wanted)]
-            for kept in batch:
+            batch, to_come = await self._direct_batch(stream, wanted)
+            lost += max(0, due - len(batch) - to_come)
+            for msg in batch:
+                kept = _stored(msg)
                 yield kept
-            if len(batch) < _BATCH:
-                return
-            after = batch[-1].seq
+                after = kept.seq
+            due = to_come
+            if due == 0:
+                break
+        if lost:
+            raise Unreadable(stream, lost)
 
-    async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> list[Msg]:
-        """All messages of one batched DIRECT.GET (ADR-31); asked again when the answer breaks off."""
+    async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> tuple[list[Msg], int]:
+        """All messages of one batched DIRECT.GET (ADR-31), and how many are to come after them.
+
+        It is asked again when the answer breaks off.
+        """
         for _ in range(int(_GET_S / 2)):
             inbox = self._client.new_inbox()
             subscription = await subscribe(self._client, inbox)
@@ -154,7 +170,7 @@ class NatsBus:
                     elif headers.get("Status") == "503":
                         raise BusUnavailable(f"no stream {stream} answers")
                     else:
-                        return found  # 204 ends a batch, 404 says there is nothing
+                        return found, int(headers.get("Nats-Num-Pending", 0))  # 204: its end; 404: there is nothing
             except (TimeoutError, NatsError, ConnectionError) as wrong:
                 if self._client.is_closed:
                     raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
@@ -230,7 +246,7 @@ class NatsBus:
     async def entries(self, bucket: str) -> dict[str, bytes]:
         """See `Bus.entries`."""
         prefix = f"$KV.{bucket}."
-        newest = await self._direct_batch(f"KV_{bucket}", {"multi_last": [f"{prefix}>"]})
+        newest, _ = await self._direct_batch(f"KV_{bucket}", {"multi_last": [f"{prefix}>"]})
         kept = (_stored(msg) for msg in newest)
         alive = (one for one in kept if "KV-Operation" not in one.headers and "Nats-Marker-Reason" not in one.headers)
         return {one.subject.removeprefix(prefix): one.body for one in sorted(alive, key=lambda one: one.subject)}

@@ -6,6 +6,7 @@ answer sees a timeout; any other protocol error closes it without another word.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections import OrderedDict
@@ -119,14 +120,24 @@ async def linked(url: str, identity: Identity, credentials: str | None) -> Async
     try:
         await link.connect(url, credentials)
     except (NatsError, OSError) as wrong:
-        with anyio.CancelScope(shield=True):
-            await link.client.close()
+        await _close(link.client)
         raise BusUnavailable(f"cannot connect to {url} as {identity.name}: {wrong}") from wrong
     try:
         yield link
     finally:
-        with anyio.CancelScope(shield=True):
-            await link.client.close()
+        await _close(link.client)
+
+
+async def _close(client: Client) -> None:
+    """Close it, whatever happens.
+
+    A client that has lost its broker may cancel its own closing; that is nobody else's cancellation.
+    """
+    with anyio.CancelScope(shield=True):
+        closing = asyncio.ensure_future(client.close())
+        await asyncio.wait([closing])
+        if not closing.cancelled():
+            closing.result()
 
 
 async def subscribe(

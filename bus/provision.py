@@ -16,7 +16,8 @@ ACK_WAIT_S = 5
 """A call whose server shows no sign of work for so long is delivered again."""
 
 MAX_DELIVER = 5
-"""Deliveries after which a call counts as poisoned."""
+"""The delivery at which a call counts as poisoned: its server gives it up, with an answer. The broker never does, since
+nobody would answer then, and its caller would wait for ever."""
 
 MAX_IN_FLIGHT = 64
 """Calls delivered to one server and not yet answered."""
@@ -27,6 +28,15 @@ def deliver_subject(stream: str, consumer: str, identity: str) -> tuple[str, str
     if consumer == SERVE:
         return deliver_calls(identity), identity
     return deliver_results(identity, stream.removeprefix("LEDGER_")), ""
+
+
+def given_up(server: str) -> str:
+    """Where the broker says which call of `server` (any: `*`) was given up, at which delivery, and why.
+
+    Its body is JetStream's advisory `consumer_msg_terminated`, which nobody but the broker can publish.
+    """
+    stream = server if server == "*" else server_stream(server)
+    return f"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{stream}.{SERVE}"
 
 
 def _stream(name: str, subjects: list[str], replicas: int) -> dict[str, object]:
@@ -64,7 +74,7 @@ def _serve_consumer(server: str) -> dict[str, object]:
         "deliver_group": server,
         "ack_policy": "explicit",
         "ack_wait": ACK_WAIT_S * 1_000_000_000,
-        "max_deliver": MAX_DELIVER,
+        "max_deliver": -1,
         "max_ack_pending": MAX_IN_FLIGHT,
         "deliver_policy": "all",
     }
@@ -89,7 +99,7 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
         BusUnavailable: no answer.
     """
     every = tuple(grants)
-    await _ensure_stream(bus, _stream(RUNS_STREAM, ["run.>", "gate.>", "refused.>"], replicas))
+    await _ensure_stream(bus, _stream(RUNS_STREAM, ["run.>", "gate.>", "refused.>", given_up("*")], replicas))
     for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
         await _ensure_stream(bus, _bucket(bucket, replicas))
     servers = [grant.name for grant in every if grant.serves]

@@ -42,6 +42,9 @@ from contracts.ledger import server_stream
 log = logging.getLogger(__name__)
 
 
+_AGAIN_S = 1.0
+
+
 @dataclass(frozen=True)
 class Incoming:
     """A request to answer, with what the broker and the signature vouch for."""
@@ -127,7 +130,7 @@ class Serving:
             call = CallSubject.parse(subject)
         except InvalidMessage as wrong:
             log.warning("rejected: %s", wrong)
-            await delivery.reject()
+            await delivery.reject(wrong.reason)
             return
         if call.call_id in self._running:
             await delivery.in_progress()
@@ -153,15 +156,25 @@ class Serving:
         except AlreadyStored:
             pass  # an earlier execution got as far as its answer
         except StoreRefused as refused:
-            if refused.retry:
-                raise
             limit = Failure(kind="limit", message=f"the answer was refused by the ledger: {refused.reason}")
             await self._store_result(call, response(call.call_id, failure_result(limit)))
-        await delivery.ack()
+        if delivery.attempt < MAX_DELIVER:
+            await delivery.ack()
+        else:
+            await delivery.reject(f"given up at delivery {delivery.attempt}")
 
     async def _store_result(self, call: CallSubject, body: bytes) -> None:
-        vouched = await self._roster.vouch(call.caller, call.result, body)
-        await self._bus.store(call.result, body, vouched, expect=ABSENT)
+        """Store it, however long the ledger cannot take it: the work is done, and must not be done again for that."""
+        while True:
+            try:
+                vouched = await self._roster.vouch(call.caller, call.result, body)
+                await self._bus.store(call.result, body, vouched, expect=ABSENT)
+                return
+            except BusError as wrong:
+                if not wrong.retry:
+                    raise
+                log.warning("the answer to %s waits for the ledger: %s", call, wrong)
+            await anyio.sleep(_AGAIN_S)
 
     async def _respond(self, call: CallSubject, delivery: Delivery) -> bytes:
         held = delivery.message

@@ -7,8 +7,9 @@ It listens on `STATE/house.sock`, one JSON line each way:
 - `{"op": "keep"}` makes it stay; `{"op": "down"}` ends it, and the connection closes when all is gone;
 - `{"op": "reload"}` has it read the crew files again; `{"op": "status"}` asks only.
 
-It answers with `House` or with `{"failure": …}`. Without `keep` it ends soon after the last holder's
-connection has closed, so that whatever kills a command ends what the command started.
+It answers with `House` or with `{"failure": …}`; a failure is also the last that holders hear where it has to end.
+Without `keep` it ends soon after the last holder's connection has closed, so that whatever kills a command ends what
+the command started.
 """
 
 from __future__ import annotations
@@ -202,9 +203,9 @@ async def _end_of(state: Path, until: float) -> None:
 
 
 async def _end_with(stream: SocketStream, state: Path) -> None:
-    """Whoever holds a house that ends would wait for answers in vain."""
+    """Whoever holds a house that ends would wait for answers in vain. Its last words say why, if it has any."""
     with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-        await stream.receive()
+        raise HouseFailed(_Answer.model_validate_json(await stream.receive()).failure)
     raise HouseFailed(
         Failure(
             kind="unavailable",

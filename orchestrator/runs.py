@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import anyio
 
 from bus.bus import Bus, Message
+from bus.errors import Unreadable
 from contracts.base import Model
 from contracts.gate import GateRequest
 from contracts.run import Event
@@ -36,7 +37,7 @@ class Listing:
 
     runs: tuple[RunState, ...]
     """Newest first."""
-    torn: tuple[Torn, ...]
+    torn: tuple[Torn | Unreadable, ...]
     """Runs with events missing, of which nothing can be said."""
 
 
@@ -99,11 +100,17 @@ async def list_runs(bus: Bus) -> Listing:
     """Every run's state."""
     found: dict[str, list[Event]] = {}
     torn: dict[str, Torn] = {}
-    async for _, event in events(bus, Seals(bus)):
-        if event is not None:
-            of_run = found.setdefault(event.run, [])
-            of_run.append(event)
-            if event.n != len(of_run):
-                torn.setdefault(event.run, Torn(event.run, len(of_run), event.n))
+    unreadable: tuple[Unreadable, ...] = ()
+    try:
+        async for _, event in events(bus, Seals(bus)):
+            if event is not None:
+                of_run = found.setdefault(event.run, [])
+                of_run.append(event)
+                if event.n != len(of_run):
+                    torn.setdefault(event.run, Torn(event.run, len(of_run), event.n))
+    except Unreadable as wrong:
+        unreadable = (wrong,)
     states = [fold(each) for run, each in found.items() if run not in torn]
-    return Listing(tuple(sorted(states, key=lambda state: state.started_at, reverse=True)), tuple(torn.values()))
+    return Listing(
+        tuple(sorted(states, key=lambda state: state.started_at, reverse=True)), (*torn.values(), *unreadable)
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import selectors
 import socket
 import sys
@@ -127,9 +128,9 @@ class Door:
             self._joined[client] = joining
 
     def _answer(self, client: socket.socket, inside: Inside, failure: Failure | None) -> None:
-        said = inside.about() if failure is None else {"failure": failure.model_dump(mode="json")}
+        said = _line_of(failure) if failure else json.dumps(inside.about()).encode() + b"\n"
         with suppress(OSError):
-            client.sendall(json.dumps(said).encode() + b"\n")
+            client.sendall(said)
 
     def _forget(self, client: socket.socket, inside: Inside) -> None:
         self._selector.unregister(client)
@@ -140,7 +141,12 @@ class Door:
             inside.dismiss(joining)
 
     def refuse(self, failure: Failure) -> None:
-        """Tell everybody who waits that there will be no house."""
+        """Tell everybody who holds the house, or waits for it, why there is none."""
+        for client in self._holders:
+            with suppress(OSError):
+                client.sendall(_line_of(failure))
+        if not self.claimed:  # whoever started the house is on the way
+            select.select([self._listener], [], [], _CLIENT_S)
         while True:
             try:
                 client = self._listener.accept()[0]
@@ -149,7 +155,7 @@ class Door:
             with client, suppress(OSError):
                 client.settimeout(_CLIENT_S)
                 client.recv(_LINE_BYTES)  # closing with a question unread would lose the answer
-                client.sendall(json.dumps({"failure": failure.model_dump(mode="json")}).encode() + b"\n")
+                client.sendall(_line_of(failure))
 
     def leave(self) -> None:
         """In a fork: let go of what is the house's alone."""
@@ -161,6 +167,10 @@ class Door:
         """The house is gone."""
         self._path.unlink(missing_ok=True)
         self.leave()
+
+
+def _line_of(failure: Failure) -> bytes:
+    return json.dumps({"failure": failure.model_dump(mode="json")}).encode() + b"\n"
 
 
 def _line(client: socket.socket) -> bytes:

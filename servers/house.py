@@ -35,6 +35,7 @@ from servers.crew import CREW_FILE, Crew, CrewError, Member, read_crew
 from servers.door import Door, Reply
 from servers.handed_keys import HandedKeys
 from servers.housekeeping import Signals, fork, fork_asking, reap
+from servers.room import NoRoom, see_to_room
 from servers.sandbox import linux
 from servers.specialist import tool_names
 from servers.staff import Staff, await_ready, heard
@@ -65,6 +66,7 @@ class House:
         self.crew = read_crew(*self._files)
         self.started_at = datetime.now(UTC)
         self.url = os.environ.get(URL_ENV, "")
+        self._store = self.state / "broker"
         self._broker: EmbeddedBroker | None = None
         self._door = door
         self._staff = Staff(self._be)
@@ -79,11 +81,13 @@ class House:
         """Bring up the broker, then the crew; returns when every member of Podium's own is in the registry.
 
         Raises:
-            BrokerFailed, CrewError, LedgerTorn: with what went wrong.
+            BrokerFailed, CrewError, LedgerTorn, NoRoom: with what went wrong.
         """
         public = self._public_keys(self.crew)
         if not self.url:
-            self._broker = EmbeddedBroker(self.state / "broker", _users(self.crew, public), self.durability)
+            self._store.mkdir(exist_ok=True, mode=0o700)
+            see_to_room(self._store)
+            self._broker = EmbeddedBroker(self._store, _users(self.crew, public), self.durability)
             self.url = self._broker.url
         ours = self._broker is not None
         provisioning, answer = fork_asking(
@@ -135,7 +139,11 @@ class House:
         return become(member, Place(self.state, self.url, self.unsandboxed), self._keys.for_member(member.scopes), tell)
 
     def run(self) -> None:
-        """Answer people and mend the crew until nobody needs the house or it is told to stop."""
+        """Answer people and mend the crew until nobody needs the house or it is told to stop.
+
+        Raises:
+            NoRoom: the ledger can grow no more.
+        """
         since = time.monotonic()
         while not self._signals.told_to_stop and not self._door.told_down:
             self._door.wait(_TICK_S, self)
@@ -200,7 +208,8 @@ class House:
         public = self._public_keys(crew)
         if self._broker is not None:
             self._broker.reload(_users(crew, public))
-        if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public))) != 0:
+        ours = self._broker is not None
+        if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public, ours=ours))) != 0:
             if self._broker is not None:
                 self._broker.reload(_users(self.crew, public))
             raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")
@@ -220,9 +229,11 @@ class House:
             self._door.watch(pipe, told)
 
     def _mend(self) -> None:
-        if self._broker is not None and not self._broker.running():
-            log.error("the broker died; starting it again")
-            self._broker.start()
+        if self._broker is not None:
+            see_to_room(self._store)
+            if not self._broker.running():
+                log.error("the broker died; starting it again")
+                self._broker.start()
         self._staff.mend()
 
     def stop(self) -> None:
@@ -275,6 +286,10 @@ def main() -> NoReturn:
         file = ledger_upkeep.marks_file(options.state)
         way_out = f"Put back a copy of {file.parent}, or go on with what is left: rm '{file}'"
         door.refuse(Failure(kind="unavailable", message=str(wrong), way_out=way_out))
+    except NoRoom as wrong:
+        log.error("%s", wrong)
+        status = 1
+        door.refuse(wrong.failure)
     except (BrokerFailed, CrewError, OSError) as wrong:
         log.error("%s", wrong)
         status = 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 
 from bus import marks
+from bus.broker import sync_store
 from bus.bus import Bus
 from bus.connect import connect
 from bus.errors import BusError, BusUnavailable
@@ -45,6 +46,7 @@ def set_up(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
             await provision(bus, crew, public)
             if not ours:
                 return ""
+            sync_store(marks_file(state).parent)
             for key in await bus.entries(AGENTS_BUCKET):
                 await bus.delete(AGENTS_BUCKET, key)
             return await _mark(bus, state, crew)
@@ -52,7 +54,7 @@ def set_up(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
     return anyio.run(run)
 
 
-def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str]) -> None:
+def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str], *, ours: bool) -> None:
     """Make what a crew that has changed needs, and see that the broker knows everybody.
 
     Raises:
@@ -62,6 +64,8 @@ def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str])
     async def run() -> None:
         async with connect(state, url, OPERATOR) as bus:
             await provision(bus, crew, public)
+        if ours:
+            sync_store(marks_file(state).parent)
         for each in crew:
             await _known(state, url, each.name)
 
@@ -92,7 +96,12 @@ def put_down(state: Path, url: str, crew: Sequence[Grant]) -> None:
         async with connect(state, url, OPERATOR) as bus:
             return await _mark(bus, state, crew)
 
-    if lost := anyio.run(run):
+    try:
+        lost = anyio.run(run)
+    except OSError as wrong:
+        log.error("how far the ledger has come could not be noted: %s", wrong)
+        return
+    if lost:
         log.error("the ledger has lost something while this house was up: %s", lost)
 
 

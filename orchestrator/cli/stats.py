@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bus.errors import Unreadable
 from contracts.base import utc_now
 from contracts.metrics import AgentSpending, CallCount
 from contracts.rework import DEGREES
@@ -84,11 +85,11 @@ def stats(context: click.Context, run: str, since: datetime | None, as_json: boo
         context.exit(1)
 
 
-async def _stats(name: str, since: datetime) -> tuple[Stats, tuple[Torn, ...]]:
+async def _stats(name: str, since: datetime) -> tuple[Stats, tuple[Torn | Unreadable, ...]]:
     async with ledger() as bus:
         run = await find_run(bus, name) if name else ""
         if run:
-            states, torn = (await state_of(bus, run),), tuple[Torn, ...]()
+            states, torn = (await state_of(bus, run),), tuple[Torn | Unreadable, ...]()
         else:
             listing = await list_runs(bus)
             states, torn = tuple(state for state in listing.runs if state.started_at >= since), listing.torn

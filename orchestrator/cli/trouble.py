@@ -11,7 +11,7 @@ from typing import cast
 import click
 from pydantic import ValidationError
 
-from bus.errors import BusError, BusUnavailable, CallFailed
+from bus.errors import BusError, BusUnavailable, CallFailed, StoreFull
 from contracts.failure import Failure
 from orchestrator.errors import ConfigError, OrchestratorError
 
@@ -93,6 +93,9 @@ def failure_of(error: BaseException) -> Failure | None:
                 retry=True,
                 way_out="`podium status` says whether it runs; `podium down` and the same command again start it anew.",
             )
+        case StoreFull():
+            way_out = "Make room where the broker keeps it, or raise its limits; then `podium resume last`."
+            return Failure(kind="limit", message=f"The ledger takes no more: {error}", retry=True, way_out=way_out)
         case BusError():
             return Failure(kind="unavailable", message=str(error), retry=error.retry)
         case ConfigError():

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from bus.broker import BrokerUser, EmbeddedBroker, embedded_broker
+from bus.broker import BrokerUser, Durability, EmbeddedBroker, embedded_broker
 from bus.bus import Bus
 from bus.connect import connect, identities
 from bus.grants import SERVE, Grant, permissions, results_consumer
@@ -76,11 +76,11 @@ class NatsRig:
 
 
 @asynccontextmanager
-async def nats_rig(state: Path) -> AsyncGenerator[NatsRig]:
+async def nats_rig(state: Path, durability: Durability = "process") -> AsyncGenerator[NatsRig]:
     """A provisioned broker for `CREW`."""
     keys = {grant.name: load_identity(identities(state), grant.name).public for grant in CREW}
     users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in CREW}
-    with embedded_broker(state / "broker", users) as broker:
+    with embedded_broker(state / "broker", users, durability=durability) as broker:
         rig = NatsRig(state, broker)
         async with rig.connect("operator") as operator:
             await provision(operator, CREW, keys)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import anyio
 import pytest
 
+from bus.broker import Durability
 from bus.bus import ABSENT, Message
 from bus.caller import new_call_id, open_caller
 from bus.errors import BusUnavailable, StoreRefused
@@ -15,15 +17,21 @@ from bus.nats_bus import NatsBus
 from bus.subjects import CallSubject
 from contracts.ledger import RUNS_STREAM, server_stream
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
-from tests.bus.rigs import NatsRig
+from tests.bus.rigs import NatsRig, nats_rig
 
-CALLS = 60
+CALLS = 300
 
 
-async def test_a_broker_killed_in_mid_traffic_loses_and_doubles_nothing(nats: NatsRig) -> None:
-    """`kill -9` and restart three times while calls are in flight: every one is answered, each stored once."""
+@pytest.mark.parametrize("durability", ["process", "disk"])
+async def test_a_broker_killed_in_mid_traffic_loses_and_doubles_nothing(durability: Durability, tmp_path: Path) -> None:
+    """`kill -9` and restart six times with hundreds of calls in flight: every one is answered, each stored once."""
     answers: dict[str, EchoResult] = {}
-    async with nats.connect("echo") as server, nats.connect("orchestrator") as bus, open_caller(bus) as caller:
+    async with (
+        nats_rig(tmp_path, durability) as nats,
+        nats.connect("echo") as server,
+        nats.connect("orchestrator") as bus,
+        open_caller(bus) as caller,
+    ):
         async with served(server, Echo()):
 
             async def ask(call_id: str) -> None:
@@ -36,8 +44,9 @@ async def test_a_broker_killed_in_mid_traffic_loses_and_doubles_nothing(nats: Na
                 async with anyio.create_task_group() as tasks:
                     for number, call_id in enumerate(ids):
                         tasks.start_soon(ask, call_id)
-                        if number % 20 == 10:
-                            await anyio.lowlevel.checkpoint()
+                        if number % 50 == 25:
+                            for _ in range(number):  # at another point of the traffic each time
+                                await anyio.lowlevel.checkpoint()
                             os.kill(nats.broker.pid, signal.SIGKILL)
                             nats.broker.start()
             kept = [one.subject async for one in bus.history(server_stream("echo"))]
