@@ -78,7 +78,8 @@ class Commands(click.Group):
     cls=Commands,
     context_settings=SETTINGS,
     epilog="Start with `podium demo`. "
-    "Exit codes: 0 done, 1 could not, 2 usage, 3 a gate waits, 4 aborted or rejected, 5 over budget.",
+    "Exit codes: 0 done, 1 could not, 2 usage, 3 a gate waits, 4 aborted or rejected, 5 over budget, "
+    "130 interrupted.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="podium", message="podium %(version)s")

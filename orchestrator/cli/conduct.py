@@ -24,6 +24,7 @@ from contracts.manifest import Card
 from contracts.run import Event, RunStartedEvent
 from orchestrator import config, planner
 from orchestrator.checkout import GitCheckout
+from orchestrator.cli.going_on import the_one_left
 from orchestrator.cli.main import INTERRUPTED
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import somebody_is_here, start_gently, who
@@ -130,9 +131,9 @@ async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
 
 
 async def resume_run(name: str, auto: str, unsandboxed: bool, quiet: bool, watching: Watching) -> Outcome:
-    """Go on with a run; `auto` replaces who decides."""
+    """Go on with a run, or without a name with the one that is unfinished; `auto` replaces who decides."""
     async with conductor(watching, ProjectConfig(), unsandboxed, quiet, asks_models=True) as (conducting, _):
-        run = await find_run(conducting.bus, name)
+        run = await find_run(conducting.bus, name) if name else await the_one_left(conducting.bus)
         started = (await events_of(conducting.bus, run))[0].what
         assert isinstance(started, RunStartedEvent)
         project = config.load_project(Path(started.task.repo))
@@ -169,14 +170,14 @@ async def conductor(
         open_caller(bus) as caller,
     ):
         crew = await cards(bus)
-        work = state / "work"
+        paths = Paths.below(state)
         yield (
             Conductor(
                 bus=bus,
                 calls=caller,
                 offered=planner.tools_of(crew),
-                checkout=GitCheckout(work=work, test=project.test),
-                paths=Paths(work=work, bundles=state / "bundles"),
+                checkout=GitCheckout(work=paths.work, test=project.test),
+                paths=paths,
                 observer=watching,
                 desk=desk,
             ),
