@@ -80,9 +80,9 @@ async def everybody(caller: str, tool: str) -> bool:
 
 
 @asynccontextmanager
-async def served(bus: Bus, specialist: Specialist, allows: Allows = everybody) -> AsyncGenerator[None]:
-    """Serve for as long as the block runs."""
-    ready = anyio.Event()
+async def served(bus: Bus, specialist: Specialist, allows: Allows = everybody) -> AsyncGenerator[anyio.Event]:
+    """Serve for as long as the block runs, or until the event is set that the block is given."""
+    ready, leave = anyio.Event(), anyio.Event()
 
     async def run() -> None:
         await serve(
@@ -94,10 +94,11 @@ async def served(bus: Bus, specialist: Specialist, allows: Allows = everybody) -
             confinement="none",
             sandbox="",
             ready=ready.set,
+            leave=leave,
         )
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         await ready.wait()
-        yield
+        yield leave
         tasks.cancel_scope.cancel()

@@ -7,6 +7,8 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Podium, make_project
 from tests.e2e.rig import below, calls_of, crew_of, files_left, fixing, going, house_of, run_of, survivors, tree_of
 from tests.git_project import Project
@@ -86,14 +88,19 @@ def test_a_run_outlives_its_crew_and_its_broker(fresh: Podium, project: Project,
     assert files_left(fresh) == []
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_house_that_dies_is_said_and_the_run_goes_on_in_the_next(
-    fresh: Podium, project: Project, others: set[int]
+    how: signal.Signals, fresh: Podium, project: Project, others: set[int]
 ) -> None:
-    """Nothing of it survives, the command says how to go on, and `resume` finishes."""
+    """Nothing of it survives, the command says how to go on, and `resume` finishes.
+
+    Whoever is told to end does so in good order.
+    """
     with going(fresh, *fixing(project, "--auto", "all")) as process:
         process.until("● See the test fail")
-        os.kill(house_of(fresh), signal.SIGKILL)
+        os.kill(house_of(fresh), how)
         broken = process.end()
+    assert "Traceback" not in (fresh.state / "house.log").read_text()
     assert broken.code == 1
     assert "podium resume" in broken.err
     assert "Traceback" not in broken.err
