@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections import Counter
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Podium, make_project
+from tests.cli.conftest import LIMIT_S, Podium, make_project
 from tests.e2e.rig import below, calls_of, crew_of, files_left, fixing, going, house_of, run_of, survivors, tree_of
 from tests.git_project import Project
 
@@ -58,6 +59,31 @@ def test_a_run_whose_orchestrator_dies_again_and_again_ends_the_same(
         for call in calls_of(kept, first.document["state"]["task"]["run"])
         if call["caller"] == "orchestrator"
     }
+    assert files_left(kept) == []
+
+
+def test_of_two_that_resume_a_run_one_has_it(kept: Podium, project: Project) -> None:
+    """Two processes at the same time: whoever is overtaken says by whom, and one hands over what one run hands over."""
+    with going(kept, *fixing(project, "--auto", "all")) as process:
+        process.until("● Look for plausible patches")
+        process.kill()
+    run = run_of(kept)
+
+    together = [kept.begin("resume", run, "--json") for _ in range(2)]
+    told = [process.communicate(timeout=LIMIT_S) for process in together]
+
+    codes = sorted(process.returncode for process in together)
+    assert codes in ([0, 0], [0, 1]), told
+    for process, (out, err) in zip(together, told, strict=True):
+        assert (
+            process.returncode == 0 or "another orchestrator took over" in json.loads(out)["error"]["message"].lower()
+        )
+        assert process.returncode == 0 or f"podium watch {run}" in err
+    made = Counter(call["step"] for call in calls_of(kept, run) if call["caller"] == "orchestrator")
+    assert set(made.values()) == {1}
+    assert kept("show", run, "--json").document["state"]["status"] == "handed_over"
+    assert project.git("rev-list", "--count", f"main..podium/{run}").strip() == "1"
+    assert "wanted <= self.pieces" in project.git("show", f"podium/{run}:stock.py")
     assert files_left(kept) == []
 
 
