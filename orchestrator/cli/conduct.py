@@ -163,7 +163,7 @@ async def conductor(
         console().print(Text("NO SANDBOX where none works: this repository's code runs with your rights.", "bold red"))
     desk = None
     if not quiet and somebody_is_here():
-        desk = TerminalDesk(console(), who(), read_terminal_line, edit_in_editor, watching.view.pause)
+        desk = TerminalDesk(console(), who(), read_terminal_line, edit_in_editor, state / "drafts", watching.view.pause)
     async with (
         house(state, unsandboxed=unsandboxed, asks_models=asks_models) as found,
         connect(state, found.url, ORCHESTRATOR) as bus,
