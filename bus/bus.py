@@ -76,6 +76,10 @@ class Delivery(Protocol):
         """It can never be dealt with: do not deliver it again. The broker puts that, and the reason, on the ledger."""
         ...
 
+    async def hand_back(self) -> None:
+        """Not by me: deliver it again at once, to whoever is there."""
+        ...
+
 
 OnDelivery = Callable[[Delivery], Awaitable[None]]
 OnMessage = Callable[[Message], Awaitable[None]]

@@ -85,6 +85,9 @@ class _MemoryDelivery:
     async def reject(self, reason: str) -> None:
         self._consumer.done.add(self._seq)
 
+    async def hand_back(self) -> None:
+        """It comes again to the next who consumes."""
+
 
 class MemoryBus:
     """One identity's view of a `MemoryBroker`."""

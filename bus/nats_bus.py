@@ -55,6 +55,9 @@ class _NatsDelivery:
     async def reject(self, reason: str) -> None:
         await self._client.publish(self._ack_subject, f"+TERM {reason}".encode())
 
+    async def hand_back(self) -> None:
+        await self._client.publish(self._ack_subject, b"-NAK")
+
 
 def _message(msg: Msg) -> Message:
     return Message(msg.subject, msg.data, msg.headers or {}, msg.reply)

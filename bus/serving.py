@@ -14,6 +14,7 @@ from typing import Protocol
 import anyio
 import anyio.abc
 
+from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
 from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused
 from bus.grants import SERVE
@@ -40,6 +41,9 @@ from contracts.failure import Failure
 from contracts.ledger import server_stream
 
 log = logging.getLogger(__name__)
+
+DRAIN_S = 3.0
+"""How long a server that is told to leave may take to finish what it is at."""
 
 
 _AGAIN_S = 1.0
@@ -77,7 +81,7 @@ Allows = Callable[[str, str], Awaitable[bool]]
 
 
 class Serving:
-    """Serves one identity's calls and requests until cancelled.
+    """Serves one identity's calls and requests until cancelled or told to leave.
 
     How many calls run at once is the broker's to limit (`MAX_IN_FLIGHT` deliveries without acknowledgement).
     """
@@ -88,29 +92,41 @@ class Serving:
         self._allows = allows
         self._roster = LiveRoster(bus)
         self._running: dict[str, tuple[Delivery, anyio.CancelScope]] = {}
+        self._leaving = False
 
     @property
     def name(self) -> str:
         """The server's name."""
         return self._bus.identity
 
-    async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled; `task_status` is started once deliveries flow."""
-        async with anyio.create_task_group() as tasks:
+    async def run(
+        self, leave: anyio.Event | None = None, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve until cancelled, or until `leave` is set; `task_status` is started once deliveries flow.
 
-            async def on_delivery(delivery: Delivery) -> None:
-                tasks.start_soon(self._handle_call, delivery)
+        Whoever leaves takes nothing more, finishes what it is at within `DRAIN_S`, and hands the rest back.
+        """
+        async with (
+            background(self._heartbeat),
+            self._bus.listen(f"cancel.{self.name}.*.*", self._on_cancel),
+        ):
+            with anyio.CancelScope() as patience:
+                async with anyio.create_task_group() as tasks:
 
-            async def on_request(message: Message) -> None:
-                tasks.start_soon(self._handle_request, message)
+                    async def on_delivery(delivery: Delivery) -> None:
+                        tasks.start_soon(self._handle_call, delivery)
 
-            async with (
-                self._bus.listen(f"cancel.{self.name}.*.*", self._on_cancel),
-                self._bus.listen(f"rpc.{self.name}.>", on_request, queue=self.name),
-                self._bus.consume(server_stream(self.name), SERVE, on_delivery),
-            ):
-                task_status.started()
-                await self._heartbeat()
+                    async def on_request(message: Message) -> None:
+                        tasks.start_soon(self._handle_request, message)
+
+                    async with (
+                        self._bus.listen(f"rpc.{self.name}.>", on_request, queue=self.name),
+                        self._bus.consume(server_stream(self.name), SERVE, on_delivery),
+                    ):
+                        task_status.started()
+                        await (leave or anyio.Event()).wait()
+                    self._leaving = True
+                    patience.deadline = anyio.current_time() + DRAIN_S
 
     async def _heartbeat(self) -> None:
         while True:
@@ -144,6 +160,11 @@ class Serving:
                 await self._settle(call, delivery, await self._respond(call, delivery))
             except BusError as wrong:
                 log.warning("%s is left for redelivery: %s", subject, wrong)
+            except anyio.get_cancelled_exc_class():
+                if self._leaving and not scope.cancel_called:
+                    with anyio.CancelScope(shield=True):
+                        await delivery.hand_back()
+                raise
             finally:
                 self._running.pop(call.call_id, None)
         if scope.cancelled_caught:

@@ -140,7 +140,7 @@ class RunAbortedEvent(Model):
 
 
 Ending = RunHandedOverEvent | RunFailedEvent | RunAbortedEvent
-"""After one of these nothing more is done; how far the result was reworked may still be noted."""
+"""After one of these nothing more is done; that the result was reworked, or pruned, may still be noted."""
 
 
 class ReworkMeasuredEvent(Model):
@@ -148,6 +148,23 @@ class ReworkMeasuredEvent(Model):
 
     event: Literal["rework-measured"] = "rework-measured"
     rework: Rework
+
+
+class Pruned(Model):
+    """Something that was kept of a run beside the ledger."""
+
+    path: str = Field(description="Below the state directory.")
+    bytes: int = Field(ge=0)
+    sha256: Sha256 | None = Field(default=None, description="Of a file; a folder has none.")
+
+
+class RunPrunedEvent(Model):
+    """After the end, what was kept of the run beside the ledger was removed on purpose."""
+
+    event: Literal["pruned"] = "pruned"
+    by: str
+    policy: str = Field(description="The rule it fell under, in words.")
+    removed: tuple[Pruned, ...]
 
 
 What = Annotated[
@@ -162,7 +179,8 @@ What = Annotated[
     | GateDecidedEvent
     | GateClosedEvent
     | Ending
-    | ReworkMeasuredEvent,
+    | ReworkMeasuredEvent
+    | RunPrunedEvent,
     Field(discriminator="event"),
 ]
 """What can happen in a run."""

@@ -12,6 +12,7 @@ from contracts.gate import GateDecision
 from contracts.gate_policy import GateKind
 from contracts.metrics import Metrics
 from contracts.rework import Rework
+from contracts.run import RunPrunedEvent
 from contracts.task import Task
 
 RunStatus = Literal["running", "waiting", "handed_over", "failed", "aborted"]
@@ -76,6 +77,8 @@ class RunState(Model):
     bundle_sha256: Sha256 | None = None
     metrics: Metrics = Metrics()
     rework: Rework | None = Field(default=None, description="As it was measured last.")
+    pruned: RunPrunedEvent | None = Field(default=None, description="What was removed on purpose, the last time.")
+    pruned_at: UtcTime | None = None
     events: int = 0
 
     @property

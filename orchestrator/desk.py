@@ -36,12 +36,20 @@ class TerminalDesk:
     """Shows a gate's paper and takes the answer from the keyboard."""
 
     def __init__(
-        self, out: Console, by: str, read_line: ReadLine, edit: Edit, before: Callable[[], None] = lambda: None
+        self,
+        out: Console,
+        by: str,
+        read_line: ReadLine,
+        edit: Edit,
+        keep_in: Path,
+        before: Callable[[], None] = lambda: None,
     ) -> None:
+        """`keep_in` is a folder that nobody tidies up: a person may come back to what they wrote after weeks."""
         self._out = out
         self._by = by
         self._read_line = read_line
         self._edit = edit
+        self._keep_in = keep_in
         self._before = before
         self._drafts: dict[str, Draft] = {}
         """What was written and could not be taken, by gate."""
@@ -137,7 +145,9 @@ class TerminalDesk:
     def _keep(self, request: GateRequest) -> None:
         """Leave what could not be taken in a file: nobody is at this desk any more."""
         if draft := self._drafts.pop(request.gate, None):
-            handle, name = tempfile.mkstemp(prefix=f"podium-{request.run}-{request.gate}-", suffix=draft.ending)
+            self._keep_in.mkdir(parents=True, exist_ok=True, mode=0o700)
+            begin = f"{request.run}-{request.gate}-"
+            handle, name = tempfile.mkstemp(prefix=begin, suffix=draft.ending, dir=self._keep_in)
             with open(handle, "wb") as file:
                 file.write(draft.page.encode("utf-8", "surrogateescape"))
             self._say(f"What you wrote is kept in {name}.")

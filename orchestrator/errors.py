@@ -69,11 +69,13 @@ class Diverged(OrchestratorError):
 
 
 class TakenOver(OrchestratorError):
-    """A write was refused because somebody else's came first."""
+    """A write was refused because somebody else's came first; `by` is who took over, as `host:process`, if known."""
 
-    def __init__(self, run: str) -> None:
-        super().__init__(f"another orchestrator took over run {run}; `podium watch {run}` follows it")
+    def __init__(self, run: str, by: str = "") -> None:
+        who = f" ({by})" if by else ""
+        super().__init__(f"another orchestrator took over run {run}{who}; `podium watch {run}` follows it")
         self.run = run
+        self.by = by
 
 
 class CrewIncomplete(OrchestratorError):

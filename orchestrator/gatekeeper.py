@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 from bus.bus import Bus
@@ -18,7 +19,7 @@ GATE_LIFETIME = timedelta(days=7)
 """How long a gate stays open; afterwards a resumed run asks again."""
 
 MAX_GATE_ATTEMPTS = 5
-"""How often one gate is opened anew after it expired or got a decision that does not fit."""
+"""How often one gate may get a decision that does not fit. That people took long is not counted."""
 
 
 class Gatekeeper:
@@ -39,7 +40,8 @@ class Gatekeeper:
             Waiting: it needs a person and nobody is here to ask, or it expired meanwhile.
             CouldNot: what was stored as decisions never fitted.
         """
-        for attempt in range(1, MAX_GATE_ATTEMPTS + 1):
+        misfits = 0
+        for attempt in itertools.count(1):
             name = path.replace("/", "-") + (f"_{attempt}" if attempt > 1 else "")
             request = await self._open(path, name, subject)
             settled = self._journal.gates_settled.get(name)
@@ -48,8 +50,11 @@ class Gatekeeper:
                 settled = await self._settle(request)
             if isinstance(settled, GateDecidedEvent):
                 return settled.decision
+            misfits += settled.why == "invalid"
+            if misfits == MAX_GATE_ATTEMPTS:
+                break
         raise CouldNot(
-            f"Gate {path} was opened {MAX_GATE_ATTEMPTS} times and never got a decision that fits.",
+            f"Gate {path} got {MAX_GATE_ATTEMPTS} decisions, none of which fits.",
             "`podium show` has the reasons; start a new run.",
         )
 

@@ -26,6 +26,7 @@ from contracts.run import (
     RunAbortedEvent,
     RunFailedEvent,
     RunHandedOverEvent,
+    RunResumedEvent,
     StepFinishedEvent,
     StepStartedEvent,
     ValueRecordedEvent,
@@ -152,7 +153,9 @@ class Journal(Notes):
                     if next_event == event:
                         return seq
                     if next_event is not None:
-                        raise TakenOver(self._run) from error
+                        what = next_event.what
+                        by = what.by if isinstance(what, RunResumedEvent) else ""
+                        raise TakenOver(self._run, by) from error
                     self._seq = seq
                 if self._seq == before:
                     raise

@@ -17,6 +17,7 @@ from contracts.run import (
     GateDecidedEvent,
     GateOpenedEvent,
     ReworkMeasuredEvent,
+    RunPrunedEvent,
     RunResumedEvent,
     StepFinishedEvent,
     StepStartedEvent,
@@ -37,7 +38,7 @@ def agent_of(server: str) -> str:
 
 def measure(events: Sequence[Event]) -> Metrics:
     """Where the time went, and what was asked of whom, until the end; what is noted afterwards takes no time."""
-    events = [event for event in events if not isinstance(event.what, ReworkMeasuredEvent)]
+    events = [event for event in events if not isinstance(event.what, ReworkMeasuredEvent | RunPrunedEvent)]
     spent: dict[Cause, float] = {"tools": 0.0, "human": 0.0, "down": 0.0, "overhead": 0.0}
     steps: dict[str, float] = {}
     ready: float | None = None

@@ -51,7 +51,8 @@ def problem(request: GateRequest, decision: GateDecision, stored_at: datetime) -
     if decision.subject_sha256 != request.subject_sha256:
         return "the decision is about something else than what is shown; look again and decide anew"
     if stored_at > request.expires_at:
-        return f"the gate expired at {request.expires_at:%Y-%m-%d %H:%M} UTC"
+        expired = f"the gate expired at {request.expires_at:%Y-%m-%d %H:%M} UTC"
+        return f"{expired}; `podium resume {request.run}` asks anew"
     if decision.verdict not in VERDICTS[request.kind]:
         return f"{decision.verdict} is not possible here; possible: {', '.join(VERDICTS[request.kind])}"
     if decision.verdict == "reject" and not decision.reason.strip():

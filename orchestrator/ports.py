@@ -53,3 +53,10 @@ class Paths:
     """Runs live at `work/<run>/`; the crew works there too."""
     bundles: Path
     """A finished run's bundle is at `bundles/<run>/`."""
+    unfinished: Path
+    """Who has begun a run here and who is at work on it; see `orchestrator.unfinished`."""
+
+    @classmethod
+    def below(cls, state: Path) -> Paths:
+        """As they lie in Podium's state directory."""
+        return cls(work=state / "work", bundles=state / "bundles", unfinished=state / "unfinished")

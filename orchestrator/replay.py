@@ -134,7 +134,7 @@ async def _again(recording: Recording, contents: Contents, calls: RecordedCalls)
         desk=None,
     )
     offered = _offered(started.workflow, journal)
-    job = Job(started.task, started.workflow, offered, NoCheckout(), Paths(_NOWHERE, _NOWHERE))
+    job = Job(started.task, started.workflow, offered, NoCheckout(), Paths(_NOWHERE, _NOWHERE, _NOWHERE))
     try:
         ending = await conduct(engine, job)
     except RecordingEnds as edge:

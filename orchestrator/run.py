@@ -14,7 +14,7 @@ from contracts.run import RunAbortedEvent, RunResumedEvent, RunStartedEvent
 from contracts.state import RunState, RunStatus
 from contracts.task import Task
 from contracts.workflow import Workflow
-from orchestrator import finish, planner
+from orchestrator import finish, planner, unfinished
 from orchestrator.engine import Engine, Observer
 from orchestrator.errors import CrewIncomplete, TakenOver, UnknownRun, Waiting
 from orchestrator.gates import Desk, pending, store_decision
@@ -75,8 +75,9 @@ class Conductor:
         """
         self._check_crew(workflow)
         journal = Journal(self.bus, task.run, self.observer.on_event)
-        await journal.add(RunStartedEvent(task=task, workflow=workflow, policy=policy))
-        return await self._go(journal)
+        with unfinished.at_work(self.paths.unfinished, task.run):
+            await journal.add(RunStartedEvent(task=task, workflow=workflow, policy=policy))
+            return await self._go(journal)
 
     async def resume(self, run: str, policy: Policy | None = None) -> Outcome:
         """Go on with a run wherever it stopped; `policy` replaces the one it was started with.
@@ -85,11 +86,12 @@ class Conductor:
             UnknownRun, Torn, Diverged: it cannot be gone on with.
             CrewIncomplete, TakenOver, BusUnavailable: as for `start`.
         """
-        journal = await self._take_over(run)
-        if journal.ended:
-            return Outcome(fold(journal.events))
-        self._check_crew(_started(journal).workflow)
-        return await self._go(journal, policy)
+        with unfinished.at_work(self.paths.unfinished, run):
+            journal = await self._take_over(run)
+            if journal.ended:
+                return self._outcome(journal)
+            self._check_crew(_started(journal).workflow)
+            return await self._go(journal, policy)
 
     async def abort(self, run: str, *, by: str, reason: str = "") -> Outcome:
         """End a run whatever it is doing, and clean up after it; an orchestrator at work on it stops.
@@ -107,7 +109,7 @@ class Conductor:
             if request is not None:
                 # Wakes an orchestrator that waits at this gate; it finds the run ended.
                 await store_decision(self.bus, request, answer(request, "abort", by=by, via="command", reason=reason))
-        return Outcome(fold(journal.events))
+        return self._outcome(journal)
 
     async def _take_over(self, run: str) -> Journal:
         for attempt in range(_TAKE_OVER_ATTEMPTS):
@@ -130,13 +132,19 @@ class Conductor:
             engine.check_all_asked()
             await journal.add(ending)
         except Waiting as waiting:
-            return Outcome(fold(journal.events), waiting.request)
+            return self._outcome(journal, waiting.request)
         except TakenOver:
             latest = await Journal.read(self.bus, job.task.run, self.observer.on_event)
             if not latest.ended:
                 raise
-            return Outcome(fold(latest.events))
-        return Outcome(fold(journal.events))
+            return self._outcome(latest)
+        return self._outcome(journal)
+
+    def _outcome(self, journal: Journal, waiting: GateRequest | None = None) -> Outcome:
+        state = fold(journal.events)
+        if state.ended:
+            unfinished.forget(self.paths.unfinished, state.run)
+        return Outcome(state, waiting)
 
     def _prepare(self, journal: Journal, policy: Policy | None = None) -> tuple[Engine, Job]:
         started = _started(journal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from contracts.gate import GateDecision
 from contracts.rework import Rework
@@ -17,6 +18,7 @@ from contracts.run import (
     RunAbortedEvent,
     RunFailedEvent,
     RunHandedOverEvent,
+    RunPrunedEvent,
     RunStartedEvent,
     StepFinishedEvent,
     StepStartedEvent,
@@ -48,6 +50,8 @@ def fold(events: Sequence[Event]) -> RunState:
         over_budget=draft.over_budget,
         metrics=measure(events),
         rework=draft.rework,
+        pruned=draft.pruned,
+        pruned_at=draft.pruned_at,
         events=len(events),
         **draft.end,
     )
@@ -62,6 +66,8 @@ class _Draft:
         self.gates: dict[str, GateState] = {}
         self.ending: Event | None = None
         self.rework: Rework | None = None
+        self.pruned: RunPrunedEvent | None = None
+        self.pruned_at: datetime | None = None
 
     @property
     def status(self) -> RunStatus:
@@ -138,6 +144,8 @@ class _Draft:
                     self.steps[step.step] = step.model_copy(update={"status": "failed", "ended_at": event.at})
             case ReworkMeasuredEvent() as what:
                 self.rework = what.rework
+            case RunPrunedEvent() as what:
+                self.pruned, self.pruned_at = what, event.at
             case _:
                 pass
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -173,8 +174,9 @@ async def _serve(
         sandbox, level = await opened.enter_async_context(kept(keeper))
         ledger = BusLedger(bus) if "net:model" in member.scopes else None
         room = Room(place.work, scratch, BusCrew(caller), sandbox, ledger, keys)
-        tasks = await opened.enter_async_context(anyio.create_task_group())
+        tasks, leave = await opened.enter_async_context(anyio.create_task_group()), anyio.Event()
         tasks.start_soon(_end_with, bus)
+        tasks.start_soon(_leave_when_told, leave)
         if keeper is not None:
             tasks.start_soon(end_without, keeper)
         await serve(
@@ -187,7 +189,15 @@ async def _serve(
             sandbox=level,
             ready=ready,
             approval=None if member.own else Approval(member.name, member.pin),
+            leave=leave,
         )
+        tasks.cancel_scope.cancel()
+
+
+async def _leave_when_told(leave: anyio.Event) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            leave.set()
 
 
 async def _end_with(bus: NatsBus) -> None:

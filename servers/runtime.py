@@ -139,11 +139,13 @@ async def serve(
     sandbox: str,
     ready: Callable[[], None],
     approval: Approval | None = None,
+    leave: anyio.Event | None = None,
 ) -> None:
-    """Serve on the bus until cancelled; `ready` is called once the server is in the registry.
+    """Serve on the bus until cancelled or told to `leave`; `ready` is called once the server is in the registry.
 
     Without an `approval`, none is needed.
     """
+    leave = leave or anyio.Event()
     server, tools = mcp_server(specialist), tools_of(specialist)
     answered = 0
     async with anyio.create_task_group() as tasks, server.lifespan(server) as state:
@@ -160,7 +162,7 @@ async def serve(
             answered += 1
             return await answer(incoming)
 
-        await tasks.start(Serving(bus, counted, allows).run)
+        await tasks.start(Serving(bus, counted, allows).run, leave)
         card = Card(
             manifest=specialist.manifest.model_copy(update={"name": bus.identity}),
             tools=specs,
@@ -176,4 +178,4 @@ async def serve(
         )
         async with announced(bus, card, calls_answered=lambda: answered):
             ready()
-            await anyio.sleep_forever()
+            await leave.wait()

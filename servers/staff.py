@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
+from bus.serving import DRAIN_S
 from servers.crew import CrewError, Member
 from servers.housekeeping import Backoff, ended, fork, reap
 
@@ -21,7 +22,7 @@ log = logging.getLogger("house")
 
 READY_S = 60.0
 """How long a member may take until it serves."""
-_STOP_S = 5.0
+_STOP_S = DRAIN_S + 2.0
 
 Work = Callable[[Member, Callable[[str], None]], int]
 """In the fork: be this member; it tells an empty text once it serves, or why it cannot."""

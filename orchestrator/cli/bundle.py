@@ -33,6 +33,12 @@ def bundle(run: str, output: Path, as_json: bool) -> None:
             f"Run {state.run} has no bundle: it is {state.status.replace('_', ' ')}.",
             f"`podium show {state.run}` says where it stands.",
         )
+    if not source.is_dir() and state.pruned and state.pruned_at:
+        raise trouble(
+            f"The bundle of {state.run} was pruned by {state.pruned.by} on {state.pruned_at:%Y-%m-%d}: "
+            f"{state.pruned.policy}.",
+            f"The branch {state.branch} may still be there; bundle.json had the sha256 {state.bundle_sha256}.",
+        )
     if not source.is_dir():
         raise trouble(
             f"The bundle of {state.run} is gone from {source}.", f"The branch {state.branch} may still be there."

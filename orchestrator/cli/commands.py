@@ -24,6 +24,7 @@ COMMANDS = {
     "mcp": ("orchestrator.cli.mcp:mcp", "Offer the crew's tools to an MCP host."),
     "serve": ("orchestrator.cli.serve:serve", "Have an agent, or any MCP server, in the crew; or serve one alone."),
     "audit": ("orchestrator.cli.audit:audit", "Read the ledger: who called what, with what result."),
+    "gc": ("orchestrator.cli.gc:gc", "Remove what is kept of old runs beside the ledger."),
     "up": ("orchestrator.cli.up:up", "Keep broker and crew running between commands."),
     "down": ("orchestrator.cli.up:down", "Stop broker and crew."),
     "status": ("orchestrator.cli.up:status", "Say whether broker and crew are running."),
@@ -78,7 +79,8 @@ class Commands(click.Group):
     cls=Commands,
     context_settings=SETTINGS,
     epilog="Start with `podium demo`. "
-    "Exit codes: 0 done, 1 could not, 2 usage, 3 a gate waits, 4 aborted or rejected, 5 over budget.",
+    "Exit codes: 0 done, 1 could not, 2 usage, 3 a gate waits, 4 aborted or rejected, 5 over budget, "
+    "130 interrupted.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="podium", message="podium %(version)s")

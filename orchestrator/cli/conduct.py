@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import asyncio
+import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from bus.caller import open_caller
@@ -21,11 +24,14 @@ from contracts.manifest import Card
 from contracts.run import Event, RunStartedEvent
 from orchestrator import config, planner
 from orchestrator.checkout import GitCheckout
+from orchestrator.cli.going_on import the_one_left
+from orchestrator.cli.main import INTERRUPTED
 from orchestrator.cli.recall import find_run
-from orchestrator.cli.shared import start, who
+from orchestrator.cli.shared import somebody_is_here, start_gently, who
 from orchestrator.cli.trouble import Trouble, failure_of, root, trouble
 from orchestrator.cli.wishes import Wishes, settled
 from orchestrator.desk import TerminalDesk, edit_in_editor, read_terminal_line
+from orchestrator.errors import TakenOver
 from orchestrator.house import house, state_dir
 from orchestrator.ports import Paths
 from orchestrator.run import Conductor, Outcome
@@ -38,22 +44,42 @@ RUNS_CODE = ("test_runner", "static_analyzer")
 """Servers whose sandbox holds the project's code."""
 
 
-class Watching:
-    """Draws a run's events as they are stored."""
+STOP_S = 10.0
+"""How long a run that is told to end by SIGTERM may take to the next thing it stores."""
 
-    def __init__(self, view: View) -> None:
+
+class Watching:
+    """Draws a run's events as they are stored, and ends its command after one of them."""
+
+    def __init__(self, view: View, to: Console) -> None:
         self.view = view
+        self._to = to
         self._events: list[Event] = []
+        self._end: Callable[[], object] | None = None
 
     @property
     def run(self) -> str:
         """The run, once it has begun."""
         return self._events[0].run if self._events else ""
 
+    def stop(self, signum: int, end: Callable[[], object]) -> bool:
+        """See `shared.Gently`: what is under way is finished first, unless a person is being waited for."""
+        if not self._events or fold(self._events).status == "waiting":
+            return False
+        self._end = end
+        if signum == signal.SIGTERM:
+            asyncio.get_running_loop().call_later(STOP_S, end)
+        else:
+            self._to.print(Text("\nStops when what is under way is done. Ctrl-C again: at once.", "yellow"))
+        return True
+
     async def on_event(self, event: Event) -> None:
         """Draw the run anew; a resumed run's events come again from the first."""
         self._events = [*self._events[: event.n - 1], event]
-        self.view.show(fold(self._events))
+        state = fold(self._events)
+        self.view.show(state)
+        if self._end is not None and not state.ended:
+            self._end()
 
     async def on_progress(self, step: str, done: float, total: float | None, message: str) -> None:
         """Say how far the step is."""
@@ -67,18 +93,19 @@ def conduct(work: Callable[[Watching], Awaitable[Outcome]], shown: View | None =
     Raises:
         Trouble: it was interrupted, or could not go on for a reason that is known.
     """
-    with shown or view_for(console()) as view:
-        watching = Watching(view)
+    to = console()
+    with shown or view_for(to) as view:
+        watching = Watching(view, to)
         try:
-            return start(work, watching)
+            return start_gently(partial(work, watching), watching.stop)
         except KeyboardInterrupt:
             what = f"Interrupted. {watching.run} is kept as far as it got." if watching.run else "Interrupted."
             raise Trouble(
-                Failure(kind="unavailable", message=what, retry=True, way_out=_go_on(watching)), 130
+                Failure(kind="unavailable", message=what, retry=True, way_out=_go_on(watching)), INTERRUPTED
             ) from None
         except Exception as error:
             known = failure_of(root(error))
-            if known is None or not watching.run:
+            if known is None or not watching.run or isinstance(root(error), TakenOver):
                 raise
             way_out = f"{known.way_out} {_go_on(watching)}".strip()
             raise Trouble(known.model_copy(update={"way_out": way_out})) from error
@@ -104,9 +131,9 @@ async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
 
 
 async def resume_run(name: str, auto: str, unsandboxed: bool, quiet: bool, watching: Watching) -> Outcome:
-    """Go on with a run; `auto` replaces who decides."""
+    """Go on with a run, or without a name with the one that is unfinished; `auto` replaces who decides."""
     async with conductor(watching, ProjectConfig(), unsandboxed, quiet, asks_models=True) as (conducting, _):
-        run = await find_run(conducting.bus, name)
+        run = await find_run(conducting.bus, name) if name else await the_one_left(conducting.bus)
         started = (await events_of(conducting.bus, run))[0].what
         assert isinstance(started, RunStartedEvent)
         project = config.load_project(Path(started.task.repo))
@@ -135,22 +162,22 @@ async def conductor(
     if unsandboxed:
         console().print(Text("NO SANDBOX where none works: this repository's code runs with your rights.", "bold red"))
     desk = None
-    if not quiet and sys.stdin.isatty() and sys.stderr.isatty():
-        desk = TerminalDesk(console(), who(), read_terminal_line, edit_in_editor, watching.view.pause)
+    if not quiet and somebody_is_here():
+        desk = TerminalDesk(console(), who(), read_terminal_line, edit_in_editor, state / "drafts", watching.view.pause)
     async with (
         house(state, unsandboxed=unsandboxed, asks_models=asks_models) as found,
         connect(state, found.url, ORCHESTRATOR) as bus,
         open_caller(bus) as caller,
     ):
         crew = await cards(bus)
-        work = state / "work"
+        paths = Paths.below(state)
         yield (
             Conductor(
                 bus=bus,
                 calls=caller,
                 offered=planner.tools_of(crew),
-                checkout=GitCheckout(work=work, test=project.test),
-                paths=Paths(work=work, bundles=state / "bundles"),
+                checkout=GitCheckout(work=paths.work, test=project.test),
+                paths=paths,
                 observer=watching,
                 desk=desk,
             ),
@@ -170,7 +197,7 @@ def check_sandbox(crew: tuple[Card, ...], wishes: Wishes) -> None:
         "Only a weak sandbox works on this machine: code of this repository and patches that were never read "
         "run without network and with limits, but can read what you can read."
     )
-    if not wishes.quiet and sys.stdin.isatty() and sys.stderr.isatty():
+    if not wishes.quiet and somebody_is_here():
         click.secho(warning, err=True, fg="yellow")
         if click.confirm("Run it all the same?", default=False, err=True):
             return

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.amounts import MODELS, TOKENS, USD
+from orchestrator.cli.going_on import go_on_first, left_here, resume_option
 from orchestrator.cli.shared import json_option
 
 GATES = ("plan", "patches", "handoff")
@@ -70,6 +71,7 @@ _COMMON = (
     click.option("--model", "models", type=MODELS, default={}, help="Models to use: planner=…,writer=…"),
     *BUDGETS,
     click.option("--candidates", type=click.IntRange(1, 10), help="Versions to ask a model for at once."),
+    resume_option,
     click.option("--consent-weak", is_flag=True, help="Run this repository's code in a weak sandbox if it must be."),
     click.option("--unsandboxed", is_flag=True, help="Run its code with NO sandbox where none works. Recorded."),
     # Not for people: a gateway names the run that it promised its host, and the host.
@@ -219,6 +221,7 @@ def _go(
     words: tuple[str, ...],
     unsandboxed: bool,
     as_json: bool,
+    resume_left: bool,
     tests: tuple[str, ...] = (),
     engine: str = "model",
     budget_seconds: float | None = None,
@@ -242,6 +245,7 @@ def _go(
         run=run or new_run(),
         **asked,
     )
+    go_on_first(left_here(), unasked=resume_left, quiet=as_json, unsandboxed=unsandboxed, default=False)
     outcome = conduct(partial(start_run, wishes))
     tell_outcome(outcome, as_json)
     context.exit(outcome.exit_code)

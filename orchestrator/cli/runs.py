@@ -105,6 +105,9 @@ def draw_end(shown: Shown) -> Group:
     if state.branch:
         where = f"branch  {state.branch} at {state.head[:12]} in {safe(state.task.repo)}\nbundle  {state.bundle}"
         parts.append(Text(where, no_wrap=True, overflow="ignore"))
+    if state.pruned and state.pruned_at:
+        told = f"pruned  on {state.pruned_at:%Y-%m-%d} by {safe(state.pruned.by)}: {safe(state.pruned.policy)}"
+        parts.append(Text(told, "dim"))
     parts.append(Text("\n" + "\n".join(next_commands(state)), "dim", no_wrap=True, overflow="ignore"))
     return Group(*parts)
 

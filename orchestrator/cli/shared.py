@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import Enum, auto
+from functools import partial
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
@@ -49,9 +50,18 @@ def who() -> str:
         return f"uid-{os.getuid()}"
 
 
+def somebody_is_here() -> bool:
+    """Whether a person at a terminal can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def out() -> Console:
     """The console for people: stdout, so that it can be piped to a pager."""
     return console(err=False)
+
+
+Gently = Callable[[int, Callable[[], object]], bool]
+"""Told of the first signal that is to end a command, and of what ends it at once: whether it sees to the end itself."""
 
 
 def start(task: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -60,11 +70,16 @@ def start(task: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) ->
     Raises:
         KeyboardInterrupt: it was ended so.
     """
-    ending = _Ending()
+    return start_gently(partial(task, *args, **kwargs))
+
+
+def start_gently(task: Callable[[], Awaitable[T]], gently: Gently | None = None) -> T:
+    """The same; where `gently` takes the first signal up, the second ends it in good order, and a third at once."""
+    ending = _Ending(gently)
 
     async def call() -> T | Interrupted:
         with ending.scope():
-            return await task(*args, **kwargs)
+            return await task()
         return Interrupted.BY_SIGNAL
 
     # asyncio's own way cancels once, which gets lost where an answer arrives at the same moment (`wait_for`), and
@@ -85,34 +100,46 @@ def start(task: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) ->
 
 
 class _Ending:
-    """The handler of signals that end a command: the first cancels its scope, and comes too late once that is left."""
+    """The handler of signals that end a command: they cancel its scope, and come too late once that is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, gently: Gently | None) -> None:
         self.at_once = False
-        """The second has come: whatever is raised now is of its making."""
+        """The last has come: whatever is raised now is of its making."""
+        self._gently = gently
         self._told = False
-        self._cancel: Callable[[], object] | None = None
+        self._scope: tuple[asyncio.AbstractEventLoop, anyio.CancelScope] | None = None
 
     @contextmanager
     def scope(self) -> Generator[None]:
-        """What the first signal cancels; if one came before, right away."""
-        loop = asyncio.get_running_loop()
+        """What a signal cancels; if one came before, right away."""
         with anyio.CancelScope() as scope:
-            self._cancel = lambda: loop.call_soon_threadsafe(scope.cancel)
+            self._scope = asyncio.get_running_loop(), scope
             if self._told:
                 scope.cancel()
             try:
                 yield
             finally:
-                self._cancel = None
+                self._scope = None
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
-        if self._told and self._cancel is not None:
+        first, self._told = not self._told, True
+        if self._scope is None:
+            return
+        loop, scope = self._scope
+        if first and self._gently is not None:
+            # Not here: a handler runs between any two steps of the program, also within a print.
+            loop.call_soon_threadsafe(self._begin, self._gently, signum, scope)
+        elif first or self._gently is not None:
+            self._gently = None
+            loop.call_soon_threadsafe(scope.cancel)
+        else:
             self.at_once = True
             raise KeyboardInterrupt
-        self._told = True
-        if self._cancel is not None:
-            self._cancel()
+
+    def _begin(self, gently: Gently, signum: int, scope: anyio.CancelScope) -> None:
+        if self._gently is not None and not gently(signum, scope.cancel):
+            self._gently = None
+            scope.cancel()
 
 
 def document(what: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:

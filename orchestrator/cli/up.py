@@ -7,6 +7,7 @@ from rich.text import Text
 
 from contracts.base import utc_now
 from orchestrator import house as houses
+from orchestrator.cli.going_on import go_on_first, left_here, resume_option
 from orchestrator.cli.shared import document, json_option, out, start
 from orchestrator.house import House, state_dir
 from orchestrator.text import duration
@@ -18,15 +19,18 @@ from orchestrator.text import duration
     type=click.Choice(["process", "disk"]),
     help="What an acknowledged write survives: the death of any process (default), or a power cut too.",
 )
+@resume_option
 @json_option
-def up(durability: str | None, as_json: bool) -> None:
+def up(durability: str | None, resume_left: bool, as_json: bool) -> None:
     """Keep broker and crew running between commands.
 
-    Without it every command starts what it needs and stops it again, so this is for speed only.
+    Without it every command starts what it needs and stops it again, so this is for speed only. Runs that were
+    interrupted are gone on with, if you say so or give --resume; those that wait at a gate are named.
 
     \b
     Examples:
       podium up
+      podium up --resume
       podium up --durability disk
       podium down
     """
@@ -35,7 +39,12 @@ def up(durability: str | None, as_json: bool) -> None:
         click.echo(
             f"It was running already with durability {found.durability}; `podium down` first to change that.", err=True
         )
-    _tell(found, as_json)
+    left = left_here()
+    if as_json:
+        _document(found, {"unfinished": [each.model_dump(mode="json") for each in left]})
+    else:
+        _tell(found)
+    go_on_first(left, unasked=resume_left, quiet=as_json, default=True)
 
 
 @click.command()
@@ -66,15 +75,20 @@ def status(as_json: bool) -> None:
       podium status
       podium status --json
     """
-    _tell(start(houses.status, state_dir()), as_json)
-
-
-def _tell(found: House | None, as_json: bool) -> None:
-    state = state_dir()
+    found = start(houses.status, state_dir())
     if as_json:
-        house = found.model_dump(mode="json") if found else None
-        document({"running": found is not None, "state": str(state), "house": house})
-        return
+        _document(found, {})
+    else:
+        _tell(found)
+
+
+def _document(found: House | None, more: dict[str, object]) -> None:
+    house = found.model_dump(mode="json") if found else None
+    document({"running": found is not None, "state": str(state_dir()), "house": house, **more})
+
+
+def _tell(found: House | None) -> None:
+    state = state_dir()
     if found is None:
         out().print(Text(f"Not running. Commands start what they need. State: {state}"), soft_wrap=True)
         return

@@ -83,9 +83,9 @@ async def everybody(caller: str, tool: str) -> bool:
 @asynccontextmanager
 async def served(
     bus: Bus, specialist: Specialist, allows: Allows = everybody, approval: Approval | None = None
-) -> AsyncGenerator[None]:
-    """Serve for as long as the block runs; without an `approval`, none is needed."""
-    ready = anyio.Event()
+) -> AsyncGenerator[anyio.Event]:
+    """Serve for as long as the block runs, or until the event it is given is set; no `approval`: none is needed."""
+    ready, leave = anyio.Event(), anyio.Event()
 
     async def run() -> None:
         await serve(
@@ -98,10 +98,11 @@ async def served(
             sandbox="",
             ready=ready.set,
             approval=approval,
+            leave=leave,
         )
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         await ready.wait()
-        yield
+        yield leave
         tasks.cancel_scope.cancel()

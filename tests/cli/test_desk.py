@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -38,9 +37,13 @@ class Keyboard:
         return self.edits.pop(0) if self.edits else text
 
 
+NOWHERE = Path("/nowhere/to/keep/anything")
+
+
 async def asked(subject: Subject, *typed: str, edits: Sequence[str] = ()) -> tuple[GateDecision, Keyboard, str]:
     to, keyboard = Console(file=StringIO(), width=100), Keyboard(typed, edits)
-    decision = await TerminalDesk(to, "ada", keyboard.read_line, keyboard.edit).ask(request(subject), "")
+    desk = TerminalDesk(to, "ada", keyboard.read_line, keyboard.edit, NOWHERE)
+    decision = await desk.ask(request(subject), "")
     assert isinstance(to.file, StringIO)
     return decision, keyboard, to.file.getvalue()
 
@@ -130,17 +133,16 @@ async def test_an_edit_that_cannot_be_taken_comes_back_with_the_reason_on_top(
 
 
 async def test_an_edit_that_is_left_as_it_was_waits_on_the_desk_and_then_in_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """Back at the gate `e` opens the person's text, not the first one; who leaves the gate is told where it is kept."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     keyboard, to = Keyboard(["e", "e", "l"], ["{ not json"]), Console(file=StringIO(), width=30)
 
     with pytest.raises(Waiting):
-        await TerminalDesk(to, "ada", keyboard.read_line, keyboard.edit).ask(request(PLAN), "")
+        await TerminalDesk(to, "ada", keyboard.read_line, keyboard.edit, tmp_path / "drafts").ask(request(PLAN), "")
 
     assert [page.endswith("{ not json") for page in keyboard.pages] == [False, True, True]
-    (kept,) = tmp_path.iterdir()
+    (kept,) = (tmp_path / "drafts").iterdir()
     assert kept.read_text() == keyboard.pages[-1]
     assert isinstance(to.file, StringIO)
     assert f"kept in {kept}." in to.file.getvalue()
@@ -149,7 +151,7 @@ async def test_an_edit_that_is_left_as_it_was_waits_on_the_desk_and_then_in_a_fi
 async def test_a_diff_that_did_not_apply_opens_again_at_the_desk_it_comes_from() -> None:
     """With the reason on top; at another desk it is shown, and edited only when somebody wants to."""
     keyboard, to = Keyboard(["e"], [EDIT]), Console(file=StringIO(), width=100)
-    desk = TerminalDesk(to, "ada", keyboard.read_line, keyboard.edit)
+    desk = TerminalDesk(to, "ada", keyboard.read_line, keyboard.edit, NOWHERE)
     await desk.ask(request(PATCHES), "")
     given_back = PATCHES.model_copy(update={"edit": RefusedEdit(diff=EDIT, reason="it is not in the file")})
     mended = make("shop.py", "a < b\n", "a <= b + 1\n")

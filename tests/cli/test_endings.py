@@ -26,7 +26,7 @@ def stage(tmp_path: Path) -> Stage:
     """A run of it changes a long line, and has something long to say about it."""
     broker, work = MemoryBroker(), tmp_path / "work"
     crew = ScriptedCrew(work, proposals=(proposal(make("x.py", "x = 1\n", f"{LONG}\n")),), findings=(FINDING,))
-    return Stage(broker.connect("orchestrator"), broker, crew, Paths(work, tmp_path / "bundles"))
+    return Stage(broker.connect("orchestrator"), broker, crew, Paths.below(tmp_path))
 
 
 def narrow() -> tuple[Console, StringIO]:

@@ -52,6 +52,18 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
     assert copied["files"] == ["branch.bundle", "bundle.json", "changes.patch", "summary.md"]
     assert kept("bundle", "last", "-o", str(tmp_path / "review")).code == 2
 
+    pruning = ("gc", "--older-than", "0m", "--keep", "0", "--json")
+    would = kept(*pruning, "--dry-run").document["runs"]
+    assert Path(state["bundle"]).is_dir()
+    assert would == kept(*pruning).document["runs"]
+    files = {each["path"]: each["sha256"] for each in would[-1]["removed"]}
+    assert (would[-1]["run"], files[f"bundles/{run}/bundle.json"]) == (run, state["bundle_sha256"])
+    gone = kept("bundle", run, "-o", str(tmp_path / "again"))
+    assert "was pruned by" in gone.err
+    assert state["bundle_sha256"] in gone.err
+    assert kept("replay", run, "--json").document["verdict"] == "identical"
+    assert kept(*pruning).document["runs"] == []
+
 
 def test_an_edit_from_elsewhere_that_is_refused_stays_in_its_file(
     kept: Podium, project: Project, tmp_path: Path

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections import Counter
 from pathlib import Path
 
-from tests.cli.conftest import Podium, make_project
+import pytest
+
+from tests.cli.conftest import LIMIT_S, Podium, make_project
 from tests.e2e.rig import below, calls_of, crew_of, files_left, fixing, going, house_of, run_of, survivors, tree_of
 from tests.git_project import Project
 
@@ -59,6 +62,31 @@ def test_a_run_whose_orchestrator_dies_again_and_again_ends_the_same(
     assert files_left(kept) == []
 
 
+def test_of_two_that_resume_a_run_one_has_it(kept: Podium, project: Project) -> None:
+    """Two processes at the same time: whoever is overtaken says by whom, and one hands over what one run hands over."""
+    with going(kept, *fixing(project, "--auto", "all")) as process:
+        process.until("● Look for plausible patches")
+        process.kill()
+    run = run_of(kept)
+
+    together = [kept.begin("resume", run, "--json") for _ in range(2)]
+    told = [process.communicate(timeout=LIMIT_S) for process in together]
+
+    codes = sorted(process.returncode for process in together)
+    assert codes in ([0, 0], [0, 1]), told
+    for process, (out, err) in zip(together, told, strict=True):
+        assert (
+            process.returncode == 0 or "another orchestrator took over" in json.loads(out)["error"]["message"].lower()
+        )
+        assert process.returncode == 0 or f"podium watch {run}" in err
+    made = Counter(call["step"] for call in calls_of(kept, run) if call["caller"] == "orchestrator")
+    assert set(made.values()) == {1}
+    assert kept("show", run, "--json").document["state"]["status"] == "handed_over"
+    assert project.git("rev-list", "--count", f"main..podium/{run}").strip() == "1"
+    assert "wanted <= self.pieces" in project.git("show", f"podium/{run}:stock.py")
+    assert files_left(kept) == []
+
+
 def test_a_run_outlives_its_crew_and_its_broker(fresh: Podium, project: Project, others: set[int]) -> None:
     """Specialists, sandbox keepers and the broker are killed while they work: the house starts them again.
 
@@ -86,14 +114,19 @@ def test_a_run_outlives_its_crew_and_its_broker(fresh: Podium, project: Project,
     assert files_left(fresh) == []
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_house_that_dies_is_said_and_the_run_goes_on_in_the_next(
-    fresh: Podium, project: Project, others: set[int]
+    how: signal.Signals, fresh: Podium, project: Project, others: set[int]
 ) -> None:
-    """Nothing of it survives, the command says how to go on, and `resume` finishes."""
+    """Nothing of it survives, the command says how to go on, and `resume` finishes.
+
+    Whoever is told to end does so in good order.
+    """
     with going(fresh, *fixing(project, "--auto", "all")) as process:
         process.until("● See the test fail")
-        os.kill(house_of(fresh), signal.SIGKILL)
+        os.kill(house_of(fresh), how)
         broken = process.end()
+    assert "Traceback" not in (fresh.state / "house.log").read_text()
     assert broken.code == 1
     assert "podium resume" in broken.err
     assert "Traceback" not in broken.err

@@ -29,7 +29,7 @@ def test_never_ends():
     ("how", "moment"),
     [
         (signal.SIGINT, "● Take in the repository"),
-        (signal.SIGINT, "● Look for plausible patches"),
+        (signal.SIGTERM, "● Look for plausible patches"),
         (signal.SIGKILL, "● See the test fail"),
         (signal.SIGKILL, "● Apply and commit"),
     ],
@@ -37,14 +37,15 @@ def test_never_ends():
 def test_a_run_that_is_broken_off_leaves_no_process_and_no_scratch(
     how: signal.Signals, moment: str, fresh: Podium, project: Project, others: set[int]
 ) -> None:
-    """SIGINT and kill -9 at any step: all that ran is gone; only what `resume` needs is kept, until `abort`."""
+    """SIGINT, SIGTERM, kill -9 at any step: all that ran is gone; only what `resume` needs is kept, until `abort`."""
     before = project.snapshot()
     with going(fresh, *fixing(project, "--auto", "all")) as process:
         process.until(moment)
         process.process.send_signal(how)
         done = process.end()
 
-    assert done.code == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert done.code == (-signal.SIGKILL if how == signal.SIGKILL else 130)
+    assert ("Ctrl-C again: at once" in done.err) == (how == signal.SIGINT)
     assert "Traceback" not in done.err
     assert survivors(others) == {}
     assert [path for path in files_left(fresh) if path.startswith("scratch")] == []

@@ -51,4 +51,4 @@ def make_stage(tmp_path: Path) -> Stage:
     """A stage of one's own."""
     broker = MemoryBroker()
     work = tmp_path / "work"
-    return Stage(broker.connect("orchestrator"), broker, ScriptedCrew(work), Paths(work, tmp_path / "bundles"))
+    return Stage(broker.connect("orchestrator"), broker, ScriptedCrew(work), Paths.below(tmp_path))

@@ -17,6 +17,7 @@ from contracts.workflow import Plan
 from contracts.workspace import CommitParams
 from orchestrator import gatekeeper
 from orchestrator.errors import InvalidDecision
+from orchestrator.gatekeeper import MAX_GATE_ATTEMPTS
 from orchestrator.gates import decide, pending
 from orchestrator.policies import answer, problem
 from orchestrator.run import Outcome
@@ -311,14 +312,29 @@ async def test_bytes_that_are_no_decision_close_the_gate(stage: Stage) -> None:
     assert outcome.state.gates[0].closed.startswith("invalid")
 
 
-async def test_an_expired_gate_is_asked_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gate that nobody decided in time closes; the resumed run puts the question again under another name."""
-    monkeypatch.setattr(gatekeeper, "GATE_LIFETIME", timedelta(0))
+async def test_however_long_people_take_the_run_goes_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that nobody decided in time closes, and is put again under another name, for as long as it takes."""
     outcome = await stage.run(PLAN)
-    names = [gate.gate for gate in outcome.state.gates]
-    assert names[:2] == ["plan", "plan_2"]
-    assert all(gate.closed.startswith("expired") for gate in outcome.state.gates)
-    assert outcome.state.status == "failed"
+    for weeks in range(1, 11):
+        monkeypatch.setattr(gatekeeper, "utc_now", lambda weeks=weeks: utc_now() + weeks * timedelta(days=8))
+        outcome = await stage.conductor().resume(RUN)
+        assert outcome.exit_code == 3
+    assert outcome.waiting is not None
+    assert outcome.waiting.gate == "plan_11"
+    assert all(gate.closed.startswith("expired") for gate in outcome.state.gates[:-1])
+
+    assert (await resumed(stage, approve(outcome.waiting), outcome.waiting)).exit_code == 0
+
+
+async def test_decisions_that_never_fit_end_the_run(stage: Stage) -> None:
+    """Whoever stores nonsense at a gate again and again gets no more questions."""
+    outcome = await stage.run(PLAN)
+    while outcome.waiting is not None:
+        await stage.bus.store(f"gate.{RUN}.{outcome.waiting.gate}.decision", b"nonsense")
+        outcome = await stage.conductor().resume(RUN)
+    assert len(outcome.state.gates) == MAX_GATE_ATTEMPTS
+    assert (outcome.exit_code, outcome.state.status) == (1, "failed")
+    assert "none of which fits" in outcome.state.reason
 
 
 async def test_a_decision_after_the_expiry_does_not_count(stage: Stage) -> None:

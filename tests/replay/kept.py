@@ -115,4 +115,4 @@ def make_kept(folder: Path) -> KeptStage:
     """A stage of one's own."""
     broker = MemoryBroker()
     work = folder / "work"
-    return KeptStage(broker.connect("orchestrator"), broker, ScriptedCrew(work), Paths(work, folder / "bundles"))
+    return KeptStage(broker.connect("orchestrator"), broker, ScriptedCrew(work), Paths.below(folder))

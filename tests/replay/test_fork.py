@@ -64,7 +64,7 @@ class _Building(BuildingCrew, _TwoRuns):
 def kept(tmp_path: Path) -> KeptStage:
     """A stage on which several runs can be made."""
     broker, work = MemoryBroker(), tmp_path / "work"
-    return KeptStage(broker.connect("orchestrator"), broker, _Searching(work), Paths(work, tmp_path / "bundles"))
+    return KeptStage(broker.connect("orchestrator"), broker, _Searching(work), Paths.below(tmp_path))
 
 
 async def fork(kept: KeptStage, step: str, policy: Policy = AUTO_ALL, *, old: str = RUN, new: str = NEW) -> Outcome:
