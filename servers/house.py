@@ -163,7 +163,7 @@ class House:
         starting: dict[int, Member] = {}
         if not self._joined[joining]:
             try:
-                starting = self._settle(self.crew.joined_by(joining))
+                starting = self._settle(self.crew.admitting(joining))
             except (CrewError, BusError) as wrong:
                 reply(Failure(kind="conflict", message=str(wrong)))
                 return False

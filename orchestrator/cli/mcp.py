@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from contracts.config import GATEWAY
+from contracts.terms import GATEWAY, Terms
 from orchestrator.cli.http_settings import DEFAULT_PORT, http_settings
 from orchestrator.cli.mcp_install import install
 from orchestrator.cli.shared import json_option, start
-from orchestrator.gateway.offer import Terms
 
 
 @click.group(invoke_without_command=True)
@@ -61,7 +60,7 @@ def mcp(
     """
     if ctx.invoked_subcommand is not None:
         return
-    terms = Terms(frozenset(filter(None, (only or "").split(","))), read_only)
+    terms = Terms(only=frozenset(filter(None, (only or "").split(","))), read_only=read_only)
     if as_is and (len(terms.only) != 1 or read_only or GATEWAY in terms.only):
         raise click.UsageError("--as-is takes --only with one server, and nothing away from it.")
     given = {name: value for name, value in asked.items() if value not in (None, False, ())}

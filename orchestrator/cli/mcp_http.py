@@ -10,6 +10,7 @@ import anyio
 import click
 import httpx2
 
+from contracts.terms import Terms
 from orchestrator.cli.http_settings import HttpSettings
 from orchestrator.cli.mcp_gateway import offered
 from orchestrator.cli.shared import document
@@ -21,7 +22,6 @@ from orchestrator.gateway.http.jwks import Keys, KeysUnavailable, discovered, fe
 from orchestrator.gateway.http.local_token import LocalToken, local_token
 from orchestrator.gateway.http.resource import Authorization
 from orchestrator.gateway.http.serving import listening, served
-from orchestrator.gateway.offer import Terms
 from orchestrator.house import state_dir
 
 

@@ -17,14 +17,14 @@ from bus.bus import Bus
 from bus.granted import grants_of
 from bus.registry import cards
 from bus.wire import JsonObject, failure_apart, failure_result
-from contracts.config import GATEWAY
 from contracts.failure import Failure
+from contracts.terms import GATEWAY, Terms, is_read_only
 from orchestrator.gateway.bearer import enforce, reach_of
 from orchestrator.gateway.changes import Changes, TellingServer
 from orchestrator.gateway.envelope import Context, for_the_crew, is_modern, on_behalf, pass_on, set_level
 from orchestrator.gateway.flows import START, Flows
 from orchestrator.gateway.live import Attempt, answered_live
-from orchestrator.gateway.offer import Terms, exposed, granted, is_read_only, parted
+from orchestrator.gateway.offer import exposed, granted, parted
 from orchestrator.gateway.own_tools import Round
 from orchestrator.gateway.prompts import Prompts
 from orchestrator.gateway.reach import READ, Reach, needed

@@ -14,9 +14,10 @@ from mcp.client.client import ConnectMode
 from bus.bus import Bus
 from bus.caller import open_caller
 from contracts.ledger import GRANTS_BUCKET
+from contracts.terms import Terms
 from orchestrator.audit import audit
 from orchestrator.gateway.gateway import Gateway
-from orchestrator.gateway.offer import Terms, exposed, parted
+from orchestrator.gateway.offer import exposed, parted
 from orchestrator.gateway.upstream import Upstream
 from tests.bus.echo import Echo, served
 from tests.bus.rigs import Rig

@@ -11,13 +11,13 @@ from mcp.client.client import ConnectMode
 
 from bus.caller import open_caller
 from bus.wire import JsonObject
+from contracts.terms import Terms
 from orchestrator.audit import audit
 from orchestrator.gateway import following
 from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
 from orchestrator.gateway.http.app import PATH, application
 from orchestrator.gateway.http.serving import listening, served
-from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
 from tests.gateway.desk import Person, ScriptedConducting, approving
 from tests.gateway.http.issuer import SPELT
