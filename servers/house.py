@@ -12,6 +12,7 @@ import fcntl
 import gc
 import json
 import logging
+import math
 import os
 import sys
 import time
@@ -52,6 +53,10 @@ UNCLAIMED_S = 60.0
 """How long it waits for a first holder."""
 
 _TICK_S = 0.2
+_AGAIN_S = 5.0
+
+_FAILURES = (CrewError, BusError, OSError)
+"""What keeps a crew from being settled: what it asks for, the broker, this machine."""
 
 
 class House:
@@ -70,6 +75,8 @@ class House:
         self._staff = Staff(self._be)
         self._signals = Signals()
         self._joined = Counter[Joining]()
+        self._settle_at = math.inf
+        """When what somebody who left has left behind is to be settled once more."""
         self._ledger_is_whole = False
         self._keys = HandedKeys(options.keys_fd)
         self._marks = self._keys.marks()
@@ -164,7 +171,7 @@ class House:
         if not self._joined[joining]:
             try:
                 starting = self._settle(self.crew.admitting(joining))
-            except (CrewError, BusError) as wrong:
+            except _FAILURES as wrong:
                 reply(Failure(kind="conflict", message=str(wrong)))
                 return False
         self._joined[joining] += 1
@@ -178,7 +185,16 @@ class House:
         """Somebody has left; with the last of several processes of one host, the host."""
         self._joined[joining] -= 1
         if self._joined[joining] == 0:
-            self._settle(self.crew.without(joining))
+            self.crew = self.crew.without(joining)
+            self._settle_departure()
+
+    def _settle_departure(self) -> None:
+        """They are gone, whatever comes of it: what cannot be settled now is settled later."""
+        try:
+            self._hear(self._settle(self.crew))
+        except _FAILURES as wrong:
+            self._settle_at = time.monotonic() + _AGAIN_S
+            log.error("who has left may still be known; it is tried again in %.0f s: %s", _AGAIN_S, wrong)
 
     def reload(self) -> Failure | None:
         """Take up what the crew files say now; who has joined stays."""
@@ -187,7 +203,7 @@ class House:
             for joining in +self._joined:
                 crew = crew.joined_by(joining)
             self._hear(self._settle(crew))
-        except (CrewError, BusError) as wrong:
+        except _FAILURES as wrong:
             return Failure(kind="invalid", message=str(wrong), way_out="Nothing was changed.")
         return None
 
@@ -195,16 +211,16 @@ class House:
         """Bring broker, ledger and processes to what `crew` is; the pipes of those who were started.
 
         Raises:
-            CrewError: it cannot be; all is as it was.
+            CrewError, BusError, OSError: it cannot be; all is as it was.
         """
         public = self._public_keys(crew)
         if self._broker is not None:
             self._broker.reload(_users(crew, public))
         if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public))) != 0:
             if self._broker is not None:
-                self._broker.reload(_users(self.crew, public))
+                self._broker.reload(_users(self.crew, self._public_keys(self.crew)))
             raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")
-        self.crew = crew
+        self.crew, self._settle_at = crew, math.inf
         return self._staff.change(crew.by_name)
 
     def _hear(self, pipes: Iterable[int], reply: Reply = lambda failure: None) -> None:
@@ -224,6 +240,8 @@ class House:
             log.error("the broker died; starting it again")
             self._broker.start()
         self._staff.mend()
+        if time.monotonic() > self._settle_at:
+            self._settle_departure()
 
     def stop(self) -> None:
         """End the crew, then the broker."""

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from bus.caller import Caller, new_call_id, open_caller
-from bus.connect import connect
+from bus.connect import connect, identities
 from bus.errors import BusError, CallFailed, StoreRefused
 from bus.registry import cards
 from contracts.base import Model
@@ -278,6 +278,35 @@ async def test_the_identity_of_a_host_that_left_is_refused(kept: Podium) -> None
     with pytest.raises(BusError):
         async with connect(kept.state, found.url, "host_gone"):
             pass
+
+
+async def test_a_house_outlives_a_departure_that_it_cannot_settle(fresh: Podium) -> None:
+    """It goes on with the crew it has, and makes good for it later: then the broker knows who left no more."""
+    assert fresh("up").code == 0
+    found = await houses.status(fresh.state)
+    assert found is not None
+    keys, aside = identities(fresh.state), fresh.state / "aside"
+    async with houses.joined(fresh.state, Joining(name="cursor")):
+        keys.rename(aside)
+        keys.touch()
+    with anyio.fail_after(30):
+        while "who has left may still be known" not in (fresh.state / "house.log").read_text(encoding="utf-8"):
+            await anyio.lowlevel.checkpoint()
+    keys.unlink()
+    aside.rename(keys)
+    assert await houses.status(fresh.state) == found
+    with anyio.fail_after(30):
+        while await is_known(found.url, fresh, "host_cursor"):
+            await anyio.lowlevel.checkpoint()
+
+
+async def is_known(url: str, podium: Podium, identity: str) -> bool:
+    """Whether the broker lets somebody in."""
+    try:
+        async with connect(podium.state, url, identity):
+            return True
+    except BusError:
+        return False
 
 
 def test_a_persons_own_crew_file_is_taken_up_by_the_house_that_runs(fresh: Podium, agent: Path) -> None:
