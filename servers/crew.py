@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from bus import grants as bus_grants
-from bus.grants import RUNS_CALLER, host_identity, is_host
+from bus.grants import AUDITOR, OPERATOR, PERSON, RUNS_CALLER, check_calls, host_identity, name_problem
 from contracts.config import CrewConfig, Grant, HostConfig, Joining, ServerConfig, host_config
 from contracts.pin import Pin
 from contracts.terms import GATEWAY
@@ -38,11 +38,6 @@ def load_own(name: str) -> type[Specialist]:
 
 CREW_FILE = Path(__file__).resolve().parent.parent / "configs" / "crew.toml"
 """The crew that ships with Podium."""
-
-OPERATOR, ORCHESTRATOR, PERSON, AUDITOR = "operator", RUNS_CALLER, "person", "auditor"
-
-RESERVED = frozenset({OPERATOR, ORCHESTRATOR, PERSON, AUDITOR, GATEWAY})
-"""Names that no server may take: what they stand for on the ledger would be in doubt."""
 
 
 class CrewError(Exception):
@@ -168,7 +163,7 @@ class Crew:
         everything = tuple(f"{name}.*" for name in names)
         return (
             bus_grants.Grant(OPERATOR, operates=True),
-            bus_grants.Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
+            bus_grants.Grant(RUNS_CALLER, calls=everything, decides_runs=True, decides_gates=True),
             bus_grants.Grant(PERSON, decides_gates=True),
             bus_grants.Grant(AUDITOR, reads_ledger=names),
             *(
@@ -183,6 +178,25 @@ class Crew:
             ),
         )
 
+    def load_own(self) -> None:
+        """Import Podium's own members.
+
+        Raises:
+            CrewError: one is not granted what it needs.
+        """
+        for member in self.members:
+            if member.own:
+                member.load()
+
+    def unknown(self) -> tuple[str, ...]:
+        """Grants in the crew files of tools that Podium's own servers do not have, as sentences."""
+        said = {
+            **{member.name: member.calls for member in self.members},
+            **{name: grant.calls for name, grant in self.promised.items()},
+            **{f"host:{name}": host.calls for name, host in self.hosts.items()},
+        }
+        return tuple(check_calls(said, {one.name: tool_names(load_own(one.name)) for one in self.members if one.own}))
+
     def _calls_of(self, host: Joining) -> tuple[str, ...]:
         members = self.by_name
         return host.terms.of(
@@ -194,10 +208,8 @@ class Crew:
 
 
 def _check_name(server: str) -> None:
-    if "__" in server:
-        raise CrewError(f"{server}: hosts see SERVER__TOOL, so a server's name has no two underscores side by side")
-    if server in RESERVED or is_host(server):
-        raise CrewError(f"{server}: no server may have that name, for others are known by it")
+    if wrong := name_problem(server):
+        raise CrewError(wrong)
 
 
 def read_crew(shipped: Path, own: Path | None = None) -> Crew:

@@ -18,6 +18,8 @@ from orchestrator.cli.trouble import trouble
 from orchestrator.config import crew_file, load_crew
 from orchestrator.errors import ConfigError
 from orchestrator.hosts.errors import EditError
+from orchestrator.hosts.files import Update, undo
+from orchestrator.house_start import HouseFailed
 from orchestrator.pins import write_pin
 from orchestrator.text import duration, line
 
@@ -39,7 +41,7 @@ def agents(context: click.Context, as_json: bool) -> None:
       podium agents show test_runner
       podium agents grant doc_writer repository.list repository.read
       podium agents grant host:cursor "repository.*"
-      podium agents revoke host:cursor repository.search
+      podium agents revoke host:cursor "repository.*"
       podium agents approve files
     """
     if context.invoked_subcommand is None:
@@ -111,7 +113,8 @@ def grant(name: str, what: tuple[str, ...], as_json: bool) -> None:
 def revoke(name: str, what: tuple[str, ...], as_json: bool) -> None:
     """Take a grant back.
 
-    A member of Podium's own does not start without what it needs; the answer says so.
+    Only what is held as such can be taken: out of `repository.*` no single tool. What a member of Podium's own needs
+    stays. Who does not start without it is named, and is without it all the same.
 
     \b
     Examples:
@@ -166,14 +169,32 @@ def _change(name: str, what: tuple[str, ...], as_json: bool, *, revoke: bool) ->
         done = crew.write(name, entry, utc_now())
     except EditError as error:
         raise ConfigError(str(crew_file()), "", str(error), "Change it there by hand.") from error
-    start(houses.reload, houses.state_dir())
+    found = _taken_up(done)
     scopes = entry.scopes if isinstance(entry, ServerConfig) else ()
+    held = found.holds.get(name) if found else None
     if as_json:
         backup = str(done.backup) if done.backup else None
         document({"name": name, "scopes": scopes, "calls": entry.calls, "file": str(crew_file()), "backup": backup})
         return
-    click.echo(f"{name} holds: {', '.join((*scopes, *entry.calls)) or 'nothing'}")
+    click.echo(f"{name} holds: {', '.join(held if held is not None else (*scopes, *entry.calls)) or 'nothing'}")
     click.echo(f"{crew_file()}" + (f", as it was before: {done.backup}" if done.backup else ""), err=True)
+
+
+def _taken_up(done: Update) -> houses.House | None:
+    """The house, if one runs, with the crew as the file has it now.
+
+    Raises:
+        HouseFailed: it does not take that, and the file is as it was; or it does, and somebody cannot serve so.
+    """
+    try:
+        return start(houses.reload, houses.state_dir())
+    except HouseFailed as refused:
+        if refused.failure.kind != "invalid":
+            way_out = f"That is what {crew_file()} says now."
+        else:
+            undo(crew_file(), done)
+            way_out = f"Nothing was changed; {crew_file()} is as it was."
+        raise HouseFailed(refused.failure.model_copy(update={"way_out": way_out})) from refused
 
 
 def _may_call(server: str, calls: tuple[str, ...]) -> bool:
