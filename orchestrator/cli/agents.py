@@ -11,11 +11,11 @@ from bus.registry import cards
 from contracts.base import utc_now
 from contracts.config import ServerConfig
 from contracts.manifest import Card
-from orchestrator import crew
 from orchestrator import house as houses
 from orchestrator.cli.shared import document, json_option, ledger, out, start, who
 from orchestrator.cli.trouble import trouble
 from orchestrator.config import crew_file, load_crew
+from orchestrator.crew import HOST_PREFIX, changed, write
 from orchestrator.errors import ConfigError
 from orchestrator.hosts.errors import EditError
 from orchestrator.hosts.files import Update, undo
@@ -63,14 +63,16 @@ def show(name: str, as_json: bool) -> None:
       podium agents show repository
       podium agents show repository --json
     """
-    found = [card for card in start(_cards) if card.manifest.name == name]
+    everybody = start(_cards)
+    found = [card for card in everybody if card.manifest.name == name]
     if not found:
         raise trouble(f"There is no {name} in the crew now.", "`podium agents` lists who is there.")
     if as_json:
         document(found)
         return
-    callers = [who for who, grant in load_crew().servers.items() if _may_call(name, grant.calls)]
-    hosts = [f"host:{who}" for who, grant in load_crew().hosts.items() if _may_call(name, grant.calls)]
+    crew, scopes = load_crew(), {card.manifest.name: card.granted_scopes for card in everybody}
+    callers = [who for who, grant in crew.servers.items() if _may_call(name, grant.calls)]
+    hosts = [f"{HOST_PREFIX}{who}" for who, grant in crew.hosts.items() if _may_call(name, grant.granted(scopes))]
     for card in found:
         out().print(_card(card))
     table = Table.grid(padding=(0, 2, 0, 2))
@@ -165,8 +167,8 @@ async def _approve(name: str, seen: str) -> Card:
 
 def _change(name: str, what: tuple[str, ...], as_json: bool, *, revoke: bool) -> None:
     try:
-        entry = crew.changed(name, what, revoke=revoke)
-        done = crew.write(name, entry, utc_now())
+        entry = changed(name, what, revoke=revoke)
+        done = write(name, entry, utc_now())
     except EditError as error:
         raise ConfigError(str(crew_file()), "", str(error), "Change it there by hand.") from error
     found = _taken_up(done)
@@ -198,7 +200,7 @@ def _taken_up(done: Update) -> houses.House | None:
 
 
 def _may_call(server: str, calls: tuple[str, ...]) -> bool:
-    return any(call == "*" or call.partition(".")[0] == server for call in calls)
+    return any(call.partition(".")[0] == server for call in calls)
 
 
 async def _cards() -> tuple[Card, ...]:

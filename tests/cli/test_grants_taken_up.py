@@ -83,3 +83,11 @@ async def test_what_is_held_is_what_the_crew_says(kept: Podium, agent: Path) -> 
         done = kept("agents", "revoke", "greeter", "files:read:/srv")
         assert done.code == 1
         assert "What `podium serve --grant` gave ends with that command." in done.err
+
+
+def test_who_may_call_a_member_are_those_the_broker_lets(kept: Podium) -> None:
+    """A host of everything may not call the server that holds the keys."""
+    kept.crew.write_text("", encoding="utf-8")
+    shown = {name: " ".join(kept("agents", "show", name).out.split()) for name in ("model", "repository")}
+    assert "called by orchestrator, code_writer, test_writer complete" in shown["model"]
+    assert "called by orchestrator, code_writer, test_writer, host:* " in shown["repository"]
