@@ -16,11 +16,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import anyio
 import click
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.console import Console
 
 from bus.bus import Bus
 from bus.connect import connect
+from contracts.base import Name
 from orchestrator.house import house, state_dir
 from orchestrator.view import console
 
@@ -47,6 +48,14 @@ def who() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a user id without a name, as in many containers
         return f"uid-{os.getuid()}"
+
+
+def a_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """An option's value that names a server or a host."""
+    try:
+        return TypeAdapter[str](Name).validate_python(value)
+    except ValidationError:
+        raise click.BadParameter("Take lower-case letters, digits, - and _, and begin with a letter.") from None
 
 
 def out() -> Console:
