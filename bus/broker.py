@@ -177,12 +177,13 @@ class EmbeddedBroker:
         return self._process is not None and self._process.poll() is None
 
     def reload(self, users: Mapping[str, BrokerUser]) -> None:
-        """Let it take up other users and permissions, without a disconnect."""
+        """Let it take up other users and permissions, without a disconnect; if it died, when it is started again."""
         self._users = users
         ports = self._folder / "ports"
         text = configuration(users, self._folder / "jetstream", ports, self._durability, self._port)
         (self._folder / "nats.json").write_text(text)
-        os.kill(self.pid, signal.SIGHUP)
+        if self.running():
+            os.kill(self.pid, signal.SIGHUP)
 
     def stop(self) -> None:
         """End it, in order if it can be."""

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 
 from bus.subjects import deliver_calls, deliver_results, token
 from contracts.ledger import AGENTS_BUCKET, GRANTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
+from contracts.terms import GATEWAY
 
 RUNS_CALLER = "orchestrator"
 """Under which identity the calls of runs are made."""
+
+OPERATOR, PERSON, AUDITOR = "operator", "person", "auditor"
+
+RESERVED = frozenset({OPERATOR, RUNS_CALLER, PERSON, AUDITOR, GATEWAY})
+"""Names that no server may take: what they stand for on the ledger would be in doubt."""
 
 _HOST = "host_"
 """Begins the identity of every MCP host, and of nobody else."""
@@ -31,6 +37,15 @@ def host_identity(host: str) -> str:
 def is_host(identity: str) -> bool:
     """Whether an identity is that of an MCP host."""
     return identity.startswith(_HOST)
+
+
+def name_problem(server: str) -> str:
+    """Why no server may have that name; "" when it may."""
+    if "__" in server:
+        return f"{server}: hosts see SERVER__TOOL, so a server's name has no two underscores side by side"
+    if server in RESERVED or is_host(server):
+        return f"{server}: no server may have that name, for others are known by it"
+    return ""
 
 
 def results_consumer(caller: str) -> str:
@@ -124,21 +139,15 @@ def _reading(stream: str) -> list[str]:
     return [f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>"]
 
 
-def check_calls(
-    grants: Iterable[Grant], tools: Mapping[str, frozenset[str]], others: Set[str] = frozenset()
-) -> list[str]:
-    """Names in grants that no server offers, as sentences; empty when all is well.
+def check_calls(said: Mapping[str, Iterable[str]], tools: Mapping[str, Set[str]]) -> list[str]:
+    """Calls that are granted, by who holds them, and that there are not, as sentences; empty when all is well.
 
-    `tools` maps each server to the tools it has; what `others` have only they know.
+    `tools` maps servers to the tools they are known to have; what others have only they know.
     """
-    wrong: list[str] = []
-    for grant in grants:
-        for call in grant.calls:
-            server, _, tool = call.partition(".")
-            if server in others:
-                continue
-            if server not in tools:
-                wrong.append(f"{grant.name} is granted {call}, but there is no server {server!r}")
-            elif tool != "*" and tool not in tools[server]:
-                wrong.append(f"{grant.name} is granted {call}, but {server} has no tool {tool!r}")
-    return wrong
+    return [
+        f"{holder} is granted {call}, but {server} has no tool {tool!r}"
+        for holder, calls in said.items()
+        for call in calls
+        for server, _, tool in [call.partition(".")]
+        if server in tools and tool not in {"*", *tools[server]}
+    ]

@@ -14,6 +14,7 @@ from contracts.gate_policy import GatePolicy
 from contracts.manifest import Scope
 from contracts.model import Form, Role, Way
 from contracts.spending import MOST_USD, Allowance
+from contracts.terms import Terms
 
 
 def _pairs(value: object) -> object:
@@ -68,10 +69,6 @@ class HostConfig(Model):
         return tuple(dict.fromkeys(one for call in self.calls for one in (every if call == EVERY_SERVER else (call,))))
 
 
-GATEWAY = "podium"
-"""Stands for the gateway itself where servers are named: to it belong the tools that conduct runs."""
-
-
 class CrewConfig(Model):
     """`crew.toml`: who is in the crew, and which hosts may call it, each with its grant."""
 
@@ -97,10 +94,7 @@ class Joining(Model):
 
     name: Name
     server: ServerConfig | None = Field(default=None, description="None: a host.")
-    calls: tuple[str, ...] | None = Field(
-        default=None, description="What a host wants to keep of its grant; None: all of it."
-    )
-    decides: bool = Field(default=False, description="A host through which people answer gates.")
+    terms: Terms = Field(default=Terms(), description="Of a host: what it keeps of its grant, whatever that becomes.")
 
 
 class TestConfig(Model):

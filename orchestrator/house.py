@@ -58,6 +58,7 @@ class House(Model):
     version: str
     unsandboxed: bool = False
     keys: KeyMarks | None = Field(default=None, exclude=True, description="Of what its model server was given.")
+    holds: Mapping[str, tuple[str, ...]] = Field(default={}, exclude=True, description="Scopes and tools, by member.")
 
 
 class _Leaving(Exception):
@@ -143,15 +144,17 @@ async def joined(state: Path, who: Joining) -> AsyncGenerator[None]:
         yield
 
 
-async def reload(state: Path) -> None:
-    """Have the house at `state`, if one runs, take up what the crew files say now.
+async def reload(state: Path) -> House | None:
+    """Have the house at `state`, if one runs, take up what the crew files say now; it, once who that starts serves.
 
     Raises:
-        HouseFailed: they are wrong; it stays as it was.
+        HouseFailed: they are wrong (`invalid`), and it stays as it was; or somebody cannot serve as they are now.
     """
-    with suppress(OSError, _Leaving):
+    try:
         async with await _connect(state) as stream:
-            await _ask(stream, "reload", state)
+            return await _ask(stream, "reload", state)
+    except (OSError, _Leaving):
+        return None
 
 
 async def down(state: Path) -> bool:

@@ -10,20 +10,13 @@ from pathlib import Path
 from typing import cast
 
 from bus import grants as bus_grants
-from bus.grants import RUNS_CALLER, host_identity, is_host
-from contracts.config import (
-    GATEWAY,
-    CrewConfig,
-    Grant,
-    HostConfig,
-    Joining,
-    ServerConfig,
-    host_config,
-)
+from bus.grants import AUDITOR, OPERATOR, PERSON, RUNS_CALLER, check_calls, host_identity, name_problem
+from contracts.config import CrewConfig, Grant, HostConfig, Joining, ServerConfig, host_config
 from contracts.pin import Pin
+from contracts.terms import GATEWAY
 from servers.agent_file import load_agent
 from servers.approval import read_pin
-from servers.specialist import Room, Specialist
+from servers.specialist import Room, Specialist, tool_names
 
 CLASSES = {
     "repository": "servers.repository:Repository",
@@ -45,11 +38,6 @@ def load_own(name: str) -> type[Specialist]:
 
 CREW_FILE = Path(__file__).resolve().parent.parent / "configs" / "crew.toml"
 """The crew that ships with Podium."""
-
-OPERATOR, ORCHESTRATOR, PERSON, AUDITOR = "operator", RUNS_CALLER, "person", "auditor"
-
-RESERVED = frozenset({OPERATOR, ORCHESTRATOR, PERSON, AUDITOR, GATEWAY})
-"""Names that no server may take: what they stand for on the ledger would be in doubt."""
 
 
 class CrewError(Exception):
@@ -98,6 +86,13 @@ class Member(ServerConfig):
         make = cast("type[_Buildable]", self.load())
         return make(room)
 
+    @property
+    def reading(self) -> frozenset[str]:
+        """Its tools that change nothing: as its class says, or else as a person approved them."""
+        if self.own:
+            return tool_names(load_own(self.name), read_only=True)
+        return frozenset(tool.name for tool in self.pin.tools if tool.read_only) if self.pin else frozenset()
+
 
 class _Buildable(Specialist):
     def __init__(self, room: Room) -> None: ...
@@ -120,16 +115,28 @@ class Crew:
         """The members by their names."""
         return {member.name: member for member in self.members}
 
-    def joined_by(self, joining: Joining) -> Crew:
-        """With whoever asks to join.
+    def admitting(self, joining: Joining) -> Crew:
+        """With whoever asks to join now. Later a host stays, whatever becomes of its grant.
 
         Raises:
-            CrewError: the name is taken, the host was not granted what it wants, or the server cannot be started.
+            CrewError: as `joined_by`, or the host is here on other terms, or has no right at a server that it names.
         """
         if joining.server is None:
             if any(host.name == joining.name for host in self.present):
                 raise CrewError(f"host {joining.name} is here already, with other rights; take another --host name")
-            self._calls_of(joining)
+            granted = {call.partition(".")[0] for call in self._granted(joining.name)}
+            if beyond := sorted(joining.terms.only - granted - {GATEWAY}):
+                there = ", ".join(sorted(self.by_name))
+                raise CrewError(f"host {joining.name} was not granted {', '.join(beyond)}; the crew has {there}")
+        return self.joined_by(joining)
+
+    def joined_by(self, joining: Joining) -> Crew:
+        """With who has joined.
+
+        Raises:
+            CrewError: the server's name is taken, or it cannot be started.
+        """
+        if joining.server is None:
             return replace(self, present=(*self.present, joining))
         if any(member.name == joining.name for member in self.members):
             raise CrewError(f"there is a server {joining.name} in the crew already")
@@ -156,7 +163,7 @@ class Crew:
         everything = tuple(f"{name}.*" for name in names)
         return (
             bus_grants.Grant(OPERATOR, operates=True),
-            bus_grants.Grant(ORCHESTRATOR, calls=everything, decides_runs=True, decides_gates=True),
+            bus_grants.Grant(RUNS_CALLER, calls=everything, decides_runs=True, decides_gates=True),
             bus_grants.Grant(PERSON, decides_gates=True),
             bus_grants.Grant(AUDITOR, reads_ledger=names),
             *(
@@ -165,27 +172,44 @@ class Crew:
             ),
             *(
                 bus_grants.Grant(
-                    host_identity(host.name), calls=self._calls_of(host), hosts=True, decides_gates=host.decides
+                    host_identity(host.name), calls=self._calls_of(host), hosts=True, decides_gates=host.terms.decides
                 )
                 for host in self.present
             ),
         )
 
+    def load_own(self) -> None:
+        """Import Podium's own members.
+
+        Raises:
+            CrewError: one is not granted what it needs.
+        """
+        for member in self.members:
+            if member.own:
+                member.load()
+
+    def unknown(self) -> tuple[str, ...]:
+        """Grants in the crew files of tools that Podium's own servers do not have, as sentences."""
+        said = {
+            **{member.name: member.calls for member in self.members},
+            **{name: grant.calls for name, grant in self.promised.items()},
+            **{f"host:{name}": host.calls for name, host in self.hosts.items()},
+        }
+        return tuple(check_calls(said, {one.name: tool_names(load_own(one.name)) for one in self.members if one.own}))
+
     def _calls_of(self, host: Joining) -> tuple[str, ...]:
-        granted = host_config(self.hosts, host.name).granted({each.name: each.scopes for each in self.members})
-        if host.calls is None:
-            return granted
-        beyond = [call for call in host.calls if not {call, f"{call.partition('.')[0]}.*"} & set(granted)]
-        if beyond:
-            raise CrewError(f"host {host.name} was not granted {', '.join(beyond)}")
-        return host.calls
+        members = self.by_name
+        return host.terms.of(
+            self._granted(host.name), lambda server: sorted(members[server].reading) if server in members else ()
+        )
+
+    def _granted(self, host: str) -> tuple[str, ...]:
+        return host_config(self.hosts, host).granted({each.name: each.scopes for each in self.members})
 
 
 def _check_name(server: str) -> None:
-    if "__" in server:
-        raise CrewError(f"{server}: hosts see SERVER__TOOL, so a server's name has no two underscores side by side")
-    if server in RESERVED or is_host(server):
-        raise CrewError(f"{server}: no server may have that name, for others are known by it")
+    if wrong := name_problem(server):
+        raise CrewError(wrong)
 
 
 def read_crew(shipped: Path, own: Path | None = None) -> Crew:

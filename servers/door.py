@@ -44,8 +44,8 @@ class Inside(Protocol):
         """They have left."""
         ...
 
-    def reload(self) -> Failure | None:
-        """Read the crew files again; why that changed nothing, if it did not."""
+    def reload(self, reply: Reply) -> None:
+        """Read the crew files again; `reply` hears what came of it."""
         ...
 
 
@@ -109,7 +109,7 @@ class Door:
             case "join":
                 self._join(client, asked.get("who"), inside, reply)
             case "reload":
-                reply(inside.reload())
+                inside.reload(reply)
             case _:
                 if op == "hold":
                     self.claimed = True

@@ -12,11 +12,12 @@ import fcntl
 import gc
 import json
 import logging
+import math
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import NoReturn
 from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
 from bus.connect import URL_ENV, identities
 from bus.errors import BusError
-from bus.grants import check_calls, permissions
+from bus.grants import permissions
 from bus.identity import load_identity
 from bus.marks import LedgerTorn
 from contracts.config import Joining
@@ -37,8 +38,7 @@ from servers.handed_keys import HandedKeys
 from servers.housekeeping import Signals, fork, fork_asking, reap
 from servers.room import NoRoom, see_to_room
 from servers.sandbox import linux
-from servers.specialist import tool_names
-from servers.staff import Staff, await_ready, heard
+from servers.staff import Staff, await_ready, hear
 from servers.throwaway import close_every_scratch
 
 log = logging.getLogger("house")
@@ -53,6 +53,10 @@ UNCLAIMED_S = 60.0
 """How long it waits for a first holder."""
 
 _TICK_S = 0.2
+_AGAIN_S = 5.0
+
+_FAILURES = (CrewError, BusError, OSError)
+"""What keeps a crew from being settled: what it asks for, the broker, this machine."""
 
 
 class House:
@@ -72,6 +76,8 @@ class House:
         self._staff = Staff(self._be)
         self._signals = Signals()
         self._joined = Counter[Joining]()
+        self._settle_at = math.inf
+        """When what somebody who left has left behind is to be settled once more."""
         self._ledger_is_whole = False
         self._keys = HandedKeys(options.keys_fd)
         self._marks = self._keys.marks()
@@ -103,7 +109,7 @@ class House:
             raise LedgerTorn(f"the ledger has lost something since it was last used: {losses}")
         self._ledger_is_whole = True
         starting = self._staff.change(self.crew.by_name)
-        self._hear(pipe for pipe, member in starting.items() if not member.own)
+        hear({pipe: member for pipe, member in starting.items() if not member.own}, self._door)
         await_ready({pipe: member for pipe, member in starting.items() if member.own})
 
     def _public_keys(self, crew: Crew) -> dict[str, str]:
@@ -123,11 +129,9 @@ class House:
         import servers.member
 
         assert servers.member
-        own = [member for member in self.crew.members if member.own]
-        tools = {member.name: tool_names(member.load()) for member in own}
-        others = {member.name for member in self.crew.members} - tools.keys()
-        if wrong := check_calls(self.crew.grants(), tools, others):
-            raise CrewError("the crew file: " + "; ".join(wrong))
+        self.crew.load_own()
+        for wrong in self.crew.unknown():
+            log.warning("the crew file: %s", wrong)
         gc.collect()
         gc.freeze()  # what is imported stays shared between the forks
 
@@ -164,6 +168,7 @@ class House:
             "version": version("podium"),
             "unsandboxed": self.unsandboxed,
             "keys": self._marks.model_dump(),
+            "holds": {member.name: (*member.scopes, *member.calls) for member in self.crew.members},
         }
 
     def admit(self, joining: Joining, reply: Reply) -> bool:
@@ -171,39 +176,49 @@ class House:
         starting: dict[int, Member] = {}
         if not self._joined[joining]:
             try:
-                starting = self._settle(self.crew.joined_by(joining))
-            except (CrewError, BusError) as wrong:
+                starting = self._settle(self.crew.admitting(joining))
+            except _FAILURES as wrong:
                 reply(Failure(kind="conflict", message=str(wrong)))
                 return False
         self._joined[joining] += 1
-        if starting:
-            self._hear(starting, reply)
-        else:
-            reply(None)
+        hear(starting, self._door, reply)
         return True
 
     def dismiss(self, joining: Joining) -> None:
         """Somebody has left; with the last of several processes of one host, the host."""
         self._joined[joining] -= 1
         if self._joined[joining] == 0:
-            self._settle(self.crew.without(joining))
+            self.crew = self.crew.without(joining)
+            self._settle_departure()
 
-    def reload(self) -> Failure | None:
-        """Take up what the crew files say now; who has joined stays."""
+    def _settle_departure(self) -> None:
+        """They are gone, whatever comes of it: what cannot be settled now is settled later."""
+        try:
+            hear(self._settle(self.crew), self._door)
+        except _FAILURES as wrong:
+            self._settle_at = time.monotonic() + _AGAIN_S
+            log.error("who has left may still be known; it is tried again in %.0f s: %s", _AGAIN_S, wrong)
+
+    def reload(self, reply: Reply) -> None:
+        """Take up what the crew files say now; who has joined stays. `reply` hears once whoever that starts serves."""
         try:
             crew = read_crew(*self._files)
+            crew.load_own()
+            if wrong := [each for each in crew.unknown() if each not in self.crew.unknown()]:
+                raise CrewError("; ".join(wrong))
             for joining in +self._joined:
                 crew = crew.joined_by(joining)
-            self._hear(self._settle(crew))
-        except (CrewError, BusError) as wrong:
-            return Failure(kind="invalid", message=str(wrong), way_out="Nothing was changed.")
-        return None
+            starting = self._settle(crew)
+        except _FAILURES as wrong:
+            reply(Failure(kind="invalid", message=str(wrong), way_out="The crew goes on as it was."))
+        else:
+            hear(starting, self._door, reply)
 
     def _settle(self, crew: Crew) -> dict[int, Member]:
         """Bring broker, ledger and processes to what `crew` is; the pipes of those who were started.
 
         Raises:
-            CrewError: it cannot be; all is as it was.
+            CrewError, BusError, OSError: it cannot be; all is as it was.
         """
         public = self._public_keys(crew)
         if self._broker is not None:
@@ -211,22 +226,10 @@ class House:
         ours = self._broker is not None
         if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public, ours=ours))) != 0:
             if self._broker is not None:
-                self._broker.reload(_users(self.crew, public))
+                self._broker.reload(_users(self.crew, self._public_keys(self.crew)))
             raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")
-        self.crew = crew
+        self.crew, self._settle_at = crew, math.inf
         return self._staff.change(crew.by_name)
-
-    def _hear(self, pipes: Iterable[int], reply: Reply = lambda failure: None) -> None:
-        """Have `reply` told how it goes with those who were started."""
-        for pipe in pipes:
-
-            def told(pipe: int = pipe) -> None:
-                self._door.unwatch(pipe)
-                if why := heard(pipe):
-                    log.error("a member cannot serve: %s", why)
-                reply(Failure(kind="unavailable", message=why) if why else None)
-
-            self._door.watch(pipe, told)
 
     def _mend(self) -> None:
         if self._broker is not None:
@@ -235,6 +238,8 @@ class House:
                 log.error("the broker died; starting it again")
                 self._broker.start()
         self._staff.mend()
+        if time.monotonic() > self._settle_at:
+            self._settle_departure()
 
     def stop(self) -> None:
         """End the crew, then the broker."""

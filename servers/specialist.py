@@ -159,10 +159,10 @@ def tool(
     return mark
 
 
-def tool_names(kind: type[Specialist]) -> frozenset[str]:
-    """The names of a specialist's tools, without making one."""
-    marked = inspect.getmembers(kind, lambda member: hasattr(member, "__podium_tool__"))
-    return frozenset(name.rstrip("_") for name, _ in marked)
+def tool_names(kind: type[Specialist], *, read_only: bool = False) -> frozenset[str]:
+    """The names of a specialist's tools, without making one; with `read_only` those that change nothing."""
+    marks = {name.rstrip("_"): getattr(method, "__podium_tool__", None) for name, method in inspect.getmembers(kind)}
+    return frozenset(name for name, hints in marks.items() if hints and (hints["read_only"] or not read_only))
 
 
 def tools_of(specialist: Specialist) -> tuple[Tool, ...]:

@@ -15,7 +15,9 @@ from contextlib import suppress
 from functools import partial
 
 from bus.serving import DRAIN_S
+from contracts.failure import Failure
 from servers.crew import CrewError, Member
+from servers.door import Door, Reply
 from servers.housekeeping import Backoff, ended, fork, reap
 
 log = logging.getLogger("house")
@@ -97,6 +99,25 @@ def heard(pipe: int) -> str:
     if not told:
         return "it ended while it was starting; see the log"
     return told.decode(errors="replace").strip()
+
+
+def hear(starting: Mapping[int, Member], door: Door, reply: Reply = lambda failure: None) -> None:
+    """Have `reply` told how it went with those who were started, once all of them have said so at `door`."""
+    waiting, wrong = set(starting), list[str]()
+
+    def told(pipe: int) -> None:
+        door.unwatch(pipe)
+        waiting.discard(pipe)
+        if why := heard(pipe):
+            wrong.append(f"{starting[pipe].name} cannot serve: {why}")
+            log.error("%s", wrong[-1])
+        if not waiting:
+            reply(Failure(kind="unavailable", message="; ".join(wrong)) if wrong else None)
+
+    for pipe in starting:
+        door.watch(pipe, partial(told, pipe))
+    if not starting:
+        reply(None)
 
 
 def await_ready(starting: Mapping[int, Member]) -> None:

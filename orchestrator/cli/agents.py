@@ -11,13 +11,15 @@ from bus.registry import cards
 from contracts.base import utc_now
 from contracts.config import ServerConfig
 from contracts.manifest import Card
-from orchestrator import crew
 from orchestrator import house as houses
 from orchestrator.cli.shared import document, json_option, ledger, out, start, who
 from orchestrator.cli.trouble import trouble
 from orchestrator.config import crew_file, load_crew
+from orchestrator.crew import HOST_PREFIX, changed, write
 from orchestrator.errors import ConfigError
 from orchestrator.hosts.errors import EditError
+from orchestrator.hosts.files import Update, undo
+from orchestrator.house_start import HouseFailed
 from orchestrator.pins import write_pin
 from orchestrator.text import duration, line
 
@@ -39,7 +41,7 @@ def agents(context: click.Context, as_json: bool) -> None:
       podium agents show test_runner
       podium agents grant doc_writer repository.list repository.read
       podium agents grant host:cursor "repository.*"
-      podium agents revoke host:cursor repository.search
+      podium agents revoke host:cursor "repository.*"
       podium agents approve files
     """
     if context.invoked_subcommand is None:
@@ -61,14 +63,16 @@ def show(name: str, as_json: bool) -> None:
       podium agents show repository
       podium agents show repository --json
     """
-    found = [card for card in start(_cards) if card.manifest.name == name]
+    everybody = start(_cards)
+    found = [card for card in everybody if card.manifest.name == name]
     if not found:
         raise trouble(f"There is no {name} in the crew now.", "`podium agents` lists who is there.")
     if as_json:
         document(found)
         return
-    callers = [who for who, grant in load_crew().servers.items() if _may_call(name, grant.calls)]
-    hosts = [f"host:{who}" for who, grant in load_crew().hosts.items() if _may_call(name, grant.calls)]
+    crew, scopes = load_crew(), {card.manifest.name: card.granted_scopes for card in everybody}
+    callers = [who for who, grant in crew.servers.items() if _may_call(name, grant.calls)]
+    hosts = [f"{HOST_PREFIX}{who}" for who, grant in crew.hosts.items() if _may_call(name, grant.granted(scopes))]
     for card in found:
         out().print(_card(card))
     table = Table.grid(padding=(0, 2, 0, 2))
@@ -111,7 +115,8 @@ def grant(name: str, what: tuple[str, ...], as_json: bool) -> None:
 def revoke(name: str, what: tuple[str, ...], as_json: bool) -> None:
     """Take a grant back.
 
-    A member of Podium's own does not start without what it needs; the answer says so.
+    Only what is held as such can be taken: out of `repository.*` no single tool. What a member of Podium's own needs
+    stays. Who does not start without it is named, and is without it all the same.
 
     \b
     Examples:
@@ -162,22 +167,40 @@ async def _approve(name: str, seen: str) -> Card:
 
 def _change(name: str, what: tuple[str, ...], as_json: bool, *, revoke: bool) -> None:
     try:
-        entry = crew.changed(name, what, revoke=revoke)
-        done = crew.write(name, entry, utc_now())
+        entry = changed(name, what, revoke=revoke)
+        done = write(name, entry, utc_now())
     except EditError as error:
         raise ConfigError(str(crew_file()), "", str(error), "Change it there by hand.") from error
-    start(houses.reload, houses.state_dir())
+    found = _taken_up(done)
     scopes = entry.scopes if isinstance(entry, ServerConfig) else ()
+    held = found.holds.get(name) if found else None
     if as_json:
         backup = str(done.backup) if done.backup else None
         document({"name": name, "scopes": scopes, "calls": entry.calls, "file": str(crew_file()), "backup": backup})
         return
-    click.echo(f"{name} holds: {', '.join((*scopes, *entry.calls)) or 'nothing'}")
+    click.echo(f"{name} holds: {', '.join(held if held is not None else (*scopes, *entry.calls)) or 'nothing'}")
     click.echo(f"{crew_file()}" + (f", as it was before: {done.backup}" if done.backup else ""), err=True)
 
 
+def _taken_up(done: Update) -> houses.House | None:
+    """The house, if one runs, with the crew as the file has it now.
+
+    Raises:
+        HouseFailed: it does not take that, and the file is as it was; or it does, and somebody cannot serve so.
+    """
+    try:
+        return start(houses.reload, houses.state_dir())
+    except HouseFailed as refused:
+        if refused.failure.kind != "invalid":
+            way_out = f"That is what {crew_file()} says now."
+        else:
+            undo(crew_file(), done)
+            way_out = f"Nothing was changed; {crew_file()} is as it was."
+        raise HouseFailed(refused.failure.model_copy(update={"way_out": way_out})) from refused
+
+
 def _may_call(server: str, calls: tuple[str, ...]) -> bool:
-    return any(call == "*" or call.partition(".")[0] == server for call in calls)
+    return any(call.partition(".")[0] == server for call in calls)
 
 
 async def _cards() -> tuple[Card, ...]:

@@ -8,16 +8,32 @@ from typing import Any
 
 import click
 
-from contracts.config import GATEWAY
+from contracts.terms import GATEWAY, Terms
 from orchestrator.cli.http_settings import DEFAULT_PORT, http_settings
 from orchestrator.cli.mcp_install import install
-from orchestrator.cli.shared import json_option, start
-from orchestrator.gateway.offer import Terms
+from orchestrator.cli.shared import a_name, json_option, start
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[str]:
+    return frozenset(a_name(context, parameter, each.strip()) for each in value.split(",") if each.strip())
 
 
 @click.group(invoke_without_command=True)
-@click.option("--host", default="host", show_default=True, metavar="NAME", help="Under which name the host is granted.")
-@click.option("--only", metavar="SERVER,…", help="Offer these servers' tools only; `podium` for runs.")
+@click.option(
+    "--host",
+    default="host",
+    show_default=True,
+    callback=a_name,
+    metavar="NAME",
+    help="Under which name the host is granted.",
+)
+@click.option(
+    "--only",
+    default="",
+    callback=_names,
+    metavar="SERVER,…",
+    help="Offer these servers' tools only; `podium` for runs.",
+)
 @click.option("--read-only", is_flag=True, help="Offer only tools that change nothing.")
 @click.option("--as-is", is_flag=True, help="Offer the one server of --only as it is: its names, prompts, resources.")
 @click.option("--http", is_flag=True, help="Over Streamable HTTP instead; the options below are for that.")
@@ -38,7 +54,7 @@ from orchestrator.gateway.offer import Terms
 def mcp(
     ctx: click.Context,
     host: str,
-    only: str | None,
+    only: frozenset[str],
     read_only: bool,
     as_is: bool,
     http: bool,
@@ -61,7 +77,7 @@ def mcp(
     """
     if ctx.invoked_subcommand is not None:
         return
-    terms = Terms(frozenset(filter(None, (only or "").split(","))), read_only)
+    terms = Terms(only=only, read_only=read_only)
     if as_is and (len(terms.only) != 1 or read_only or GATEWAY in terms.only):
         raise click.UsageError("--as-is takes --only with one server, and nothing away from it.")
     given = {name: value for name, value in asked.items() if value not in (None, False, ())}

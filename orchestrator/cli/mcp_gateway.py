@@ -19,8 +19,9 @@ from bus.connect import connect
 from bus.errors import BusError
 from bus.grants import host_identity
 from bus.registry import cards
-from contracts.config import GATEWAY, Joining
-from orchestrator.cli.shared import AUDITOR, who
+from contracts.config import Joining
+from contracts.terms import Terms
+from orchestrator.cli.shared import who
 from orchestrator.cli.trouble import trouble
 from orchestrator.config import load_host
 from orchestrator.gateway.as_is import AsIs
@@ -28,11 +29,11 @@ from orchestrator.gateway.bearer import Offer
 from orchestrator.gateway.conducting import Processes
 from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
-from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
 from orchestrator.house import house, joined, state_dir
 
 _LOOK_EVERY_S = 1.0
+_THERE_S = 60.0
 
 
 async def serve_stdio(host: str, terms: Terms, *, as_is: bool) -> None:
@@ -53,7 +54,7 @@ def offered(host: str, terms: Terms, *, as_is: bool) -> AbstractAsyncContextMana
 @asynccontextmanager
 async def _gateway(host: str, terms: Terms) -> AsyncGenerator[Offered]:
     state = state_dir()
-    async with _admitted(state, host, terms, decides=terms.decides) as (bus, upstream):
+    async with _admitted(state, host, terms) as (bus, upstream):
         voice = Voice(host, who(), decides=terms.decides, own_word=load_host(host).decides)
         found = Gateway(bus, upstream, terms, Flows(bus, upstream, Processes(state, host), voice))
 
@@ -70,26 +71,30 @@ async def _gateway(host: str, terms: Terms) -> AsyncGenerator[Offered]:
 @asynccontextmanager
 async def _twin(host: str, terms: Terms) -> AsyncGenerator[Offered]:
     (member,) = terms.only
-    async with _admitted(state_dir(), host, terms, decides=False) as (_, upstream):
+    async with _admitted(state_dir(), host, terms) as (bus, upstream):
+        await _there(bus, member)
         found = AsIs(upstream, member)
         async with found.serving() as server:
             yield server, found
 
 
 @asynccontextmanager
-async def _admitted(state: Path, host: str, terms: Terms, *, decides: bool) -> AsyncGenerator[tuple[Bus, Upstream]]:
+async def _admitted(state: Path, host: str, terms: Terms) -> AsyncGenerator[tuple[Bus, Upstream]]:
     """The crew, as a host reaches it that has joined for as long as the block runs."""
-    async with house(state) as found:
-        async with connect(state, found.url, AUDITOR) as bus:
-            crew = await cards(bus)
-        names = {GATEWAY, *(card.manifest.name for card in crew)}
-        if unknown := sorted(terms.only - names):
-            there = ", ".join(sorted(names))
-            raise trouble(f"There is no server {', '.join(unknown)} in the crew.", f"There are: {there}.", code=2)
-        joining = Joining(name=host, calls=terms.calls(crew, load_host(host)), decides=decides)
-        async with (
-            joined(state, joining),
-            connect(state, found.url, host_identity(host)) as bus,
-            open_caller(bus) as caller,
-        ):
-            yield bus, Upstream(bus, caller)
+    async with (
+        house(state) as found,
+        joined(state, Joining(name=host, terms=terms)),
+        connect(state, found.url, host_identity(host)) as bus,
+        open_caller(bus) as caller,
+    ):
+        yield bus, Upstream(bus, caller)
+
+
+async def _there(bus: Bus, member: str) -> None:
+    """Wait for a member that is still starting."""
+    with anyio.move_on_after(_THERE_S):
+        while True:
+            if any(card.manifest.name == member for card in await cards(bus)):
+                return
+            await anyio.sleep(_LOOK_EVERY_S / 10)
+    raise trouble(f"{member} does not answer.", "The house's log has the reason: `podium status` says where.")

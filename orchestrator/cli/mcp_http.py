@@ -11,6 +11,7 @@ import click
 import httpx2
 
 from bus.background import background
+from contracts.terms import Terms
 from orchestrator.cli.http_settings import HttpSettings
 from orchestrator.cli.mcp_gateway import offered
 from orchestrator.cli.shared import document
@@ -22,7 +23,6 @@ from orchestrator.gateway.http.jwks import Keys, KeysUnavailable, discovered, fe
 from orchestrator.gateway.http.local_token import LocalToken, local_token
 from orchestrator.gateway.http.resource import Authorization
 from orchestrator.gateway.http.serving import listening, served
-from orchestrator.gateway.offer import Terms
 from orchestrator.house import state_dir
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
-from contracts.base import Model, Name, utc_now
-from orchestrator.cli.shared import document, json_option
+from contracts.base import Model, utc_now
+from orchestrator.cli.shared import a_name, document, json_option
 from orchestrator.cli.trouble import trouble
 from orchestrator.errors import ConfigError
 from orchestrator.hosts.errors import EditError
@@ -39,13 +38,6 @@ class Installed(Model):
     """What the host reads; null with `--remove`."""
 
 
-def _name(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    try:
-        return TypeAdapter[str](Name).validate_python(value)
-    except ValidationError:
-        raise click.BadParameter("Take lower-case letters, digits, - and _, and begin with a letter.") from None
-
-
 @click.command()
 @click.argument("host", type=click.Choice(list(HOSTS)), metavar="HOST")
 @click.option("--print", "shown", is_flag=True, help="Show what would change; write nothing.")
@@ -62,7 +54,7 @@ def _name(context: click.Context, parameter: click.Parameter, value: str) -> str
     metavar="FILE",
     help="This file instead: another profile's, another edition's.",
 )
-@click.option("--name", default="podium", show_default=True, callback=_name, help="What the host calls Podium.")
+@click.option("--name", default="podium", show_default=True, callback=a_name, help="What the host calls Podium.")
 @click.option("--force", is_flag=True, help="Replace an entry of that name that says something else.")
 @json_option
 def install(

@@ -66,7 +66,7 @@ def serve(
     Examples:
       podium serve --name files --grant files:write:docs -- mcp-server-filesystem "$PWD/docs"
       podium serve --name remote --url https://example.com/mcp
-      podium serve agents/doc_writer.py --grant work:read --approve
+      podium serve agents/doc_writer.py --grant repository.list --grant repository.read
       podium serve test_runner --stdio --repo ~/shop
     """
     if stdio:

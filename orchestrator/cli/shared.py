@@ -17,11 +17,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import anyio
 import click
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.console import Console
 
 from bus.bus import Bus
 from bus.connect import connect
+from contracts.base import Name
 from orchestrator.house import house, state_dir
 from orchestrator.view import console
 
@@ -53,6 +54,14 @@ def who() -> str:
 def somebody_is_here() -> bool:
     """Whether a person at a terminal can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def a_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """An option's value that names a server or a host."""
+    try:
+        return TypeAdapter[str](Name).validate_python(value)
+    except ValidationError:
+        raise click.BadParameter("Take lower-case letters, digits, - and _, and begin with a letter.") from None
 
 
 def out() -> Console:

@@ -16,11 +16,11 @@ from pydantic import BaseModel
 
 from bus.mcp_sdk import at_end
 from bus.wire import JsonObject, as_object
+from contracts.terms import is_read_only
 from orchestrator.gateway.bearer import enforce, reach_of, token_of
 from orchestrator.gateway.changes import Changes, TellingServer
 from orchestrator.gateway.envelope import Context, for_the_crew, on_behalf, pass_on, set_level
 from orchestrator.gateway.live import answered
-from orchestrator.gateway.offer import is_read_only
 from orchestrator.gateway.reach import Reach, needed
 from orchestrator.gateway.upstream import ENVELOPE, Upstream
 from orchestrator.gateway.watching import Watching

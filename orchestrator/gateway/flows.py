@@ -8,7 +8,6 @@ import anyio
 
 from bus.bus import Bus
 from contracts.base import utc_now
-from contracts.config import GATEWAY
 from contracts.gate import GateDecision, GateRequest
 from contracts.gateway import (
     DecideGateParams,
@@ -17,6 +16,7 @@ from contracts.gateway import (
     RunReport,
     WaitRunParams,
 )
+from contracts.terms import GATEWAY
 from orchestrator import gates
 from orchestrator.errors import InvalidDecision
 from orchestrator.gateway.asking import SHOWN_CHARS, Seals, confirmation, decision_of, filled_in, gate_question

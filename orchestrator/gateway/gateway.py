@@ -12,15 +12,15 @@ from mcp.server.subscriptions import ListenHandler, ToolsListChanged
 
 from bus.bus import Bus
 from bus.wire import JsonObject, failure_apart, failure_result
-from contracts.config import GATEWAY
 from contracts.failure import Failure
+from contracts.terms import GATEWAY, Terms, is_read_only
 from orchestrator.gateway.bearer import enforce, reach_of
 from orchestrator.gateway.changes import Changes, TellingServer
 from orchestrator.gateway.envelope import Context, for_the_crew, on_behalf, pass_on, set_level
 from orchestrator.gateway.flows import START, Flows
 from orchestrator.gateway.listing import Listing
 from orchestrator.gateway.live import answered
-from orchestrator.gateway.offer import Terms, is_read_only, parted
+from orchestrator.gateway.offer import parted
 from orchestrator.gateway.own_tools import Round
 from orchestrator.gateway.prompts import Prompts
 from orchestrator.gateway.reach import READ, Reach, needed

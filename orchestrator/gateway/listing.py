@@ -12,7 +12,8 @@ from bus.bus import Bus
 from bus.granted import grants_of
 from bus.registry import cards
 from bus.wire import JsonObject
-from orchestrator.gateway.offer import Terms, exposed, granted
+from contracts.terms import Terms
+from orchestrator.gateway.offer import exposed, granted
 from orchestrator.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)

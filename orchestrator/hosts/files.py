@@ -63,6 +63,20 @@ def update(file: Path, edit: Callable[[str], Change], now: datetime) -> Update:
     raise ConfigError(str(file), "", "it changes all the time", "Close the host, then say this again.")
 
 
+def undo(file: Path, done: Update) -> None:
+    """Put back what was there before an update, unless somebody has changed it since.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    if done.change.after == done.change.before or _content(file) != done.change.after.encode():
+        return
+    if done.backup is None:
+        file.unlink()
+    else:
+        done.backup.replace(file.resolve())
+
+
 def _content(file: Path) -> bytes | None:
     """None where there is no file yet."""
     if file.exists() and not file.is_file():

@@ -26,6 +26,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
@@ -57,7 +59,7 @@ class Toml:
     def put(self, text: str, section: str, name: str, entry: Mapping[str, object]) -> str:
         """`text` with `entry` as the table `[section.name]`: in the place of one that is there, else at the end."""
         newline = newline_of(text)
-        lines = [f"[{section}.{name}]", *(f"{key} = {_value(value)}" for key, value in entry.items())]
+        lines = [f"[{_key(section)}.{_key(name)}]", *(f"{_key(key)} = {_value(value)}" for key, value in entry.items())]
         block = "".join(line + newline for line in lines)
         there = _entry(text, section, name)
         if there and there[0].header:
@@ -141,6 +143,10 @@ def _statement(text: str, start: int, end: int, table: tuple[str, ...]) -> _Stat
         path.append(key)
         inner = cast("list[object]", inner)[0] if isinstance(inner, list) else inner
     return _Statement(start, end, True, tuple(path), {})
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _value(name)
 
 
 def _value(data: object) -> str:

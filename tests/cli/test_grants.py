@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli.commands import podium
+from orchestrator.config import load_crew
 
 MINE = """# mine
 [servers.doc_writer]  # an agent
@@ -71,4 +73,48 @@ def test_a_word_that_is_neither_scope_nor_tool_changes_nothing(crew: Path, word:
 def test_a_host_is_given_no_scope(crew: Path) -> None:
     """Scopes are what the kernel lets a process do; a host is none of ours."""
     assert call("grant", "host:cursor", "work:read").exit_code != 0
+    assert crew.read_text() == MINE
+
+
+@pytest.mark.parametrize(
+    "name", ["host:Cursor", "host:Claude Desktop", "Docs", "files.read", "*", "person", "host_me", "a__b"]
+)
+@pytest.mark.parametrize("change", ["grant", "revoke"])
+def test_a_name_that_nobody_can_have_changes_nothing(crew: Path, name: str, change: str) -> None:
+    """The crew file stays one that can be read."""
+    done = call(change, name, "repository.read")
+    assert done.exit_code != 0
+    assert re.search("can have that name|no server may have|two underscores", str(done.exception))
+    assert crew.read_text() == MINE
+
+
+def test_every_host_is_granted_by_its_star(crew: Path) -> None:
+    """Which is quoted where it stands in the file."""
+    assert call("grant", "host:*", "test_runner.run").exit_code == 0
+    assert load_crew().hosts["*"].calls == ("*", "test_runner.run")
+
+
+def test_what_a_member_of_podiums_own_needs_cannot_be_taken(crew: Path) -> None:
+    """The next house would not start."""
+    done = call("revoke", "code_writer", "model.complete")
+    assert done.exit_code != 0
+    assert "model.complete: code_writer does not start without it" in str(done.exception)
+    assert crew.read_text() == MINE
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "told"),
+    [
+        ("host:goose", "repository.search", r"host:goose holds it within `\*` only"),
+        ("host:cursor", "repository.search", r"host:cursor holds it within `repository\.\*` only"),
+        ("host:cursor", "test_runner.run", r"not granted that here; it is granted repository\.\*"),
+        ("doc_writer", "files:read:/srv", r"not granted that here; it is granted nothing"),
+        ("nobody", "repository.read", r"not granted that here; it is granted nothing"),
+    ],
+)
+def test_what_is_not_held_as_such_cannot_be_taken(crew: Path, name: str, word: str, told: str) -> None:
+    """Nothing is changed, and it says why."""
+    done = call("revoke", name, word)
+    assert done.exit_code != 0
+    assert re.search(told, str(done.exception))
     assert crew.read_text() == MINE

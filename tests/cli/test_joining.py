@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import anyio
 import pytest
 
 from bus.caller import Caller, new_call_id, open_caller
-from bus.connect import connect
+from bus.connect import connect, identities
 from bus.errors import BusError, CallFailed, StoreRefused
 from bus.registry import cards
 from contracts.base import Model
 from contracts.config import Joining, ServerConfig
+from contracts.ledger import GRANTS_BUCKET
 from contracts.pin import pin_file
 from contracts.repository import ListParams, ListResult
+from contracts.terms import GATEWAY, Terms
 from orchestrator import house as houses
 from orchestrator.house_start import HouseFailed
 from tests.bridge.rig import approve, joined
@@ -148,9 +150,19 @@ async def test_an_agent_whose_tools_nobody_approved_answers_no_call(kept: Podium
 
 async def test_a_host_keeps_to_what_it_asked_for(kept: Podium) -> None:
     """What a gateway gave up when it joined, the broker refuses to carry for it."""
-    async with speaking(kept, Joining(name="narrow", calls=("repository.outline",))) as caller:
-        with pytest.raises(StoreRefused):
-            await caller.call("repository", "list", ListParams(run="r-aaaa"), ListResult, call_id=new_call_id())
+    async with speaking(kept, Joining(name="narrow", terms=Terms(only=frozenset({"workspace"})))) as caller:
+        assert await refused(caller)
+
+
+async def refused(caller: Caller) -> bool:
+    """Whether the broker does not let a host ask the repository."""
+    try:
+        await caller.call("repository", "list", ListParams(run="r-aaaa"), ListResult, call_id=new_call_id())
+    except StoreRefused:
+        return True
+    except CallFailed:  # there is no such run
+        return False
+    raise AssertionError("unreachable")
 
 
 @pytest.mark.parametrize("decides", [True, False])
@@ -159,7 +171,7 @@ async def test_a_host_writes_decisions_only_where_its_people_answer_gates(kept: 
     found = await houses.status(kept.state)
     assert found is not None
     name = f"gates-{decides}".lower()
-    async with houses.joined(kept.state, Joining(name=name, decides=decides)):
+    async with houses.joined(kept.state, Joining(name=name, terms=Terms(read_only=not decides))):
         async with connect(kept.state, found.url, f"host_{name}") as bus:
             with nullcontext() if decides else pytest.raises(StoreRefused):
                 await bus.store(f"gate.r-{name}.plan.decision", b"{}")
@@ -169,16 +181,17 @@ async def test_a_host_writes_decisions_only_where_its_people_answer_gates(kept: 
 
 async def test_a_host_is_not_granted_the_server_that_holds_the_keys(kept: Podium) -> None:
     """`*` means every server without a key; asking for more is refused with what it was."""
-    with pytest.raises(HouseFailed, match=r"host cursor was not granted model\.complete"):
-        async with houses.joined(kept.state, Joining(name="cursor", calls=("model.complete",))):
-            pass
+    for name in ("model", "nobody"):
+        with pytest.raises(HouseFailed, match=f"host cursor was not granted {name}; the crew has code_writer"):
+            async with houses.joined(kept.state, Joining(name="cursor", terms=Terms(only=frozenset({name})))):
+                pass
 
 
 async def test_two_gateways_of_one_host_share_its_identity_but_not_with_other_rights(kept: Podium) -> None:
     """The same wish joins again; another one is refused, for an identity has one set of rights."""
     async with houses.joined(kept.state, Joining(name="code")), speaking(kept, Joining(name="code")):
         with pytest.raises(HouseFailed, match="host code is here already, with other rights"):
-            async with houses.joined(kept.state, Joining(name="code", calls=("repository.list",))):
+            async with houses.joined(kept.state, Joining(name="code", terms=Terms(read_only=True))):
                 pass
 
 
@@ -218,10 +231,36 @@ async def test_a_name_that_stands_for_somebody_else_is_refused(kept: Podium, age
 
 
 async def test_a_host_may_keep_nothing_of_its_grant(kept: Podium) -> None:
-    """Nothing is not all of it: the broker carries no call for such a host."""
-    async with speaking(kept, Joining(name="still", calls=())) as caller:
+    """Nothing is not all of it: the broker carries no call for a host of runs only."""
+    async with speaking(kept, Joining(name="still", terms=Terms(only=frozenset({GATEWAY})))) as caller:
+        assert await refused(caller)
+
+
+async def test_a_server_leaves_while_a_host_is_here_for_nothing_else(kept: Podium, agent: Path) -> None:
+    """The host keeps nothing then, and what it asked for once the server is back; nobody else notices."""
+    host = Joining(name="greeted", terms=Terms(only=frozenset({"greeter"})))
+    async with joined(kept, "greeter", ServerConfig(agent=str(agent))):
+        pass  # its tools are approved from now on
+    async with AsyncExitStack() as stays:
+        async with joined(kept, "greeter", ServerConfig(agent=str(agent))):
+            caller = await stays.enter_async_context(speaking(kept, host))
+            assert await greet(caller, "Ada") == "Hello, Ada!"
+        await gone(kept, "greeter")
         with pytest.raises(StoreRefused):
-            await caller.call("repository", "list", ListParams(run="r-aaaa"), ListResult, call_id=new_call_id())
+            await greet(caller, "Ada")
+        async with joined(kept, "greeter", ServerConfig(agent=str(agent))):
+            assert await greet(caller, "Ada") == "Hello, Ada!"
+
+
+async def test_a_grant_is_taken_from_a_host_that_is_here_for_nothing_else(fresh: Podium) -> None:
+    """It goes on without; what is changed for others holds, too."""
+    fresh.crew.write_text('[hosts.cursor]\ncalls = ["repository.*"]\n', encoding="utf-8")
+    assert fresh("up").code == 0
+    async with speaking(fresh, Joining(name="cursor", terms=Terms(only=frozenset({"repository"})))) as caller:
+        assert not await refused(caller)
+        fresh.crew.write_text("[hosts.cursor]\ncalls = []\n", encoding="utf-8")
+        await houses.reload(fresh.state)
+        assert await refused(caller)
 
 
 async def test_a_name_that_is_taken_is_refused(kept: Podium, agent: Path) -> None:
@@ -239,6 +278,30 @@ async def test_the_identity_of_a_host_that_left_is_refused(kept: Podium) -> None
     assert found is not None
     with pytest.raises(BusError):
         async with connect(kept.state, found.url, "host_gone"):
+            pass
+
+
+async def test_a_house_outlives_a_departure_that_it_cannot_settle(fresh: Podium) -> None:
+    """It goes on with the crew it has, and makes good for it later: then the broker knows who left no more."""
+    assert fresh("up").code == 0
+    found = await houses.status(fresh.state)
+    assert found is not None
+    keys, aside = identities(fresh.state), fresh.state / "aside"
+    async with houses.joined(fresh.state, Joining(name="cursor")):
+        keys.rename(aside)
+        keys.touch()
+    with anyio.fail_after(30):
+        while "who has left may still be known" not in (fresh.state / "house.log").read_text(encoding="utf-8"):
+            await anyio.lowlevel.checkpoint()
+    keys.unlink()
+    aside.rename(keys)
+    assert await houses.status(fresh.state) == found
+    async with connect(fresh.state, found.url, "auditor") as bus:
+        with anyio.fail_after(30):
+            while "host_cursor" in await bus.entries(GRANTS_BUCKET):
+                await anyio.lowlevel.checkpoint()
+    with pytest.raises(BusError):
+        async with connect(fresh.state, found.url, "host_cursor"):
             pass
 
 

@@ -177,6 +177,13 @@ def test_a_command_does_not_bring_in_the_others_either() -> None:
     assert shown.strip() == "[]"
 
 
+@pytest.mark.parametrize("words", [("--host", "Claude Desktop"), ("--only", "repository,Test Runner")])
+def test_a_gateway_takes_only_names_that_there_can_be(words: tuple[str, str]) -> None:
+    """Wrong usage, said before anything starts."""
+    done = CliRunner().invoke(podium, ["mcp", *words])
+    assert (done.exit_code, f"Invalid value for '{words[0]}'" in done.output) == (2, True)
+
+
 def test_installing_into_a_host_does_not_wait_for_the_sdk() -> None:
     """`podium mcp install` edits a file; the SDK, which takes seconds to import, is for serving."""
     script = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from contracts.server_json import ServerJson
 from orchestrator.config import CONFIGS, load_project, load_workflow, read
 from servers.crew import read_crew
 
+ROOT = CONFIGS.parent
 FILES = sorted(path for path in CONFIGS.rglob("*") if path.is_file())
 
 
@@ -44,3 +46,13 @@ def test_the_example_in_the_documentation_is_a_valid_podium_toml(tmp_path: Path)
 
     assert project.test.python == ".venv/bin/python"
     assert project.budgets.search_s == 60
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/foreign-servers.md", "docs/cli.md", "docs/adding-an-agent.md"])
+def test_an_agent_that_is_served_as_a_page_says_is_granted_what_it_needs(page: str) -> None:
+    """What the command line does not grant, the page has granted before."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    before = re.findall(r"podium agents grant doc_writer (.+)", text)
+    for options in re.findall(r"podium serve \S*doc_writer\.py(.*)", text):
+        granted = {*re.findall(r"--grant (\S+)", options), *" ".join(before).split()}
+        assert {"repository.list", "repository.read"} <= granted, options

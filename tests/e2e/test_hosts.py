@@ -15,8 +15,8 @@ from mcp import Client
 from mcp.client.client import ConnectMode
 from mcp_types import Tool
 
+from contracts.terms import Terms
 from orchestrator.cli.mcp_gateway import offered
-from orchestrator.gateway.offer import Terms
 from tests.cli.conftest import ROOT, TEST, Podium
 from tests.e2e.rig import LIMIT_S
 from tests.gateway.desk import Person, approving

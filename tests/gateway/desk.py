@@ -17,9 +17,9 @@ from mcp.client.client import ConnectMode
 from bus.caller import open_caller
 from contracts.failure import Failure
 from contracts.gateway import RunWorkflowParams
+from contracts.terms import Terms
 from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
-from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
 from tests.gateway.test_gateway import HOST
 from tests.orchestrator.stage import Stage

@@ -19,13 +19,13 @@ from contracts.gate import GateRequest
 from contracts.gate_policy import HUMAN, Policy
 from contracts.gateway import RunWorkflowParams
 from contracts.run import CallIntendedEvent, Event, RunFailedEvent, RunStartedEvent, StepStartedEvent
+from contracts.terms import Terms
 from contracts.workflow import Plan
 from orchestrator import gatekeeper
 from orchestrator.audit import audit
 from orchestrator.gates import decide, pending
 from orchestrator.gateway import following
 from orchestrator.gateway.conducting import words
-from orchestrator.gateway.offer import Terms
 from orchestrator.journal import Journal
 from orchestrator.policies import answer
 from orchestrator.runs import state_of
@@ -522,10 +522,10 @@ async def test_a_read_only_host_follows_runs_and_decides_nothing(stage: Stage, e
 
 async def test_runs_are_offered_where_they_are_among_what_is_wanted(stage: Stage, era: ConnectMode) -> None:
     """By the name `podium`; the tools say what they may do."""
-    async with at_a_desk(stage, era, terms=Terms(frozenset({"echo"}))) as desk:
+    async with at_a_desk(stage, era, terms=Terms(only=frozenset({"echo"}))) as desk:
         assert (await desk.client.list_tools()).tools == []
         assert desk.client.server_capabilities.prompts is None
-    async with at_a_desk(stage, era, terms=Terms(frozenset({"podium"}))) as desk:
+    async with at_a_desk(stage, era, terms=Terms(only=frozenset({"podium"}))) as desk:
         tools = {tool.name: tool for tool in (await desk.client.list_tools()).tools}
     assert list(tools) == ["run_workflow", "get_run", "wait_run", "decide_gate"]
     hints = {name: tool.annotations for name, tool in tools.items() if tool.annotations}

@@ -15,10 +15,11 @@ from bus.bus import Bus, Message
 from bus.caller import open_caller
 from bus.registry import announced, cards
 from contracts.ledger import GRANTS_BUCKET
+from contracts.terms import Terms
 from orchestrator.audit import audit
 from orchestrator.gateway import listing
 from orchestrator.gateway.gateway import Gateway
-from orchestrator.gateway.offer import Terms, exposed, parted
+from orchestrator.gateway.offer import exposed, parted
 from orchestrator.gateway.upstream import Upstream
 from servers.approval import Approval
 from tests.bus.echo import Echo, served

@@ -14,9 +14,9 @@ from mcp.shared.exceptions import MCPError
 from contracts.bundle import Bundle
 from contracts.gate_policy import HUMAN, Policy
 from contracts.gateway import RunList, RunWorkflowParams, TestReport
+from contracts.terms import Terms
 from contracts.workflow import Plan
 from orchestrator.config import load_workflow, workflows
-from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.uris import PARTS, Part, parsed, uri
 from orchestrator.runs import Shown
 from tests.gateway.desk import at_a_desk

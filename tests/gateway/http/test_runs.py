@@ -11,6 +11,7 @@ from mcp.client.client import ConnectMode
 
 from bus.caller import open_caller
 from bus.wire import JsonObject
+from contracts.terms import Terms
 from orchestrator.audit import audit
 from orchestrator.gates import decide
 from orchestrator.gateway import following
@@ -18,7 +19,6 @@ from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
 from orchestrator.gateway.http.app import PATH, application
 from orchestrator.gateway.http.serving import listening, served
-from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
 from orchestrator.policies import answer
 from tests.gateway.desk import Person, ScriptedConducting, approving

@@ -18,6 +18,7 @@ from bus.caller import open_caller
 from bus.mcp_sdk import SdkAnswer
 from bus.serving import Serving
 from bus.wire import PROTOCOL_VERSION, JsonObject
+from contracts.terms import Terms
 from orchestrator.gateway.as_is import AsIs
 from orchestrator.gateway.bearer import Offer
 from orchestrator.gateway.gateway import Gateway
@@ -26,7 +27,6 @@ from orchestrator.gateway.http.limits import Allowance
 from orchestrator.gateway.http.resource import Authorization
 from orchestrator.gateway.http.serving import listening
 from orchestrator.gateway.http.serving import served as web_served
-from orchestrator.gateway.offer import Terms
 from orchestrator.gateway.upstream import Upstream
 from tests.bus.echo import Echo, everybody, served
 from tests.bus.rigs import Rig
