@@ -34,6 +34,9 @@ _GET_S = 30.0
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 _MISSING = (404, 408)
 _BATCH = 256
+_BATCH_BYTES = 8 << 20
+"""Read at once at most, and what goes beyond it by one message; so a long history is held in small parts."""
+
 _AT_A_STRETCH = 32
 """Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
 
@@ -130,11 +133,17 @@ class NatsBus:
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
         """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it."""
         while True:
-            wanted: dict[str, object] = {"batch": _BATCH, "seq": after + 1, "next_by_subj": subject}
+            wanted: dict[str, object] = {
+                "batch": _BATCH,
+                "max_bytes": _BATCH_BYTES,
+                "seq": after + 1,
+                "next_by_subj": subject,
+            }
             batch = [_stored(msg) for msg in await self._direct_batch(stream, wanted)]
             for kept in batch:
                 yield kept
-            if len(batch) < _BATCH:
+            # A batch also ends where it is too large, so that its length does not tell whether there is more.
+            if not batch or batch[-1].headers.get("Nats-Num-Pending") == "0":
                 return
             after = batch[-1].seq
 
