@@ -13,12 +13,13 @@ import anyio
 
 from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
-from bus.errors import AlreadyStored, BusUnavailable, InvalidMessage
+from bus.errors import AlreadyStored, BusUnavailable, CallFailed, InvalidMessage, TooLarge
 from bus.grants import results_consumer
 from bus.roster import LiveRoster
 from bus.subjects import CallSubject
-from bus.wire import Correlation, call_request, parse, result_of
+from bus.wire import Correlation, call_request, failure_result, parse, response, result_of
 from contracts.base import Model
+from contracts.failure import Failure
 from contracts.ledger import server_stream
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Calls(Protocol):
         """Have `server` run `tool`, once per `call_id` whatever happens; an answer that is already stored is returned.
 
         Raises:
-            CallFailed: the tool answered with a failure.
+            CallFailed: the tool answered with a failure, or the call is too large to be made.
             StoreRefused: the call could not be stored; it was not made.
             BusUnavailable: the broker is gone.
         """
@@ -75,12 +76,12 @@ class _Waiting:
     silence_s: float = _FIRST_SILENCE_S
     news: anyio.Event = field(default_factory=anyio.Event)
     notifications: list[bytes] = field(default_factory=list[bytes])
-    body: bytes | None = None
-    """The result, once it has arrived."""
+    result: Message | None = None
+    """Once it has arrived; its body may be kept apart."""
 
-    async def answered(self, on_notification: OnNotification | None) -> bytes:
+    async def answered(self, on_notification: OnNotification | None) -> Message:
         """The result, after every notification that came before it."""
-        while self.body is None or self.notifications:
+        while self.result is None or self.notifications:
             if not self.notifications:
                 await self.news.wait()
             told, self.notifications = self.notifications, []
@@ -90,7 +91,7 @@ class _Waiting:
                         await on_notification(body)
                 except Exception as wrong:  # nobody vouches for it, and no result is to be lost over it
                     log.warning("a notification of %s was not understood: %r", self.subject, wrong)
-        return self.body
+        return self.result
 
     def tell(self) -> None:
         """Wake whoever waits for news."""
@@ -137,7 +138,10 @@ class Caller:
         subject = CallSubject(server, tool, self.identity, call_id)
         body = call_request(call_id, tool, params, Correlation(run, step))
         on_notification = None if on_progress is None else _progress_to(on_progress)
-        answer = await self.exchange(subject, body, on_notification=on_notification)
+        try:
+            answer = await self.exchange(subject, body, on_notification=on_notification)
+        except TooLarge as wrong:
+            raise CallFailed(server, tool, wrong.failure) from wrong
         return result_of(server, tool, answer, result)
 
     async def exchange(
@@ -165,7 +169,7 @@ class Caller:
                 await self._bus.store(str(subject), body, vouched, expect=ABSENT, patient=patient)
             except AlreadyStored:
                 await self._look(waiting)
-            return await waiting.answered(on_notification)
+            return await self._body(await waiting.answered(on_notification), subject.call_id)
         except anyio.get_cancelled_exc_class():
             if cancel_on_abandon:
                 with anyio.CancelScope(shield=True):
@@ -173,6 +177,14 @@ class Caller:
             raise
         finally:
             channel.waiting.pop(subject.call_id, None)
+
+    async def _body(self, result: Message, call_id: str) -> bytes:
+        """Of a result that its server sealed; a failure where it cannot be read, since no other will come."""
+        try:
+            return (await self._bus.whole(result)).body
+        except InvalidMessage as wrong:
+            lost = Failure(kind="internal", message=f"the answer is stored, but cannot be read: {wrong.reason}")
+            return response(call_id, failure_result(lost))
 
     async def watch(self) -> None:
         """Look after every call that has been silent for long, until cancelled."""
@@ -197,14 +209,14 @@ class Caller:
 
     async def _arrived(self, server: str, message: Message, waiting: _Waiting) -> None:
         try:
-            sender = await self._roster.received(message.subject, message.body, message.headers)
+            sender = await self._roster.received(message)
         except InvalidMessage as wrong:
             log.warning("dropped a result: %s", wrong)
             return
         if sender != server:
             log.warning("dropped a result on %s: it was sealed by %s, not %s", message.subject, sender, server)
             return
-        waiting.body = message.body
+        waiting.result = message
         waiting.tell()
 
     async def _channel(self, server: str) -> _Channel:
@@ -217,12 +229,12 @@ class Caller:
 
             async def on_delivery(delivery: Delivery) -> None:
                 waiting = channel.waiting.get(delivery.message.subject.rpartition(".")[2])
-                if waiting is not None and waiting.body is None:
+                if waiting is not None and waiting.result is None:
                     await self._arrived(server, delivery.message, waiting)
 
             async def on_notification(message: Message) -> None:
                 waiting = channel.waiting.get(message.subject.rpartition(".")[2])
-                if waiting is not None and waiting.body is None:
+                if waiting is not None and waiting.result is None:
                     waiting.notifications.append(message.body)
                     waiting.tell()
 

@@ -19,6 +19,7 @@ from contracts.failure import Failure
 PROTOCOL_VERSION = "2026-07-28"
 HEADER_MISMATCH = -32020
 INVALID_REQUEST = -32600
+INTERNAL_ERROR = -32603
 PARSE_ERROR = -32700
 
 RUN_META = "io.podium/run"
