@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import claims
+from bus import broker, claims
 from bus.bus import ABSENT, Bus, Delivery, Expect, Message
 from bus.caller import new_call_id, open_caller
 from bus.claims import CLAIM, MAX_BODY, MAX_WHOLE, Claim, kept_apart, whole
@@ -23,7 +24,7 @@ from bus.wire import INTERNAL_ERROR, INVALID_REQUEST, Correlation, call_request,
 from contracts.base import sha256
 from contracts.ledger import RUNS_STREAM, object_stream, server_stream
 from tests.bus.echo import Echo, EchoParams, EchoResult, everybody, served
-from tests.bus.rigs import MemoryRig, NatsRig, Rig
+from tests.bus.rigs import MemoryRig, NatsRig, Rig, nats_rig
 
 LARGE = MAX_WHOLE * 3 + 17
 
@@ -180,6 +181,15 @@ async def test_a_large_call_gets_its_large_answer_once(rig: Rig) -> None:
                 result = await caller.call("echo", "say", params, EchoResult, call_id=call_id)
             assert result == EchoResult(text=params.text, caller="orchestrator", executions=1)
         assert [len(each.body) > LARGE async for each in bus.history(server_stream("echo"))] == [True, True]
+
+
+async def test_a_broker_with_nats_own_limit_carries_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 MiB with headers: what goes whole fits just as what is kept apart does."""
+    monkeypatch.setattr(broker, "MAX_PAYLOAD", 1 << 20)
+    async with nats_rig(tmp_path) as rig, rig.connect("orchestrator") as bus:
+        for size in (MAX_WHOLE, MAX_WHOLE + 1, LARGE):
+            await bus.store("run.r-aaaa.e", b"x" * size)
+        assert [len(kept.body) async for kept in bus.history(RUNS_STREAM)] == [MAX_WHOLE, MAX_WHOLE + 1, LARGE]
 
 
 async def test_a_call_whose_body_was_exchanged_is_answered_and_not_executed() -> None:
