@@ -110,20 +110,30 @@ class Bus(Protocol):
 
         A `patient` message may wait a moment for others to leave with: what a message costs then is shared.
 
+        A body that is too large for a message is kept apart (see `bus.claims`): first it, then the message that
+        names it. Whoever reads the ledger is given it back whole.
+
         Raises:
             AlreadyStored: `expect` is `ABSENT` and a message stands there.
             Overtaken: any other `expect` does not hold.
-            StoreRefused: full, too large or not permitted.
+            TooLarge: larger than `bus.claims.MAX_BODY`; nothing was sent.
+            StoreRefused: full or not permitted.
             BusUnavailable: no acknowledgement in time; it may have been stored all the same.
         """
         ...
 
     async def last(self, stream: str, subject: str) -> Stored | None:
-        """The newest stored message on exactly `subject`."""
+        """The newest stored message on exactly `subject`.
+
+        A body that is kept apart and cannot be had, or is another one, is not put in: what stands for it is left, and
+        nobody has sealed that.
+        """
         ...
 
     def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
         """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present.
+
+        Bodies that are kept apart are read one at a time, as in `last`.
 
         Raises:
             Unreadable: after the last one, where some of them could not be read.
@@ -131,11 +141,28 @@ class Bus(Protocol):
         ...
 
     def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AbstractAsyncContextManager[None]:
-        """Take deliveries from a durable consumer that was provisioned for this identity."""
+        """Take deliveries from a durable consumer that was provisioned for this identity.
+
+        A body that is kept apart is not read for that; `whole` reads it.
+        """
+        ...
+
+    async def whole(self, message: Message) -> Message:
+        """A stored message with its body, where that is kept apart.
+
+        Raises:
+            InvalidMessage: the body is not there, or is not what the message says.
+            BusUnavailable: no answer.
+        """
         ...
 
     async def publish(self, subject: str, body: bytes, headers: Headers = NO_HEADERS, *, reply: str = "") -> None:
-        """Send without keeping."""
+        """Send without keeping.
+
+        Raises:
+            TooLarge: larger than a message may be; nothing was sent.
+            BusUnavailable: the connection is over.
+        """
         ...
 
     def listen(self, subject: str, on_message: OnMessage, *, queue: str = "") -> AbstractAsyncContextManager[None]:
@@ -148,6 +175,7 @@ class Bus(Protocol):
         """Ask and wait for one answer; nothing is kept.
 
         Raises:
+            TooLarge: larger than a message may be; nothing was sent.
             BusUnavailable: nobody answered in time.
         """
         ...

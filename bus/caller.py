@@ -13,12 +13,13 @@ import anyio
 
 from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
-from bus.errors import AlreadyStored, BusUnavailable, InvalidMessage, ServerGone
+from bus.errors import AlreadyStored, BusUnavailable, CallFailed, InvalidMessage, ServerGone, TooLarge
 from bus.grants import results_consumer
 from bus.roster import LiveRoster
 from bus.subjects import CallSubject
-from bus.wire import Correlation, call_request, parse, result_of
+from bus.wire import Correlation, call_request, failure_result, parse, response, result_of
 from contracts.base import Model
+from contracts.failure import Failure
 from contracts.ledger import AGENTS_BUCKET, server_stream
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Calls(Protocol):
         """Have `server` run `tool`, once per `call_id` whatever happens; an answer that is already stored is returned.
 
         Raises:
-            CallFailed: the tool answered with a failure.
+            CallFailed: the tool answered with a failure, or the call is too large to be made.
             StoreRefused: the call could not be stored; it was not made.
             BusUnavailable: the broker is gone.
         """
@@ -79,15 +80,15 @@ class _Waiting:
     for_client: bool = False
     news: anyio.Event = field(default_factory=anyio.Event)
     notifications: list[bytes] = field(default_factory=list[bytes])
-    body: bytes | None = None
-    """The result, once it has arrived."""
+    result: Message | None = None
+    """Once it has arrived; its body may be kept apart."""
     away_since: float | None = None
     """Since when its server was not found in the registry; `anyio.current_time()`."""
     gone: ServerGone | None = None
 
-    async def answered(self, on_notification: OnNotification | None) -> bytes:
+    async def answered(self, on_notification: OnNotification | None) -> Message:
         """The result, after every notification that came before it."""
-        while self.body is None or self.notifications:
+        while self.result is None or self.notifications:
             if not self.notifications:
                 if self.gone is not None:
                     raise self.gone
@@ -99,7 +100,7 @@ class _Waiting:
                         await on_notification(body)
                 except Exception as wrong:  # nobody vouches for it, and no result is to be lost over it
                     log.warning("a notification of %s was not understood: %r", self.subject, wrong)
-        return self.body
+        return self.result
 
     def tell(self) -> None:
         """Wake whoever waits for news."""
@@ -146,7 +147,10 @@ class Caller:
         subject = CallSubject(server, tool, self.identity, call_id)
         body = call_request(call_id, tool, params, Correlation(run, step))
         on_notification = None if on_progress is None else _progress_to(on_progress)
-        answer = await self.exchange(subject, body, on_notification=on_notification)
+        try:
+            answer = await self.exchange(subject, body, on_notification=on_notification)
+        except TooLarge as wrong:
+            raise CallFailed(server, tool, wrong.failure) from wrong
         return result_of(server, tool, answer, result)
 
     async def exchange(
@@ -176,7 +180,7 @@ class Caller:
                 await self._bus.store(str(subject), body, vouched, expect=ABSENT, patient=patient)
             except AlreadyStored:
                 await self._look(waiting)
-            return await waiting.answered(on_notification)
+            return await self._body(await waiting.answered(on_notification), subject.call_id)
         except anyio.get_cancelled_exc_class():
             if for_client:
                 with anyio.CancelScope(shield=True):
@@ -184,6 +188,14 @@ class Caller:
             raise
         finally:
             channel.waiting.pop(subject.call_id, None)
+
+    async def _body(self, result: Message, call_id: str) -> bytes:
+        """Of a result that its server sealed; a failure where it cannot be read, since no other will come."""
+        try:
+            return (await self._bus.whole(result)).body
+        except InvalidMessage as wrong:
+            lost = Failure(kind="internal", message=f"the answer is stored, but cannot be read: {wrong.reason}")
+            return response(call_id, failure_result(lost))
 
     async def watch(self) -> None:
         """Look after every call that has been silent for long, until cancelled."""
@@ -196,7 +208,7 @@ class Caller:
                 waiting.look_at = now + waiting.silence_s
                 try:
                     await self._look(waiting)
-                    if waiting.for_client and waiting.body is None:
+                    if waiting.for_client and waiting.result is None:
                         await self._look_for_server(waiting, now)
                 except BusUnavailable as wrong:
                     log.warning("still waiting for %s: %s", waiting.subject, wrong)
@@ -221,14 +233,14 @@ class Caller:
 
     async def _arrived(self, server: str, message: Message, waiting: _Waiting) -> None:
         try:
-            sender = await self._roster.received(message.subject, message.body, message.headers)
+            sender = await self._roster.received(message)
         except InvalidMessage as wrong:
             log.warning("dropped a result: %s", wrong)
             return
         if sender != server:
             log.warning("dropped a result on %s: it was sealed by %s, not %s", message.subject, sender, server)
             return
-        waiting.body = message.body
+        waiting.result = message
         waiting.tell()
 
     async def _channel(self, server: str) -> _Channel:
@@ -241,12 +253,12 @@ class Caller:
 
             async def on_delivery(delivery: Delivery) -> None:
                 waiting = channel.waiting.get(delivery.message.subject.rpartition(".")[2])
-                if waiting is not None and waiting.body is None:
+                if waiting is not None and waiting.result is None:
                     await self._arrived(server, delivery.message, waiting)
 
             async def on_notification(message: Message) -> None:
                 waiting = channel.waiting.get(message.subject.rpartition(".")[2])
-                if waiting is not None and waiting.body is None:
+                if waiting is not None and waiting.result is None:
                     waiting.notifications.append(message.body)
                     waiting.tell()
 

@@ -8,7 +8,8 @@
     ├── StoreRefused         the broker stored nothing: not permitted, too large
     │   ├── StoreFull        there is no room for more (retry)
     │   ├── AlreadyStored    a message stands where none was expected; carries `seq`
-    │   └── Overtaken        somebody else wrote first; carries `expected`
+    │   ├── Overtaken        somebody else wrote first; carries `expected`
+    │   └── TooLarge         more bytes than can be kept or sent; carries `size`, `most` and `way_out`
     ├── Unreadable           the store is damaged; carries `stream` and `lost`
     ├── InvalidMessage       bytes that are not what their subject says; carries `reason`
     └── CallFailed           the call was answered with a failure; carries `failure`
@@ -75,6 +76,22 @@ class Overtaken(StoreRefused):
     def __init__(self, subject: str, expected: int) -> None:
         super().__init__(subject, f"expected the last sequence to be {expected}; another writer was first")
         self.expected = expected
+
+
+class TooLarge(StoreRefused):
+    """A body that nothing carries; nothing was sent."""
+
+    way_out = "Ask for less at once, or split it."
+
+    def __init__(self, subject: str, size: int, most: int) -> None:
+        super().__init__(subject, f"{size} bytes are more than the {most} that can be carried")
+        self.size = size
+        self.most = most
+
+    @property
+    def failure(self) -> Failure:
+        """What whoever wanted it carried is told."""
+        return Failure(kind="limit", message=self.reason, way_out=self.way_out)
 
 
 class Unreadable(BusError):

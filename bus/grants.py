@@ -10,8 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from bus.subjects import deliver_calls, deliver_results, token
-from contracts.ledger import AGENTS_BUCKET, GRANTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
+from bus.subjects import chunk, deliver_calls, deliver_results, token
+from contracts.ledger import (
+    AGENTS_BUCKET,
+    GRANTS_BUCKET,
+    ROSTER_BUCKET,
+    RUNS_STREAM,
+    object_stream,
+    server_stream,
+)
 from contracts.terms import GATEWAY
 
 RUNS_CALLER = "orchestrator"
@@ -95,36 +102,37 @@ def permissions(grant: Grant) -> Permissions:
     publish = [f"$JS.API.DIRECT.GET.KV_{bucket}" for bucket in (ROSTER_BUCKET, AGENTS_BUCKET, GRANTS_BUCKET)]
     subscribe = [f"_INBOX.{me}.>"]
     if grant.serves:
-        stream = server_stream(me)
+        stream, results = server_stream(me), f"result.*.{me}.*"
         publish += [
-            f"result.*.{me}.*",
+            *_writing(results),
             f"progress.*.{me}.*",
             f"changed.{me}",
             f"$JS.ACK.{stream}.{SERVE}.>",
-            f"$JS.API.DIRECT.GET.{stream}.result.*.{me}.*",
+            *_reading_of(stream, results),
+            _chunks_of(stream, f"call.{me}.*.*.*"),
             f"$KV.{AGENTS_BUCKET}.{me}.>",
         ]
         subscribe += [deliver_calls(me), f"cancel.{me}.*.*", f"rpc.{me}.>"]
         subscribe += [f"$SRV.{verb}{of}" for verb in ("PING", "INFO", "STATS") for of in ("", f".{me}", f".{me}.*")]
     if grant.accounts:
-        publish += [f"$JS.API.DIRECT.GET.{RUNS_STREAM}.run.*.started", f"$JS.API.DIRECT.GET.{server_stream(me)}"]
+        publish += [*_reading_of(RUNS_STREAM, "run.*.started"), f"$JS.API.DIRECT.GET.{server_stream(me)}"]
     for call in sorted(grant.calls):
         server, tool = call.split(".", 1)
         mine = f"call.{server}.{tool if tool == '*' else token(tool)}.{me}.*"
-        publish += [mine, f"$JS.API.DIRECT.GET.{server_stream(server)}.{mine}"]
+        publish += [*_writing(mine), *_reading_of(server_stream(server), mine)]
     for server in grant.servers():
         publish += [
             f"cancel.{server}.{me}.*",
             *(f"rpc.{server}.{'*.' * depth}{me}" for depth in (1, 2, 3)),
-            f"$JS.API.DIRECT.GET.{server_stream(server)}.result.{me}.{server}.*",
+            *_reading_of(server_stream(server), f"result.{me}.{server}.*"),
         ]
         subscribe += [deliver_results(me, server), f"progress.{me}.{server}.*"]
     if grant.decides_runs:
-        publish += ["run.*.*", "gate.*.*.request"]
+        publish += [*_writing("run.*.*"), *_writing("gate.*.*.request")]
     if grant.decides_gates:
-        publish += ["gate.*.*.decision"]
+        publish += _writing("gate.*.*.decision")
     if grant.hosts:
-        publish += [f"refused.{me}.*.*.*"]
+        publish += _writing(f"refused.{me}.*.*.*")
         subscribe += [f"progress.{RUNS_CALLER}.*.*", *(f"changed.{server}" for server in grant.servers())]
     if grant.decides_runs or grant.decides_gates or grant.reads_ledger or grant.hosts:
         publish += _reading(RUNS_STREAM)
@@ -135,8 +143,26 @@ def permissions(grant: Grant) -> Permissions:
     return Permissions(tuple(publish), tuple(subscribe))
 
 
+def _writing(subject: str) -> list[str]:
+    """To keep messages on subjects, and before each what is too large for it."""
+    return [subject, chunk(subject, "*", "*")]
+
+
+def _reading_of(stream: str, subject: str) -> list[str]:
+    """To read the newest message on each of these subjects, and its body where that is kept apart."""
+    return [f"$JS.API.DIRECT.GET.{stream}.{subject}", _chunks_of(stream, subject)]
+
+
+def _chunks_of(stream: str, subject: str) -> str:
+    return f"$JS.API.DIRECT.GET.{object_stream(stream)}.{chunk(subject, '*', '*')}"
+
+
 def _reading(stream: str) -> list[str]:
-    return [f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>"]
+    return [
+        f"$JS.API.DIRECT.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}.>",
+        f"$JS.API.DIRECT.GET.{object_stream(stream)}.>",
+    ]
 
 
 def check_calls(said: Mapping[str, Iterable[str]], tools: Mapping[str, Set[str]]) -> list[str]:

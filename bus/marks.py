@@ -16,7 +16,7 @@ from bus.bus import Bus
 from bus.errors import BusError, StoreRefused
 from bus.provision import ask_jetstream
 from contracts.base import Model
-from contracts.ledger import RUNS_STREAM, server_stream
+from contracts.ledger import RUNS_STREAM, object_stream, server_stream
 
 _NO_SUCH_STREAM = 10059
 
@@ -47,7 +47,8 @@ async def take(bus: Bus, servers: Iterable[str], before: Marks) -> Marks:
         StoreRefused: the broker cannot say; a stream that is not there is no error, and holds nothing.
     """
     streams: dict[str, Mark] = {}
-    for stream in sorted({RUNS_STREAM, *map(server_stream, servers), *before.streams}):
+    ledger = {RUNS_STREAM, *map(server_stream, servers)}
+    for stream in sorted({*ledger, *map(object_stream, ledger), *before.streams}):
         said = await ask_jetstream(bus, f"STREAM.INFO.{stream}", {})
         if state := said.get("state"):
             streams[stream] = Mark(last=state["last_seq"], messages=state["messages"])

@@ -13,6 +13,7 @@ import anyio
 import anyio.lowlevel
 
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
+from bus.claims import MAX_WHOLE, check_size, kept_apart, readable, whole
 from bus.envelope import seal
 from bus.errors import AlreadyStored, BusUnavailable, Overtaken
 from bus.identity import Identity, new_identity
@@ -53,6 +54,7 @@ class MemoryBroker:
     """The shared side: streams, consumers, keys. Make a `MemoryBus` per identity with `connect`."""
 
     streams: dict[str, list[Stored]] = field(default_factory=dict[str, list[Stored]])
+    chunks: dict[str, bytes] = field(default_factory=dict[str, bytes])
     consumers: dict[tuple[str, str], _Consumer] = field(default_factory=dict[tuple[str, str], _Consumer])
     listeners: list[_Listener] = field(default_factory=list[_Listener])
     identities: dict[str, Identity] = field(default_factory=dict[str, Identity])
@@ -117,13 +119,17 @@ class MemoryBus:
     ) -> int:
         """See `Bus.store`."""
         await anyio.lowlevel.checkpoint()
+        check_size(subject, len(body))
+        sealed = {**headers, **seal(self._signer, subject, body)}
+        if len(body) > MAX_WHOLE:
+            body, claim = await kept_apart(subject, body, self._put_chunk)
+            sealed |= claim
         stream = self._broker.streams.setdefault(stream_of(subject), [])
         if expect is not None:
             wanted = expect.subject or subject
             newest = next((kept.seq for kept in reversed(stream) if matches(wanted, kept.subject)), 0)
             if newest != expect.last:
                 raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
-        sealed = {**headers, **seal(self._signer, subject, body)}
         kept = Stored(stream_of(subject), len(stream) + 1, subject, body, sealed, datetime.now(UTC))
         stream.append(kept)
         await self._spread(Message(subject, body, sealed))
@@ -136,14 +142,25 @@ class MemoryBus:
         """See `Bus.last`."""
         await anyio.lowlevel.checkpoint()
         kept = self._broker.streams.get(stream, [])
-        return next((one for one in reversed(kept) if one.subject == subject), None)
+        found = next((one for one in reversed(kept) if one.subject == subject), None)
+        return None if found is None else await readable(found, self._get_chunk)
+
+    async def whole(self, message: Message) -> Message:
+        """See `Bus.whole`."""
+        return await whole(message, self._get_chunk)
+
+    async def _put_chunk(self, subject: str, data: bytes) -> None:
+        self._broker.chunks.setdefault(subject, data)
+
+    async def _get_chunk(self, subject: str) -> bytes | None:
+        return self._broker.chunks.get(subject)
 
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
         """See `Bus.history`."""
         await anyio.lowlevel.checkpoint()
         for kept in list(self._broker.streams.get(stream, [])):
             if kept.seq > after and matches(subject, kept.subject):
-                yield kept
+                yield await readable(kept, self._get_chunk)
 
     @asynccontextmanager
     async def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AsyncGenerator[None]:

@@ -15,12 +15,13 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
+from nats.errors import MaxPayloadError, NoRespondersError
 
 from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
+from bus.claims import MAX_WHOLE, check_size, kept_apart, readable, whole
 from bus.envelope import seal
-from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, Unreadable
+from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge, Unreadable
 from bus.identity import Identity
 from bus.nats_link import Link, barrier, linked, subscribe
 from bus.nats_posting import Posting
@@ -31,10 +32,16 @@ log = logging.getLogger(__name__)
 
 _ATTEMPT_S = 0.5
 _GET_S = 30.0
+_CHUNK_S = 5.0
+"""For a chunk, which takes its time on a slow line: asked for again too early, it would never get through."""
+
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 _FULL = (10002, 10023, 10047, 10077)
 """Limits of the account, the server or a stream, and the file system's, in the numbers of JetStream's errors."""
 _BATCH = 256
+_BATCH_BYTES = 8 << 20
+"""Read at once at most, and what goes beyond it by one message; so a long history is held in small parts."""
+
 _AT_A_STRETCH = 32
 """Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
 
@@ -96,7 +103,12 @@ class NatsBus:
         patient: bool = False,
     ) -> int:
         """See `Bus.store`. Tries for half a minute; a retry that finds its own message counts as success."""
+        check_size(subject, len(body))
         sealed = {**headers, **seal(self._signer, subject, body)}
+        whole_body = body
+        if len(body) > MAX_WHOLE:
+            body, claim = await kept_apart(subject, body, self._put_chunk)
+            sealed |= claim
         if expect is None:
             sealed["Nats-Msg-Id"] = secrets.token_hex(16)  # so that a retry is not kept twice
         else:
@@ -113,20 +125,36 @@ class NatsBus:
             raise StoreRefused(subject, why, retry=error.get("code") == 503)
         if post.attempts > 1:
             mine = await self.last(stream_of(subject), subject)
-            if mine is not None and mine.body == body:
+            if mine is not None and mine.body == whole_body:
                 return mine.seq
         assert expect is not None
         raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """See `Bus.last`."""
-        answer = await self._direct_get(f"{stream}.{subject}", b"")
-        return _stored(answer) if "Nats-Sequence" in (answer.headers or {}) else None
+        answer = await self._direct_get(f"{stream}.{subject}")
+        return None if answer is None else await readable(_stored(answer), self._get_chunk)
 
-    async def _direct_get(self, what: str, body: bytes) -> Msg:
-        for _ in range(int(_GET_S / _ATTEMPT_S)):
+    async def whole(self, message: Message) -> Message:
+        """See `Bus.whole`."""
+        return await whole(message, self._get_chunk)
+
+    async def _put_chunk(self, subject: str, data: bytes) -> None:
+        post = await self._posting.post(subject, data, {"Nats-Expected-Last-Subject-Sequence": "0"})
+        error = post.answer.get("error", {})
+        if error and error.get("err_code") not in _WRONG_LAST_SEQUENCE:
+            raise StoreRefused(subject, str(error.get("description", error)), retry=error.get("code") == 503)
+
+    async def _get_chunk(self, subject: str) -> bytes | None:
+        answer = await self._direct_get(f"{stream_of(subject)}.{subject}", attempt_s=_CHUNK_S)
+        return None if answer is None else answer.data
+
+    async def _direct_get(self, what: str, *, attempt_s: float = _ATTEMPT_S) -> Msg | None:
+        """The newest message of `<stream>.<subject>`."""
+        for _ in range(int(_GET_S / attempt_s)):
             try:
-                return await self._link.request(f"$JS.API.DIRECT.GET.{what}", body, timeout_s=_ATTEMPT_S)
+                answer = await self._link.request(f"$JS.API.DIRECT.GET.{what}", b"", timeout_s=attempt_s)
+                return answer if "Nats-Sequence" in (answer.headers or {}) else None
             except NoRespondersError as wrong:
                 raise BusUnavailable(f"no stream answers for {what}") from wrong
             except (TimeoutError, NatsError, ConnectionError) as wrong:
@@ -141,12 +169,17 @@ class NatsBus:
         """
         due = lost = 0
         while True:
-            wanted: dict[str, object] = {"batch": _BATCH, "seq": after + 1, "next_by_subj": subject}
+            wanted: dict[str, object] = {
+                "batch": _BATCH,
+                "max_bytes": _BATCH_BYTES,
+                "seq": after + 1,
+                "next_by_subj": subject,
+            }
             batch, to_come = await self._direct_batch(stream, wanted)
             lost += max(0, due - len(batch) - to_come)
             for msg in batch:
                 kept = _stored(msg)
-                yield kept
+                yield await readable(kept, self._get_chunk)
                 after = kept.seq
             due = to_come
             if due == 0:
@@ -210,6 +243,8 @@ class NatsBus:
         """See `Bus.publish`."""
         try:
             await self._client.publish(subject, body, reply=reply, headers=dict(headers) or None)
+        except MaxPayloadError as wrong:
+            raise TooLarge(subject, len(body), self._client.max_payload) from wrong
         except (NatsError, ConnectionError) as wrong:
             raise BusUnavailable(f"not published: {subject}: {wrong!r}") from wrong
 
@@ -234,6 +269,8 @@ class NatsBus:
         """See `Bus.request`."""
         try:
             answer = await self._link.request(subject, body, timeout_s=timeout_s, headers=dict(headers))
+        except MaxPayloadError as wrong:
+            raise TooLarge(subject, len(body), self._client.max_payload) from wrong
         except (TimeoutError, NatsError, ConnectionError) as wrong:
             raise BusUnavailable(f"nobody answered on {subject} within {timeout_s} s") from wrong
         return _message(answer)

@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 
-from bus.errors import BusUnavailable, StoreRefused
+from bus.errors import BusUnavailable, StoreRefused, TooLarge
 from bus.nats_link import Link, subscribe
 
 _AGAIN_S = 0.5
@@ -107,10 +107,7 @@ class Posting:
                 post.subject, post.body, reply=f"{self._inbox}.{token}", headers=dict(post.headers)
             )
         except MaxPayloadError:
-            most = self._link.client.max_payload
-            self._end(
-                post, StoreRefused(post.subject, f"{len(post.body)} bytes are more than the broker takes ({most})")
-            )
+            self._end(post, TooLarge(post.subject, len(post.body), self._link.client.max_payload))
         except (NatsError, ConnectionError):
             return  # the connection is being mended; the next round tries again
 

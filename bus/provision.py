@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from bus.bus import Bus
 from bus.errors import StoreRefused
 from bus.grants import SERVE, Grant, results_consumer
 from bus.subjects import deliver_calls, deliver_results
-from contracts.ledger import AGENTS_BUCKET, GRANTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM, server_stream
+from contracts.ledger import (
+    AGENTS_BUCKET,
+    GRANTS_BUCKET,
+    ROSTER_BUCKET,
+    RUNS_STREAM,
+    object_stream,
+    server_stream,
+)
 
 ACK_WAIT_S = 5
 """A call whose server shows no sign of work for so long is delivered again."""
@@ -52,6 +59,20 @@ def _stream(name: str, subjects: list[str], replicas: int) -> dict[str, object]:
         "allow_direct": True,
         "duplicate_window": 120_000_000_000,
         "num_replicas": replicas,
+    }
+
+
+def _objects(of: dict[str, object], replicas: int) -> dict[str, object]:
+    """Keeps the bodies that are too large for the messages of the stream `of`; nothing in it is ever written over.
+
+    It can be purged, unlike the ledger: by the operator, so that what a ledger's old messages name need not be kept
+    for as long as they are.
+    """
+    subjects = [f"chunk.{subject}" for subject in cast("list[str]", of["subjects"])]
+    return _stream(object_stream(str(of["name"])), subjects, replicas) | {
+        "max_msgs_per_subject": 1,
+        "discard_new_per_subject": True,
+        "deny_purge": False,
     }
 
 
@@ -99,14 +120,12 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
         BusUnavailable: no answer.
     """
     every = tuple(grants)
-    await _ensure_stream(bus, _stream(RUNS_STREAM, ["run.>", "gate.>", "refused.>", given_up("*")], replicas))
+    await _ensure_ledger(bus, RUNS_STREAM, ["run.>", "gate.>", "refused.>", given_up("*")], replicas)
     for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
         await _ensure_stream(bus, _bucket(bucket, replicas))
     servers = [grant.name for grant in every if grant.serves]
     for server in servers:
-        await _ensure_stream(
-            bus, _stream(server_stream(server), [f"call.{server}.>", f"result.*.{server}.>"], replicas)
-        )
+        await _ensure_ledger(bus, server_stream(server), [f"call.{server}.>", f"result.*.{server}.>"], replicas)
         await _ensure_consumer(bus, server_stream(server), _serve_consumer(server))
     for grant in every:
         for server in grant.servers():
@@ -131,6 +150,12 @@ async def ask_jetstream(bus: Bus, subject: str, body: dict[str, object]) -> dict
     answer = await bus.request(f"$JS.API.{subject}", json.dumps(body).encode(), timeout_s=10)
     said: dict[str, Any] = json.loads(answer.body)
     return said
+
+
+async def _ensure_ledger(bus: Bus, name: str, subjects: list[str], replicas: int) -> None:
+    stream = _stream(name, subjects, replicas)
+    await _ensure_stream(bus, _objects(stream, replicas))
+    await _ensure_stream(bus, stream)
 
 
 async def _ensure_stream(bus: Bus, config: dict[str, object]) -> None:

@@ -16,13 +16,14 @@ import anyio.abc
 
 from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
-from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused
+from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused, TooLarge
 from bus.grants import SERVE
 from bus.provision import ACK_WAIT_S, MAX_DELIVER
 from bus.roster import LiveRoster
 from bus.subjects import CallSubject, parse_rpc
 from bus.wire import (
     HEADER_MISMATCH,
+    INTERNAL_ERROR,
     INVALID_REQUEST,
     PROTOCOL_VERSION,
     UNSUPPORTED_VERSION,
@@ -177,7 +178,9 @@ class Serving:
         except AlreadyStored:
             pass  # an earlier execution got as far as its answer
         except StoreRefused as refused:
-            limit = Failure(kind="limit", message=f"the answer was refused by the ledger: {refused.reason}")
+            told = f"the answer was refused by the ledger: {refused.reason}"
+            way_out = refused.way_out if isinstance(refused, TooLarge) else ""
+            limit = Failure(kind="limit", message=told, way_out=way_out)
             await self._store_result(call, response(call.call_id, failure_result(limit)))
         if delivery.attempt < MAX_DELIVER:
             await delivery.ack()
@@ -198,9 +201,9 @@ class Serving:
             await anyio.sleep(_AGAIN_S)
 
     async def _respond(self, call: CallSubject, delivery: Delivery) -> bytes:
-        held = delivery.message
         try:
-            sender = await self._roster.received(held.subject, held.body, held.headers)
+            sender = await self._roster.received(delivery.message)
+            held = await self._bus.whole(delivery.message)
             message = parse(held.subject, held.body)
         except InvalidMessage as wrong:
             return error_response(None, INVALID_REQUEST, wrong.reason)
@@ -228,6 +231,7 @@ class Serving:
         return await self._answer(Incoming(message, call.caller, call.call_id, notify, delivery.attempt))
 
     async def _handle_request(self, held: Message) -> None:
+        message: JsonObject = {}
         try:
             _, method, caller = parse_rpc(held.subject)
             message = parse(held.subject, held.body)
@@ -247,7 +251,10 @@ class Serving:
         if not held.reply:
             return
         try:
-            await self._bus.publish(held.reply, body)
+            try:
+                await self._bus.publish(held.reply, body)
+            except TooLarge as wrong:  # only what is stored can be kept apart
+                await self._bus.publish(held.reply, error_response(message.get("id"), INTERNAL_ERROR, wrong.reason))
         except BusError as wrong:  # whoever asked asks again, or is told by their own time-out
             log.warning("an answer of %d bytes on %s is not sent: %s", len(body), held.subject, wrong)
 

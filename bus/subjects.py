@@ -11,6 +11,7 @@
     run.<run-id>.<event>                         stored
     gate.<run-id>.<gate-id>.<request|decision>   stored
     refused.<host>.<server>.<tool>.<call-id>     what a host was not granted, stored
+    chunk.<subject>.<sha256>.<n>                 part of the body of the message on <subject>, stored
     deliver.…                                    where durable consumers deliver to
 
 A name that is not a plain token is escaped byte by byte as `=XX`, so that no tool name can add a
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from bus.errors import InvalidMessage
-from contracts.ledger import RUNS_STREAM, server_stream
+from contracts.ledger import RUNS_STREAM, object_stream, server_stream
 
 MAX_NAME_CHARS = 256
 """Of a tool, or of another method. A subject is below 4 KiB with every character of one escaped."""
@@ -162,6 +163,11 @@ def refused(host: str, server: str, tool: str, call_id: str) -> str:
     return f"refused.{host}.{token(_noted(server))}.{token(_noted(tool))}.{call_id}"
 
 
+def chunk(subject: str, sha256: str, n: int | str) -> str:
+    """Subject of the chunk `n` (from 0) of a body that the message on `subject` names by its sha256."""
+    return f"chunk.{subject}.{sha256}.{n}"
+
+
 def deliver_calls(server: str) -> str:
     """Where a server's durable consumer delivers calls."""
     return f"deliver.call.{server}"
@@ -186,6 +192,8 @@ def stream_of(subject: str) -> str:
             return server_stream(parts[2])
         case "run" | "gate" | "refused":
             return RUNS_STREAM
+        case "chunk":
+            return object_stream(stream_of(subject.removeprefix("chunk.")))
         case "$KV":
             return f"KV_{parts[1]}"
         case _:

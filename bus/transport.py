@@ -18,9 +18,8 @@ from bus.bus import Bus
 from bus.caller import Caller, new_call_id
 from bus.errors import BusError
 from bus.subjects import CallSubject, rpc
-from bus.wire import error_response
+from bus.wire import INTERNAL_ERROR, error_response
 
-_INTERNAL_ERROR = -32603
 _REQUEST_S = 30.0
 
 TransportStreams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
@@ -69,7 +68,7 @@ class _Link:
             try:
                 answer = await self._send(request, body)
             except BusError as wrong:
-                answer = error_response(request.id, _INTERNAL_ERROR, str(wrong), {"retry": wrong.retry})
+                answer = error_response(request.id, INTERNAL_ERROR, str(wrong), {"retry": wrong.retry})
             finally:
                 self._open.pop(request.id, None)
             await self._deliver(answer)

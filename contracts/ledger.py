@@ -28,6 +28,11 @@ def server_stream(server: str) -> str:
     return f"LEDGER_{server}"
 
 
+def object_stream(stream: str) -> str:
+    """The stream that keeps what is too large for the messages of `stream`, one of the ledger's."""
+    return f"OBJECTS_{stream.removeprefix('LEDGER_')}"
+
+
 class CallRecord(Model):
     """One tool call as the ledger holds it: the call and, once there is one, its result."""
 

@@ -1,14 +1,31 @@
-"""How long a run, and each agent of it, may work. What asking models costs is the model server's to watch. Pure."""
+"""How long a run and its agents may work, and how large a call may be; what models cost their server watches. Pure."""
 
 from __future__ import annotations
 
+from bus.claims import MAX_BODY
+from contracts.base import Model
 from contracts.metrics import Metrics
 from contracts.workflow import Budgets
-from orchestrator.errors import OverBudget
+from orchestrator.errors import CouldNot, OverBudget
 from orchestrator.metrics import agent_of
 
 ALWAYS = frozenset({"workspace"})
 """Who is asked all the same: it tidies up, and hands over what is there."""
+
+MAX_PARAMS = MAX_BODY - (64 << 10)
+"""Bytes of a call's parameters, with room for what else a request says."""
+
+
+def check_size(tool: str, params: Model) -> None:
+    """See that a call of `server.tool` can be sent at all.
+
+    Raises:
+        CouldNot: nothing carries it. Every resume would make it again, so it ends the run.
+    """
+    if (size := len(params.canonical())) > MAX_PARAMS:
+        raise CouldNot(
+            f"{tool} would be sent {size:,} bytes; at most {MAX_PARAMS:,} can be.", "Ask for less at once, or split it."
+        )
 
 
 def check_time(budgets: Budgets, metrics: Metrics, server: str) -> None:

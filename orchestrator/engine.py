@@ -32,7 +32,7 @@ from contracts.run import (
 from contracts.spending import Paid
 from contracts.workflow import Workflow, WorkflowStep
 from orchestrator.borrowing import FORK, Borrowing, Loan, taken_over
-from orchestrator.ceilings import check_time
+from orchestrator.ceilings import check_size, check_time
 from orchestrator.errors import CouldNot, Diverged, unsayable
 from orchestrator.gatekeeper import Gatekeeper
 from orchestrator.gates import Desk
@@ -120,7 +120,7 @@ class Engine:
         """Have `server` run `tool`, once; the same call id after a crash finds the answer that is stored.
 
         Raises:
-            OverBudget: no time is left for it; nothing was sent.
+            OverBudget, CouldNot: no time is left for it, or it is too large; nothing was sent.
             Diverged: the journal holds another call under `path`, or the stored answer is not the recorded one.
             CallFailed: the answer is a failure.
         """
@@ -128,22 +128,24 @@ class Engine:
         self._borrowing.seen(path, server, tool, params)
         if loan := await self._taken_over(path, server, tool, params):
             return result.model_validate(loan.answer)
-        asked = f"{server}.{tool} with parameters sha256 {params.digest()}"
+        digest = params.digest()
+        asked = f"{server}.{tool} with parameters sha256 {digest}"
         intent = self._journal.intents.get(path)
         if intent is None:
-            await self._journal.beyond(path, asked, params.digest())
+            await self._journal.beyond(path, asked, digest)
             check_time(self._workflow.budgets, self.metrics(), server)
+            check_size(f"{server}.{tool}", params)
             intent = CallIntendedEvent(
                 step=path,
                 call_id=secrets.token_hex(16),
                 server=server,
                 tool=tool,
-                params_sha256=params.digest(),
+                params_sha256=digest,
             )
             await self._journal.add(intent)
         recorded = f"{intent.server}.{intent.tool} with parameters sha256 {intent.params_sha256}"
         if recorded != asked:
-            raise Diverged(self._run, path, recorded, asked, (intent.params_sha256, params.digest()))
+            raise Diverged(self._run, path, recorded, asked, (intent.params_sha256, digest))
 
         async def on_progress(done: float, total: float | None, message: str) -> None:
             await self._observer.on_progress(path, done, total, message)

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from contracts.base import sha256
 from contracts.bundle import Bundle, Comparison, SuiteStatus
 from contracts.code_writer import Proposal, Tried
 from contracts.gate import Escalation, GateRequest, PatchSet
@@ -27,6 +28,10 @@ _APPLIED = "It is committed and tested in the run's own worktree; your checkout 
 """What is so at a patches gate where the change had to be there to be tested."""
 
 LINE_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+SHOWN_LINES = 2000
+SHOWN_CHARS = 200_000
+"""Of a diff, on paper: more than people read there, and little enough to be drawn at once."""
+
 WHOLE = 4000
 """Characters of a line that says nothing when it is cut, as a link does."""
 
@@ -171,8 +176,29 @@ def draw_escalation(escalation: Escalation) -> RenderableType:
 def diff_text(diff: str) -> Text:
     """A unified diff in colours; every character that could command the terminal is shown instead.
 
-    Git's `index` lines, which name blobs and nothing a person reads, are left out.
+    Git's `index` lines, which name blobs and nothing a person reads, are left out. Of a diff that nobody reads on a
+    screen the beginning is shown, and what is to be known of the rest.
     """
+    shown, left = _beginning(diff)
+    text = _coloured(shown)
+    if left:
+        text.append(f"\n{left}", "yellow")
+    return text
+
+
+def _beginning(diff: str) -> tuple[str, str]:
+    """The lines of a diff that are shown, and what is said of those that are not."""
+    head = diff[:SHOWN_CHARS].split("\n", SHOWN_LINES)
+    shown = "\n".join(head[:SHOWN_LINES])
+    if len(shown) == len(diff):
+        return shown, ""
+    begins = len(shown) + (diff[len(shown)] == "\n")
+    rest = count(diff.count("\n", begins) + (not diff.endswith("\n")), "more line")
+    named = f"sha256 {sha256(diff.encode('utf-8', 'surrogatepass'))}"
+    return shown, f"[… {rest}. The whole diff has {named}; `podium show --json` prints it. Read it before you answer.]"
+
+
+def _coloured(diff: str) -> Text:
     text = Text()
     for each in diff.split("\n"):
         if each.startswith("index "):
@@ -185,8 +211,9 @@ def diff_text(diff: str) -> Text:
 
 def changed_lines(diff: str) -> Text:
     """Only the lines a diff takes and adds."""
-    kept = [each for each in diff.split("\n") if each[:1] in "+-" and each[:3] not in ("+++", "---")]
-    return diff_text("\n".join(kept))
+    shown, left = _beginning(diff)
+    kept = [each for each in shown.split("\n") if each[:1] in "+-" and each[:3] not in ("+++", "---")]
+    return _coloured("\n".join([*kept, left] if left else kept))
 
 
 def reasons(proposal: Proposal) -> Iterator[Text]:

@@ -13,9 +13,9 @@ from contracts.file_names import folded, name_problem
 from servers.specialist import ToolError
 from servers.tree_files import folder_of, read_at, text_of
 
-MAX_DIFF_BYTES = 8 << 20
-MAX_FILES = 500
-MAX_CHANGED_LINES = 100_000
+MAX_DIFF_BYTES = 64 << 20
+MAX_FILES = 10_000
+MAX_CHANGED_LINES = 1_000_000
 MAX_FILE_BYTES = 8 << 20
 
 _PLAIN_MODES = (None, "100644", "100755")

@@ -153,7 +153,9 @@ class _Run:
             try:
                 patch_writing.write(checked, folder.tree)
                 # Forced, because a new file may match the project's .gitignore.
-                _git(folder.tree, "--literal-pathspecs", "add", "--force", "--all", "--", *checked.files)
+                names = "\0".join(checked.files).encode()  # more than a command line may hold
+                stage = ("add", "--force", "--all", "--pathspec-from-file=-", "--pathspec-file-nul")
+                _git(folder.tree, "--literal-pathspecs", *stage, stdin=names)
             except BaseException:
                 self._reset(head)
                 raise
@@ -268,27 +270,33 @@ def _line(folder: Path, *args: str, extra: dict[str, str] | None = None) -> str:
 
 
 def _succeeds(folder: Path, *args: str) -> bool:
-    return _execute(folder, args, None)[0] == 0
+    return _execute(folder, args)[0] == 0
 
 
-def _git(folder: Path, *args: str, extra: dict[str, str] | None = None) -> bytes:
+def _git(folder: Path, *args: str, extra: dict[str, str] | None = None, stdin: bytes = b"") -> bytes:
     """What git prints.
 
     Raises:
         ToolError: internal, with git's own message.
     """
-    status, out, error = _execute(folder, args, extra)
+    status, out, error = _execute(folder, args, extra, stdin)
     if status:
         raise ToolError("internal", f"git {' '.join(args[:2])}: {error.strip()}")
     return out
 
 
-def _execute(folder: Path, args: tuple[str, ...], extra: dict[str, str] | None) -> tuple[int, bytes, str]:
+def _execute(
+    folder: Path, args: tuple[str, ...], extra: dict[str, str] | None = None, stdin: bytes = b""
+) -> tuple[int, bytes, str]:
     command = git_command("-C", str(folder), *args, path=os.environ.get("PATH", os.defpath), extra=extra)
-    return Git(str(folder)).execute(
-        command,
-        with_extended_output=True,
-        with_exceptions=False,
-        stdout_as_string=False,
-        strip_newline_in_stdout=False,
-    )
+    with os.fdopen(os.memfd_create("stdin"), "w+b") as given:
+        given.write(stdin)
+        given.seek(0)
+        return Git(str(folder)).execute(
+            command,
+            istream=given,
+            with_extended_output=True,
+            with_exceptions=False,
+            stdout_as_string=False,
+            strip_newline_in_stdout=False,
+        )

@@ -56,7 +56,7 @@ class Request:
         Writing systems that tokenizers know little of take up to a token for each byte.
         """
         parts = [self.system, words(self.reply_name, self.schema), *(turn.text for turn in self.turns)]
-        plain = sum(sum(char.isascii() for char in part) for part in parts)
+        plain = sum(len(part.encode("ascii", "ignore")) for part in parts)
         return -(-plain // 2) + self.size - plain + SPARE_TOKENS
 
 

@@ -164,9 +164,9 @@ class KeptSandbox:
                 told: dict[str, Any] = json.loads(payload)
                 if told["ended"] == "cancelled":
                     raise SandboxUnavailable("The sandbox's keeper ended while the job ran.")
-                returncode = int(told.pop("returncode"))
+                returncode, printed = int(told.pop("returncode")), int(told.pop("printed"))
                 report = SandboxReport.model_validate(self.report.model_dump() | told)
-                return Finished(returncode=returncode, output=output, channel=bytes(channel), report=report)
+                return Finished(returncode, output, printed, bytes(channel), report)
             elif kind == ERROR:
                 told = json.loads(payload)
                 failure = JobRefused if told["kind"] == "refused" else SandboxUnavailable

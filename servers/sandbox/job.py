@@ -47,6 +47,8 @@ class Finished:
     """Exit status, or minus the signal's number."""
     output: bytes
     """stdout and stderr interleaved: head and tail within `limits.output_bytes`."""
+    printed: int
+    """Bytes of both in all, what was dropped in between included."""
     channel: bytes
     """What was written to the result channel (already given to `on_line`, too)."""
     report: SandboxReport

@@ -152,6 +152,7 @@ class Warden:
         ended = self._ended or {True: "exited", False: "signalled"}[returncode >= 0]
         result = {
             "returncode": returncode,
+            "printed": output.seen,
             "ended": "cpu_time" if returncode == -signal.SIGXCPU and ended == "signalled" else ended,
             "wall_s": wall_s,
             "cpu_s": used.ru_utime + used.ru_stime,

@@ -10,11 +10,10 @@ import anyio
 from contracts.sandbox import Limits
 from contracts.test_runner import Counts, RunResult, SuiteOutcome, TestCase
 from servers.sandbox.job import Finished
-from servers.sandbox.text import plain
 from servers.testing.confined import Confined
 from servers.testing.junit import NoReport, read_report
 from servers.testing.scratch import TREE
-from servers.testing.suite import ENDED, OUTPUT_TAIL
+from servers.testing.suite import ENDED, output_tail
 
 
 async def run_command(confined: Confined, home: Path, limits: Limits, tests: tuple[str, ...]) -> RunResult:
@@ -37,7 +36,7 @@ async def run_command(confined: Confined, home: Path, limits: Limits, tests: tup
         counts=Counts.model_validate(dict(Counter[str](case.outcome for case in cases))),
         cases=cases,
         reason=reason,
-        output_tail=plain(finished.output)[-OUTPUT_TAIL:],
+        output_tail=output_tail(finished),
         duration_s=anyio.current_time() - started,
         sandbox=finished.report,
     )

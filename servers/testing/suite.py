@@ -21,6 +21,8 @@ from servers.testing.podium_inside.request import Request
 from servers.testing.scratch import TREE
 
 OUTPUT_TAIL = 4000
+"""Bytes."""
+
 ENDED = {
     "wall_time": "the time limit of {wall:g} s",
     "cpu_time": "the time limit of {cpu:g} s, all of it spent computing,",
@@ -128,7 +130,7 @@ def judge(
 ) -> RunResult:
     """The result: what the channel, the exit status and the sandbox's report say together."""
     # Where the scratch copy stood says nothing to anybody, and differs from run to run.
-    output = plain(finished.output).replace(root + os.sep, "")[-OUTPUT_TAIL:]
+    output = output_tail(finished).replace(root + os.sep, "")
     outcome, reason = _outcome(heard, finished, asked, limits, output, past_errors=past_errors)
     cases = [*heard.errors, *heard.cases]
     if heard.running and outcome in ("stopped", "broken"):
@@ -143,6 +145,17 @@ def judge(
         duration_s=duration_s,
         sandbox=finished.report,
     )
+
+
+def output_tail(finished: Finished) -> str:
+    """The last whole lines of what was printed, safe to show, after a line that says how much is left out."""
+    kept = finished.output[-OUTPUT_TAIL:]
+    left = finished.printed - len(kept)
+    if not left:
+        return plain(kept)
+    part, _, lines = kept.partition(b"\n")
+    left, kept = (left + len(part) + 1, lines) if lines else (left, kept)
+    return f"[… {left:,} bytes before this are left out …]\n{plain(kept)}"
 
 
 def _outcome(

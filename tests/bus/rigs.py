@@ -29,7 +29,7 @@ CREW = (
     ),
     Grant("meddler", calls=("echo.*",)),
     Grant("host_desk", calls=("echo.say", "echo.count", "echo.wait"), hosts=True, decides_gates=True),
-    Grant("echo", serves=True),
+    Grant("echo", serves=True, accounts=True),
     Grant("other", serves=True, calls=("echo.say",)),
 )
 
@@ -76,12 +76,14 @@ class NatsRig:
 
 
 @asynccontextmanager
-async def nats_rig(state: Path, durability: Durability = "process") -> AsyncGenerator[NatsRig]:
-    """A provisioned broker for `CREW`."""
-    keys = {grant.name: load_identity(identities(state), grant.name).public for grant in CREW}
-    users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in CREW}
+async def nats_rig(
+    state: Path, crew: tuple[Grant, ...] = CREW, *, durability: Durability = "process"
+) -> AsyncGenerator[NatsRig]:
+    """A provisioned broker for `crew`."""
+    keys = {grant.name: load_identity(identities(state), grant.name).public for grant in crew}
+    users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in crew}
     with embedded_broker(state / "broker", users, durability=durability) as broker:
         rig = NatsRig(state, broker)
         async with rig.connect("operator") as operator:
-            await provision(operator, CREW, keys)
+            await provision(operator, crew, keys)
         yield rig

@@ -38,6 +38,16 @@ async def test_history_is_whole_beyond_one_batch(rig: Rig) -> None:
         assert found == list(range(600))
 
 
+async def test_history_is_whole_beyond_what_is_read_at_once(rig: Rig) -> None:
+    """A batch that ends because it is large is not taken for the end: an audit would miss the rest without a word."""
+    async with rig.connect("orchestrator") as bus:
+        for number in range(80):
+            await bus.store("run.r-aaaa.e", b"%02d" % number + b"x" * (900 << 10))
+            await bus.store("run.r-bbbb.e", b"another run")
+        found = [int(kept.body[:2]) async for kept in bus.history(RUNS_STREAM, "run.r-aaaa.>")]
+        assert found == list(range(80))
+
+
 async def test_the_first_on_a_subject_wins(rig: Rig) -> None:
     """A second message where none may stand is refused and not kept."""
     async with rig.connect("orchestrator") as bus:

@@ -9,10 +9,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bus.broker import Durability
+from bus.broker import MAX_PAYLOAD, Durability
 from bus.bus import ABSENT, Message
 from bus.caller import new_call_id, open_caller
-from bus.errors import BusUnavailable, StoreRefused
+from bus.errors import BusUnavailable, StoreRefused, TooLarge
 from bus.nats_bus import NatsBus
 from bus.subjects import CallSubject
 from contracts.ledger import RUNS_STREAM, server_stream
@@ -27,7 +27,7 @@ async def test_a_broker_killed_in_mid_traffic_loses_and_doubles_nothing(durabili
     """`kill -9` and restart six times with hundreds of calls in flight: every one is answered, each stored once."""
     answers: dict[str, EchoResult] = {}
     async with (
-        nats_rig(tmp_path, durability) as nats,
+        nats_rig(tmp_path, durability=durability) as nats,
         nats.connect("echo") as server,
         nats.connect("orchestrator") as bus,
         open_caller(bus) as caller,
@@ -79,11 +79,14 @@ async def test_a_refused_store_says_so_at_once(nats: NatsRig) -> None:
             await bus.store(str(CallSubject("echo", "count", "other", new_call_id())), b"{}", expect=ABSENT)
 
 
-async def test_a_message_larger_than_the_broker_takes_is_refused_before_it_is_sent(nats: NatsRig) -> None:
+async def test_what_is_too_large_to_be_sent_is_refused_before_it_is(nats: NatsRig) -> None:
     """It does not cost the connection, which a protocol error would."""
     async with nats.connect("orchestrator") as bus:
-        with pytest.raises(StoreRefused, match="more than the broker takes"):
-            await bus.store("run.r-aaaa.big", b"x" * (9 << 20))
+        with pytest.raises(TooLarge) as caught:
+            await bus.request("rpc.echo.tools.list.orchestrator", b"x" * (9 << 20))
+        assert (caught.value.size, caught.value.most, caught.value.retry) == (9 << 20, MAX_PAYLOAD, False)
+        with pytest.raises(TooLarge):
+            await bus.publish("cancel.echo.orchestrator.0", b"x" * (9 << 20))
         assert await bus.store("run.r-aaaa.small", b"x") == 1
 
 

@@ -26,6 +26,7 @@ from tests.bus.echo import Echo, EchoParams, EchoResult, served
 from tests.bus.rigs import NatsRig
 
 CALL_ID = "0" * 32
+SHA256 = "0" * 64
 
 
 class Attacker:
@@ -79,6 +80,15 @@ PUBLISH = [
     "gate.r-aaaa.plan.decision",
     "$KV.agents.echo.1",
     "$KV.roster.other",
+    f"chunk.call.echo.say.orchestrator.{CALL_ID}.{SHA256}.0",  # of somebody else's call
+    f"chunk.result.orchestrator.echo.{CALL_ID}.{SHA256}.0",
+    f"chunk.run.r-aaaa.begun.{SHA256}.0",
+    f"$JS.API.DIRECT.GET.OBJECTS_echo.chunk.call.echo.say.orchestrator.{CALL_ID}.{SHA256}.0",
+    f"$JS.API.DIRECT.GET.OBJECTS_echo.chunk.result.orchestrator.echo.{CALL_ID}.{SHA256}.0",
+    f"$JS.API.DIRECT.GET.OBJECTS_runs.chunk.run.r-aaaa.begun.{SHA256}.0",
+    "$JS.API.DIRECT.GET.OBJECTS_echo",
+    "$JS.API.STREAM.PURGE.OBJECTS_other",
+    "$JS.API.STREAM.MSG.DELETE.OBJECTS_other",
     "$JS.ACK.LEDGER_echo.serve.1.1.1.1.1",
     "$JS.API.STREAM.CREATE.X",
     "$JS.API.STREAM.UPDATE.LEDGER_other",

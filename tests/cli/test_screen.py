@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from contracts.diff import make
+from contracts.patch import Patch
 from contracts.state import RunState, StepState
 from contracts.task import Task
 from contracts.workflow import RelevantFile
@@ -18,7 +19,7 @@ from orchestrator.cli.narration import Narrator
 from orchestrator.papers import diff_text, paper
 from orchestrator.text import count, duration, line, safe
 from orchestrator.view import PlainView, picture, view_for
-from tests.cli.subjects import NOW, PLAN, planned, request
+from tests.cli.subjects import NOW, PATCHES, PLAN, planned, request
 
 EVIL = "\x1b[2J\x1b]0;owned\x07 [bold]\u202egnorw[/bold]"
 
@@ -138,6 +139,25 @@ def test_a_diff_shows_what_it_would_hide() -> None:
     assert "\\x1b[2J" in shown
     assert "\\u202e" in shown
     assert "[bold]" in shown
+
+
+LONG = "".join(make(f"m{n}.py", None, f"x = '{n:90d}'\n" * 1000) for n in range(100))
+ONE_LINE = make("one.json", None, "x" * (9 << 20))
+
+
+@pytest.mark.parametrize(("diff", "left"), [(LONG, "98,500 more lines"), (ONE_LINE, "2 more lines")])
+def test_of_a_diff_that_nobody_reads_on_a_screen_the_beginning_is_shown(diff: str, left: str) -> None:
+    """At a gate, too: what is left out is counted, named by its digest, and there for whoever wants it."""
+    found = PATCHES.proposals[0].model_copy(update={"patch": Patch.of(diff, ("m0.py",))})
+    subject = PATCHES.model_copy(update={"proposals": (found, found)})
+
+    shown = drawn(paper(request(subject)))
+
+    assert len(diff) > 9_000_000
+    assert len(shown) < 1_000_000
+    assert "+x" in shown
+    said = " ".join(shown.split())
+    assert said.count(left) == said.count(f"sha256 {found.patch.sha256}") == 2
 
 
 def test_a_plan_shows_the_files_that_matter_and_what_each_writer_gets_to_see() -> None:

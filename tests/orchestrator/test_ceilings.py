@@ -12,7 +12,7 @@ from contracts.run import CallFinishedEvent, CallIntendedEvent, GateDecidedEvent
 from contracts.spending import Allowance
 from contracts.test_runner import RunParams
 from contracts.workflow import Budgets
-from orchestrator import journal
+from orchestrator import ceilings, journal
 from orchestrator.ceilings import check_time
 from orchestrator.errors import OverBudget
 from orchestrator.gates import decide
@@ -106,6 +106,19 @@ async def test_a_person_may_think_for_longer_than_the_run_may_work(stage: Stage,
     outcome = await stage.conductor().resume(RUN)
     assert outcome.exit_code == 0, outcome.state.reason
     assert (outcome.state.metrics.human_s, outcome.state.metrics.ready_s) == (2 * HOUR, 300)
+
+
+async def test_a_call_that_nothing_carries_ends_the_run_before_it_is_written_down(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No resume makes it again, and no replay looks for its answer."""
+    monkeypatch.setattr(ceilings, "MAX_PARAMS", 40)  # enough to close
+    outcome = await run(stage, limited())
+    assert outcome.exit_code == 1
+    assert "workspace.open would be sent" in outcome.state.reason
+    assert "at most 40 can be" in outcome.state.reason
+    assert outcome.state.way_out
+    assert stage.crew.effects == ["workspace.close"]
 
 
 def call(number: int, server: str) -> tuple[CallIntendedEvent, CallFinishedEvent]:

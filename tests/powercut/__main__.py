@@ -89,7 +89,7 @@ async def _cut(state: Path, power: Power, durability: Durability, after_s: float
     acknowledged: dict[str, float] = {}
     before: dict[str, float] = {}
     at = 0.0
-    async with nats_rig(state, durability) as rig:
+    async with nats_rig(state, durability=durability) as rig:
         sync_store(state / "broker")
         async with rig.connect("orchestrator") as bus, anyio.create_task_group() as tasks:
             for stream in ("run.r-cut", "call.echo.say.orchestrator", "call.other.say.orchestrator"):

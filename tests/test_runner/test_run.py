@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import venv
 from pathlib import Path
@@ -159,6 +160,21 @@ async def test_a_test_that_floods_ends_at_that_limit(project: Project, body: str
         (home / "tree" / "pytest.ini").write_text("[pytest]\naddopts = -s\n")
         result = await run_pytest(confined, home, Asked(), limits=limits)
     assert (result.outcome, result.sandbox.ended) == ("stopped", ended)
+
+
+async def test_of_a_log_of_two_hundred_thousand_lines_the_end_is_shown_and_the_rest_is_counted(
+    project: Project,
+) -> None:
+    """What comes back is small, whole lines, and says how much it leaves out."""
+    body = "for n in range(200_000): print(f'step {n} went as it should have gone, as far as one can tell')"
+    project.write(test_a_py=f"def test_talks():\n    {body}\n    assert not n\n")
+    result = await run(project)
+    assert result.outcome == "failed"
+    assert len(result.model_dump_json()) < 50_000
+    said = re.match(r"\[… ([0-9,]+) bytes before this are left out …\]\n(?:step [0-9]+ went|E  )", result.output_tail)
+    assert said is not None
+    assert int(said[1].replace(",", "")) > 200_000 * 60
+    assert "step 199999 went as it should" in result.output_tail
 
 
 @pytest.mark.parametrize(

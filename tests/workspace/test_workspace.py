@@ -113,6 +113,19 @@ async def test_open_starts_over_where_an_execution_was_killed(opened: Opened) ->
     assert (opened.tree / "calc.py").read_text() == BEFORE
 
 
+async def test_a_patch_of_two_thousand_files_is_applied_whole_or_not_at_all(opened: Opened) -> None:
+    """One file that does not fit, the last one, leaves every other as it was; without it all are there, and staged."""
+    text = "".join(diff.make(f"pkg/m{n % 40}/file_{n}.py", None, f"VALUE = {n}\n") for n in range(2000))
+    with pytest.raises(ToolError, match="does not apply"):
+        await opened.apply(text + diff.make("no_end", "another", "x"))
+    assert opened.git("status", "--porcelain", "--untracked-files=all", "--ignored") == ""
+
+    assert len(await opened.apply(text)) == 2000
+    head = await opened.commit()
+    assert opened.git("diff", "--shortstat", opened.base, head).split(",")[0] == " 2000 files changed"
+    assert (opened.tree / "pkg/m39/file_1999.py").read_text() == "VALUE = 1999\n"
+
+
 async def test_an_applied_diff_is_found(opened: Opened) -> None:
     """Executed twice, apply says the same and the file changes once."""
     assert await opened.apply(FIX) == await opened.apply(FIX)
