@@ -15,6 +15,7 @@ import anyio
 import anyio.abc
 
 from bus.bus import ABSENT, Bus, Delivery, Message
+from bus.crash import crash_point
 from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused
 from bus.grants import SERVE
 from bus.provision import ACK_WAIT_S, MAX_DELIVER
@@ -158,7 +159,9 @@ class Serving:
 
     async def _store_result(self, call: CallSubject, body: bytes) -> None:
         vouched = await self._roster.vouch(call.caller, call.result, body)
+        crash_point("result.before_store")
         await self._bus.store(call.result, body, vouched, expect=ABSENT)
+        crash_point("result.after_store")
 
     async def _respond(self, call: CallSubject, delivery: Delivery) -> bytes:
         held = delivery.message
@@ -188,7 +191,10 @@ class Serving:
         async def notify(method: str, params: JsonObject) -> None:
             await self._bus.publish(call.progress, notification(method, params))
 
-        return await self._answer(Incoming(message, call.caller, call.call_id, notify, delivery.attempt))
+        crash_point("execute.before")
+        answer = await self._answer(Incoming(message, call.caller, call.call_id, notify, delivery.attempt))
+        crash_point("execute.after")
+        return answer
 
     async def _handle_request(self, held: Message) -> None:
         try:

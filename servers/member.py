@@ -17,6 +17,7 @@ import anyio
 from bus.background import cause
 from bus.caller import open_caller
 from bus.connect import CREDENTIALS_ENV, identities
+from bus.crash import arm, crash_point
 from bus.errors import BusError, BusUnavailable
 from bus.granted import LiveGrants
 from bus.identity import Identity, load_identity
@@ -85,6 +86,7 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
     logging.basicConfig(
         level=logging.WARNING, format=f"%(asctime)s {member.name} %(levelname)s %(message)s", force=True
     )
+    arm(member.name)
     scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
     keeper = keeper_for(member, place, scratch)
@@ -175,6 +177,7 @@ async def _serve(
         room = Room(place.work, scratch, BusCrew(caller), sandbox, ledger, keys)
         tasks = await opened.enter_async_context(anyio.create_task_group())
         tasks.start_soon(_end_with, bus)
+        crash_point("member.before_serving")
         if keeper is not None:
             tasks.start_soon(end_without, keeper)
         await serve(

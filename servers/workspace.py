@@ -17,6 +17,7 @@ from typing import ClassVar
 from anyio import to_thread
 from git import Git
 
+from bus.crash import crash_point
 from contracts import diff
 from contracts.base import sha256
 from contracts.git_env import ATTRIBUTES, branch_name, git_command
@@ -130,8 +131,11 @@ class _Run:
                 info.mkdir(exist_ok=True)
                 (info / "attributes").write_text(ATTRIBUTES)
                 _git(folder.repository, "worktree", "prune", "--expire=now")
+                crash_point("open.before_ref")
                 _git(folder.repository, "update-ref", self._ref, base)
+                crash_point("open.before_worktree")
                 _git(folder.repository, "worktree", "add", "--quiet", str(folder.tree), self._branch)
+                crash_point("open.before_mark")
                 folder.mark("opened", base)
             names = _git(folder.tree, "ls-files", "-z")
             return OpenResult(branch=self._branch, head=self._head(), files=names.count(b"\0"))
@@ -149,14 +153,17 @@ class _Run:
                 # An earlier execution got here; however far it came, doing it over ends in the same state.
                 self._reset(head)
             checked = patching.check(params.diff, folder.tree)
+            crash_point("apply.before_mark")
             folder.mark("applied", f"begun {digest}")
             try:
                 patch_writing.write(checked, folder.tree)
+                crash_point("apply.before_index")
                 # Forced, because a new file may match the project's .gitignore.
                 _git(folder.tree, "--literal-pathspecs", "add", "--force", "--all", "--", *checked.files)
             except BaseException:
                 self._reset(head)
                 raise
+            crash_point("apply.before_done")
             folder.mark("applied", f"done {digest}")
             return ApplyResult(
                 files=checked.files, added_lines=checked.added_lines, removed_lines=checked.removed_lines
@@ -190,13 +197,16 @@ class _Run:
             ]
             # A second after the parent instead of now: executed again, the call makes the same commit.
             date = f"@{int(_line(folder.tree, 'show', '-s', '--format=%ct', head)) + 1} +0000"
+            crash_point("commit.before_object")
             made = _line(
                 folder.tree,
                 *("commit-tree", tree, "-p", head),
                 *(part for paragraph in paragraphs for part in ("-m", paragraph)),
                 extra={"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
             )
+            crash_point("commit.before_ref")
             _git(folder.tree, "update-ref", self._ref, made, head)
+            crash_point("commit.after_ref")
             folder.mark("applied", "")
             return CommitResult(head=made)
 
@@ -207,7 +217,9 @@ class _Run:
             if not any(_succeeds(self._folder.tree, "merge-base", "--is-ancestor", commit, tip) for tip in tips):
                 raise ToolError("invalid", f"{commit} is not on {self._branch}, and was not when it was last reverted")
             if head != commit:
+                crash_point("revert.before_ref")
                 _git(self._folder.tree, "update-ref", _REVERTED, head)
+            crash_point("revert.before_reset")
             self._reset(commit)
             return RevertResult(head=commit)
 
@@ -222,12 +234,14 @@ class _Run:
             _git(folder.repository, "bundle", "create", "--quiet", str(temporary), f"{base}..{self._ref}")
             with temporary.open("rb") as packed:
                 digest = hashlib.file_digest(packed, "sha256").hexdigest()
+            crash_point("export.before_rename")
             os.replace(temporary, file)
             return ExportResult(file=file.name, sha256=digest, head=head, commits=commits)
 
     def close(self) -> CloseResult:
         if not self._folder.path.exists():
             return CloseResult(removed=False)
+        crash_point("close.before_remove")
         # Without the lock where the repository is gone: an earlier execution got that far.
         if self._folder.repository.exists():
             with self._folder.locked():
