@@ -13,6 +13,7 @@ from tests.survival.scenes import ASKS_AGAIN
 
 ORCHESTRATOR = "orchestrator"
 PERSON = "person"
+GATEWAY = "host_host"
 BROKER = "broker"
 HOUSE = "house"
 KEEPER = "keeper"
@@ -21,7 +22,7 @@ ITSELF = "itself"
 Passages = Counter[tuple[str, str]]
 """How often each point is passed in an undisturbed run, by (point, process)."""
 
-_COMMANDS = (ORCHESTRATOR, PERSON, HOUSE)
+_COMMANDS = (ORCHESTRATOR, PERSON, GATEWAY, HOUSE)
 """Whom nobody starts again but a person."""
 _COMING_UP = ("house.", "member.")
 _IN_HAND = ("ack.", "execute.", "result.", "member.")
@@ -56,9 +57,12 @@ class Cell(_Value):
 
     scene: str
     kills: tuple[Kill, ...] = ()
+    seed: int | None = None
+    """What it was drawn by, if it was."""
 
     def __str__(self) -> str:
-        return f"{self.scene}: {'; '.join(map(str, self.kills)) or 'undisturbed'}"
+        by = "" if self.seed is None else f" (seed {self.seed})"
+        return f"{self.scene}{by}: {'; '.join(map(str, self.kills)) or 'undisturbed'}"
 
     @property
     def cold(self) -> bool:
@@ -126,8 +130,7 @@ def drawn(passages: Passages, scene: str, seconds: float, seed: int) -> Cell:
     lot = Random(seed)
     moments = sorted((point, process, nth) for (point, process), n in passages.items() for nth in range(1, n + 1))
     moments = [each for each in moments if each[1] != HOUSE]
-    members = sorted({process for _, process in passages} - {ORCHESTRATOR, PERSON, HOUSE})
-    victims = (ORCHESTRATOR, BROKER, HOUSE, KEEPER, *members)
+    victims = sorted({process for _, process in passages} - {PERSON} | {BROKER, HOUSE, KEEPER})
     kills: list[Kill] = []
     for _ in range(lot.randint(1, 3)):
         victim = lot.choice(victims)
@@ -136,4 +139,4 @@ def drawn(passages: Passages, scene: str, seconds: float, seed: int) -> Cell:
             kills.append(Kill(victim=victim, point=point, process=process, nth=nth))
         else:
             kills.append(Kill(victim=victim, after_s=round(lot.uniform(0, seconds), 3)))
-    return Cell(scene=scene, kills=tuple(kills))
+    return Cell(scene=scene, kills=tuple(kills), seed=seed)

@@ -72,6 +72,7 @@ class Control:
             with suppress(BlockingIOError):
                 while os.read(pipe, 1 << 16):
                     pass
+            os.set_blocking(pipe, True)
 
     def held(self) -> list[Held]:
         """Who waits; returns once somebody does."""

@@ -128,7 +128,7 @@ class Lane:
 
     def _conduct(self, trial: Trial) -> str:
         """Be the person until the branch is handed over; else what went wrong."""
-        user = User(SCENES[trial.cell.scene], trial.project.root)
+        user = User(self._podium, SCENES[trial.cell.scene], trial.project.root)
         command = user.begin()
         while True:
             code, said = self._have(command, trial)
@@ -144,11 +144,11 @@ class Lane:
             command = following
 
     def _have(self, command: Command, trial: Trial) -> tuple[int, str]:
-        """Have `podium` do something, with whatever is to die meanwhile; its exit status and last words."""
+        """Have a command run, with whatever is to die meanwhile; its exit status and last words."""
         log = self._folder / "said"
         with log.open("wb") as said:
             process = subprocess.Popen(
-                self._podium.command(*command.words),
+                command.argv,
                 cwd=ROOT,
                 env=self._podium.environment(),
                 stdin=subprocess.DEVNULL,
@@ -168,7 +168,7 @@ class Lane:
                     return process.wait(), log.read_text(errors="replace")[-600:]
                 elif time.monotonic() >= give_up_at:
                     process.kill()
-                    return process.wait(), f"`podium {command.words[0]}` hung for {LIMIT_S:.0f} s"
+                    return process.wait(), f"{' '.join(command.argv[3:5])} hung for {LIMIT_S:.0f} s"
                 for kill in [kill for kill in trial.to_come if not kill.point]:
                     if trial.begun_at + kill.after_s <= time.monotonic():
                         self._kill(kill, trial, process)
@@ -189,7 +189,7 @@ class Lane:
 
     def _kill(self, kill: Kill, trial: Trial, process: subprocess.Popen[bytes]) -> set[int]:
         trial.to_come.remove(kill)
-        if kill.victim in (ORCHESTRATOR, PERSON):
+        if kill.victim in (ORCHESTRATOR, PERSON) and not SCENES[trial.cell.scene].by_host:
             process.kill()
             process.wait()
             return {process.pid}

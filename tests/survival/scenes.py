@@ -49,6 +49,8 @@ class Scene:
     """Of `podium run fix-bug`, beside project and test."""
     edits: Mapping[str, str] = field(default_factory=dict[str, str])
     """By gate: a diff that is given instead of what is shown; every other gate is approved as it is."""
+    by_host: bool = False
+    """An MCP host begins it (`tests.survival.host`), and its person answers there."""
 
 
 SCENES = {
@@ -61,6 +63,7 @@ SCENES = {
             {"patches-1": diff.make("till.py", BROKEN, WORSE)},
         ),
         Scene("model", ("--engine", "model", "--auto", "all")),
+        Scene("host", (), by_host=True),
     )
 }
 

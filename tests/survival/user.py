@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from contracts.ledger import RUNS_STREAM
 from contracts.run import Event, RunStartedEvent
 from orchestrator import gates
 from orchestrator.runs import Shown, state_of
+from tests.cli.conftest import Podium
 from tests.survival.scenes import TEST, Scene
 
 What = Literal["begin", "answer", "go on"]
@@ -18,23 +20,26 @@ What = Literal["begin", "answer", "go on"]
 
 @dataclass(frozen=True)
 class Command:
-    """Words of `podium`, and what they are for."""
+    """What is run, and what for."""
 
     what: What
-    words: tuple[str, ...]
+    argv: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class User:
     """Somebody with a bug in `repo`."""
 
+    podium: Podium
     scene: Scene
     repo: Path
 
     def begin(self) -> Command:
         """The first thing they do."""
+        if self.scene.by_host:
+            return Command("begin", (sys.executable, "-m", "tests.survival.host", str(self.repo)))
         of = ("run", "fix-bug", "--repo", str(self.repo), "--test", TEST, "--json", "--consent-weak")
-        return Command("begin", (*of, *self.scene.words))
+        return self._podium("begin", *of, *self.scene.words)
 
     def then(self, shown: Shown | None) -> Command | None:
         """What they do when a command has ended and this is what stands; None: nothing is left to do."""
@@ -44,8 +49,11 @@ class User:
         if state.ended and state.status != "handed_over":
             return None
         if shown.gate is not None:
-            return Command("answer", ("approve", state.run, *self._edit(shown.gate.gate)))
-        return Command("go on", ("resume", state.run, "--json"))
+            return self._podium("answer", "approve", state.run, *self._edit(shown.gate.gate))
+        return self._podium("go on", "resume", state.run, "--json")
+
+    def _podium(self, what: What, *words: str) -> Command:
+        return Command(what, tuple(self.podium.command(*words)))
 
     def _edit(self, gate: str) -> tuple[str, ...]:
         if gate not in self.scene.edits:
