@@ -61,6 +61,13 @@ def test_each_point_stands_in_the_code_and_each_place_in_the_code_has_its_own_na
     assert found == Counter(POINTS)
 
 
+def test_the_page_names_every_point_and_no_other() -> None:
+    """docs/survival.md."""
+    page = (ROOT / "docs/survival.md").read_text()
+    named = re.findall(r"`([a-z]+\.[a-z_]+)`", page.partition("| point |")[2])
+    assert Counter(named) == Counter(POINTS)
+
+
 def test_who_was_not_started_by_the_harness_passes_and_leaves_no_trace(tmp_path: Path) -> None:
     """Orders lie ready, but nothing says where."""
     control = Control(tmp_path / "control")
