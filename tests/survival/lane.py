@@ -100,11 +100,12 @@ class Lane:
             missed=[*trial.to_come, *(kill for kill in cell.kills if _by_itself(kill) and not self._passed(kill))],
         )
         self._house.up()
+        busy = self._house.settle()
         found.evidence = {"requests to the model": len(self._model.requests()) - asked, **trial.closing}
         if not problem:
             found.evidence |= self._evidence(project)
         found.evidence["the checkout"] = "as it was" if project.snapshot() == before else "changed"
-        found.evidence["left behind"] = self._house.left()
+        found.evidence["left behind"] = [*busy, *self._house.left()]
         shutil.rmtree(project.root)
         return found
 

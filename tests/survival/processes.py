@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -12,9 +13,12 @@ from contextlib import suppress
 
 import anyio
 
+from bus.bus import Bus
 from bus.connect import connect
 from bus.errors import BusError
+from bus.grants import SERVE
 from bus.registry import cards
+from contracts.ledger import server_stream
 from tests.cli.conftest import Podium
 from tests.e2e.rig import below, files_left
 from tests.survival.cells import BROKER, HOUSE, KEEPER
@@ -22,6 +26,8 @@ from tests.survival.control import Control
 
 END_S = 20.0
 """For what is on its way out."""
+SETTLE_S = 60.0
+"""For what is delivered again behind the end of a run: a double would come about only then."""
 CREW_S = 30.0
 """For the crew to be complete again: who dies young is started again more slowly each time."""
 _PROGRAMS = {BROKER: "nats-server", KEEPER: "servers.sandbox.keeper", "of the house": "servers.house"}
@@ -50,6 +56,10 @@ class Household:
         here = anyio.run(self._complete)
         if not self._crew:
             self._crew, self._whole = here, Counter(map(_kind, self._ours().values()))
+
+    def settle(self) -> list[str]:
+        """Wait until no call is under way any more, delivered again or not; the servers where one still is."""
+        return anyio.run(self._settled)
 
     def down(self) -> None:
         """End it, if there is one."""
@@ -109,6 +119,24 @@ class Household:
                         if here and here >= self._crew:
                             return here
                 await anyio.sleep(0.1)
+
+    async def _settled(self) -> list[str]:
+        busy = list[str]()
+        with anyio.move_on_after(SETTLE_S):
+            async with connect(self._podium.state, self.url, "operator") as bus:
+                while True:
+                    busy = [name for name in sorted(self._crew) if await _calls_under_way(bus, name)]
+                    if not busy:
+                        break
+                    await anyio.sleep(0.1)
+        return [f"a call to {name} that nobody answers" for name in busy]
+
+
+async def _calls_under_way(bus: Bus, server: str) -> int:
+    """Calls that are stored and not acknowledged."""
+    consumer = f"{server_stream(server)}.{SERVE}"
+    told = json.loads((await bus.request(f"$JS.API.CONSUMER.INFO.{consumer}", b"")).body)
+    return int(told["num_pending"]) + int(told["num_ack_pending"])
 
 
 def _kind(words: str) -> str:
