@@ -57,8 +57,10 @@ def main() -> int:
             click.echo(f"never passed: {point}")
         for each in left:
             click.echo(f"left in the end: {each}")
+        if len(verdicts) < len(cells):
+            click.echo(f"not run: {len(cells) - len(verdicts)} cells, as every lane broke")
         click.echo(_summary(verdicts, wrong, time.monotonic() - began))
-    return 1 if wrong or dead or left else 0
+    return 1 if wrong or dead or left or len(verdicts) < len(cells) else 0
 
 
 def _cells(options: argparse.Namespace, golden: dict[str, Found]) -> tuple[list[Cell], list[str]]:

@@ -179,8 +179,8 @@ class Lane:
     def _at(self, held: Held, trial: Trial, process: subprocess.Popen[bytes]) -> None:
         """Somebody stands at a point: look, kill who is to die now, and let who is still there go on."""
         if (held.point, held.process) == (_CLOSING.point, _CLOSING.process):
-            (folder,) = (self._state / "work").iterdir()
-            trial.closing = evidence.of_worktree(folder)
+            newest = max((self._state / "work").iterdir(), key=lambda folder: folder.stat().st_ctime)
+            trial.closing = evidence.of_worktree(newest)
         killed = {process.pid} if process.poll() is not None else set[int]()
         for kill in list(trial.to_come):
             if (kill.point, kill.process, kill.nth) == (held.point, held.process, held.nth):

@@ -7,19 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.cli.conftest import ROOT
 from tests.survival.cells import Cell, Found
 
-
-@dataclass(frozen=True)
-class _Over:
-    """A lane has nothing left to do."""
-
-    broken: str = ""
+_OVER = Found(cell=Cell(scene=""))
+"""A lane has nothing left to do, or nobody to do it with."""
 
 
 class Lanes:
@@ -29,26 +24,20 @@ class Lanes:
         self._processes = processes
 
     def run(self, cells: Iterable[Cell]) -> Generator[Found]:
-        """What comes of each cell, in the order in which they end.
-
-        Raises:
-            RuntimeError: a lane itself has broken.
-        """
+        """What comes of each cell, in the order in which they end; where every lane has broken, not of all."""
         waiting = queue.SimpleQueue[Cell]()
         for cell in cells:
             waiting.put(cell)
-        found = queue.SimpleQueue[Found | _Over]()
+        found = queue.SimpleQueue[Found]()
         for process in self._processes:
             threading.Thread(target=_serve, args=(process, waiting, found), daemon=True).start()
         left = len(self._processes)
         while left:
             one = found.get()
-            if isinstance(one, Found):
-                yield one
-            elif one.broken:
-                raise RuntimeError(one.broken)
-            else:
+            if one is _OVER:
                 left -= 1
+            else:
+                yield one
 
     def close(self) -> list[str]:
         """End all of them; what they leave behind."""
@@ -60,9 +49,7 @@ class Lanes:
         return left
 
 
-def _serve(
-    process: subprocess.Popen[str], waiting: queue.SimpleQueue[Cell], found: queue.SimpleQueue[Found | _Over]
-) -> None:
+def _serve(process: subprocess.Popen[str], waiting: queue.SimpleQueue[Cell], found: queue.SimpleQueue[Found]) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     while True:
@@ -70,13 +57,14 @@ def _serve(
             cell = waiting.get_nowait()
         except queue.Empty:
             break
-        process.stdin.write(f"{cell.model_dump_json()}\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):
+            process.stdin.write(f"{cell.model_dump_json()}\n")
+            process.stdin.flush()
         if not (line := process.stdout.readline()):
-            found.put(_Over(f"the lane broke at {cell}"))
-            return
+            found.put(Found(cell=cell, problem="the lane itself broke; its last words are above"))
+            break
         found.put(Found.model_validate_json(line))
-    found.put(_Over())
+    found.put(_OVER)
 
 
 @contextmanager
@@ -97,5 +85,6 @@ def lanes(folder: Path, number: int) -> Generator[Lanes]:
     finally:
         for process in processes:
             if process.stdin is not None and not process.stdin.closed:
-                process.stdin.close()
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
             process.wait()

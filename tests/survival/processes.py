@@ -42,6 +42,7 @@ class Household:
         self._others = set(below(os.getpid()))
         self._whole = Counter[str]()
         self._crew = frozenset[str]()
+        self._told = set[str]()
         self._kept = 0
         self.url = ""
         """The broker's."""
@@ -82,7 +83,10 @@ class Household:
         return pid not in killed and (pid not in self._members() or self._running())
 
     def left(self) -> list[str]:
-        """Files of runs, and processes that are more than broker and crew need; these are given time to end."""
+        """Files of runs, and processes that are more than broker and crew need; these are given time to end.
+
+        What has been told once is not told again.
+        """
         allowed = self._whole if self._running() else Counter[str]()
         deadline = time.monotonic() + END_S
         while (extra := _beyond(self._ours(), allowed)) and time.monotonic() < deadline:
@@ -91,7 +95,9 @@ class Household:
                 select.select([ended], [], [], max(0.0, min(1.0, deadline - time.monotonic())))
                 os.close(ended)
         unfinished = [str(path.name) for path in (self._podium.state / "bundles").glob(".*.new")]
-        return [*extra.values(), *files_left(self._podium), *unfinished]
+        new = [each for each in [*extra.values(), *files_left(self._podium), *unfinished] if each not in self._told]
+        self._told.update(new)
+        return new
 
     def _ours(self) -> dict[int, str]:
         return {pid: words for pid, words in below(os.getpid()).items() if pid not in self._others}
