@@ -13,6 +13,7 @@ import anyio
 
 from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
+from bus.crash import crash_point
 from bus.errors import AlreadyStored, BusUnavailable, CallFailed, InvalidMessage, ServerGone, TooLarge
 from bus.grants import results_consumer
 from bus.roster import LiveRoster
@@ -177,10 +178,14 @@ class Caller:
             try:
                 vouched = await self._roster.vouch(subject.server, str(subject), body)
                 patient = len(channel.waiting) > _CROWD
+                crash_point("call.before_store")
                 await self._bus.store(str(subject), body, vouched, expect=ABSENT, patient=patient)
+                crash_point("call.after_store")
             except AlreadyStored:
                 await self._look(waiting)
-            return await self._body(await waiting.answered(on_notification), subject.call_id)
+            answer = await waiting.answered(on_notification)
+            crash_point("call.answered")
+            return await self._body(answer, subject.call_id)
         except anyio.get_cancelled_exc_class():
             if for_client:
                 with anyio.CancelScope(shield=True):

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bus.bus import Bus
+from bus.crash import arm
 from bus.identity import load_identity
 from bus.nats_bus import connect_nats
 
@@ -30,6 +31,7 @@ async def connect(state: Path, url: str, name: str) -> AsyncGenerator[Bus]:
         BusUnavailable: nothing answers at `url`, or the broker refuses the identity.
         OSError: the key cannot be read.
     """
+    arm(name)
     identity = load_identity(identities(state), name)
     async with connect_nats(url, identity, credentials=os.environ.get(CREDENTIALS_ENV)) as bus:
         yield bus

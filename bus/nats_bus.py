@@ -20,6 +20,7 @@ from nats.errors import MaxPayloadError, NoRespondersError
 from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
 from bus.claims import MAX_WHOLE, check_size, kept_apart, readable, whole
+from bus.crash import crash_point
 from bus.envelope import seal
 from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge, Unreadable
 from bus.identity import Identity
@@ -54,7 +55,9 @@ class _NatsDelivery:
     _ack_subject: str
 
     async def ack(self) -> None:
+        crash_point("ack.before")
         await self._client.publish(self._ack_subject, b"+ACK")
+        crash_point("ack.after")
 
     async def in_progress(self) -> None:
         await self._client.publish(self._ack_subject, b"+WPI")

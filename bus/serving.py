@@ -16,6 +16,7 @@ import anyio.abc
 
 from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
+from bus.crash import crash_point
 from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused, TooLarge
 from bus.grants import SERVE
 from bus.provision import ACK_WAIT_S, MAX_DELIVER
@@ -192,7 +193,9 @@ class Serving:
         while True:
             try:
                 vouched = await self._roster.vouch(call.caller, call.result, body)
+                crash_point("result.before_store")
                 await self._bus.store(call.result, body, vouched, expect=ABSENT)
+                crash_point("result.after_store")
                 return
             except BusError as wrong:
                 if not wrong.retry:
@@ -228,7 +231,10 @@ class Serving:
         async def notify(method: str, params: JsonObject) -> None:
             await self._bus.publish(call.progress, notification(method, params))
 
-        return await self._answer(Incoming(message, call.caller, call.call_id, notify, delivery.attempt))
+        crash_point("execute.before")
+        answer = await self._answer(Incoming(message, call.caller, call.call_id, notify, delivery.attempt))
+        crash_point("execute.after")
+        return answer
 
     async def _handle_request(self, held: Message) -> None:
         message: JsonObject = {}

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bus.crash import crash_point
 from contracts import diff as diffs
 from contracts.base import sha256
 from contracts.bundle import Bundle, BundleFiles, CriterionStatus
@@ -131,7 +132,9 @@ def write(folder: Path, bundle: Bundle, branch: Path) -> BundleFiles:
         (fresh / "changes.patch").write_bytes(bundle.patch.diff.encode())
         (fresh / "summary.md").write_bytes(summary(bundle).encode())
         shutil.rmtree(folder, ignore_errors=True)
+        crash_point("bundle.before_rename")
         fresh.rename(folder)
+        crash_point("bundle.after_rename")
     except OSError as error:
         raise CouldNot(
             f"The bundle could not be written to {folder}: {error.strerror or error}.",

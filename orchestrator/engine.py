@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from bus.bus import Bus
 from bus.caller import Calls
+from bus.crash import crash_point
 from bus.errors import CallFailed
 from contracts.base import Model
 from contracts.gate import GateDecision, Subject
@@ -112,7 +113,9 @@ class Engine:
         kept = self._journal.values.get(path)
         if kept is None:
             await self._journal.beyond(path, f"a {model.__name__} from outside")
+            crash_point("value.before")
             kept = ValueRecordedEvent(step=path, value=(await produce()).model_dump(mode="json"))
+            crash_point("value.after")
             await self._journal.add(kept)
         return model.model_validate(kept.value)
 

@@ -10,6 +10,7 @@ import anyio
 from pydantic import ValidationError
 
 from bus.bus import ABSENT, Bus, Message, Stored
+from bus.crash import crash_point
 from bus.errors import AlreadyStored
 from contracts.base import utc_now
 from contracts.gate import GateDecision, GateRequest
@@ -43,7 +44,9 @@ async def put(bus: Bus, request: GateRequest) -> None:
     """
     subject = f"gate.{request.run}.{request.gate}.request"
     try:
+        crash_point("request.before_store")
         await bus.store(subject, request.canonical(), expect=ABSENT)
+        crash_point("request.after_store")
     except AlreadyStored:
         kept = await bus.last(RUNS_STREAM, subject)
         stands = GateRequest.model_validate_json(kept.body).subject_sha256 if kept else "nothing"
@@ -82,7 +85,9 @@ async def decide(bus: Bus, request: GateRequest, decision: GateDecision) -> None
 async def store_decision(bus: Bus, request: GateRequest, decision: GateDecision) -> Stored:
     """Store `decision` unless one stands already; returns the one that stands."""
     with suppress(AlreadyStored):
+        crash_point("decision.before_store")
         await bus.store(f"gate.{request.run}.{request.gate}.decision", decision.canonical(), expect=ABSENT)
+        crash_point("decision.after_store")
     stands = await decided(bus, request.run, request.gate)
     assert stands is not None, "stored, or somebody else's was there before"
     return stands

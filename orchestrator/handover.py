@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bus.crash import crash_point
 from contracts.git_env import branch_name
 from orchestrator.intake import git_answers, run_git
 
@@ -54,5 +55,7 @@ def deliver(repo: Path, bundle: Path, run: str, base: str, expected_head: str) -
     if not git_answers(repo, "merge-base", "--is-ancestor", base, expected_head):
         raise HandoverError(f"{expected_head} is not built on {base}.", "Export the run again.")
     # Created, never moved: with the null id git refuses if somebody else was quicker.
+    crash_point("handover.before_ref")
     run_git(repo, "update-ref", ref, expected_head, "0" * len(expected_head))
+    crash_point("handover.after_ref")
     return branch

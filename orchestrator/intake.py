@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from bus.crash import crash_point
 from contracts.git_env import branch_name, fetch_copy, git_command, init_copy
 from contracts.run_settings import PytestConfig
 from orchestrator.pytest_config import pytest_config
@@ -209,7 +210,9 @@ def _copy(root: Path, commit: str, folder: Path) -> None:
     form = run_git(root, "rev-parse", "--show-object-format").decode().strip()
     run_git(folder, *init_copy(fresh, form))
     run_git(fresh, *fetch_copy(root, commit, BASE_REF))
+    crash_point("intake.before_rename")
     fresh.rename(target)
+    crash_point("intake.after_rename")
 
 
 def _configured_python(file: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Self
 import anyio
 
 from bus.bus import Bus, Expect
+from bus.crash import crash_point
 from bus.errors import BusUnavailable, Overtaken
 from contracts.base import utc_now
 from contracts.run import (
@@ -133,7 +134,9 @@ class Journal(Notes):
         """
         async with self._lock:
             event = Event(run=self._run, n=len(self.events) + 1, at=utc_now(), what=what)
+            crash_point("event.before_store")
             self._seq = await self._store(event)
+            crash_point("event.after_store")
             self.take(event)
         await self._on_event(event)
         return event

@@ -25,6 +25,7 @@ from typing import NoReturn
 
 from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
 from bus.connect import URL_ENV, identities
+from bus.crash import arm, crash_point
 from bus.errors import BusError
 from bus.grants import permissions
 from bus.identity import load_identity
@@ -90,12 +91,14 @@ class House:
             BrokerFailed, CrewError, LedgerTorn, NoRoom: with what went wrong.
         """
         public = self._public_keys(self.crew)
+        crash_point("house.before_broker")
         if not self.url:
             self._store.mkdir(exist_ok=True, mode=0o700)
             see_to_room(self._store)
             self._broker = EmbeddedBroker(self._store, _users(self.crew, public), self.durability)
             self.url = self._broker.url
         ours = self._broker is not None
+        crash_point("house.before_ledger")
         provisioning, answer = fork_asking(
             lambda: ledger_upkeep.set_up(self.state, self.url, self.crew.grants(), public, ours=ours)
         )
@@ -108,9 +111,11 @@ class House:
         if losses:
             raise LedgerTorn(f"the ledger has lost something since it was last used: {losses}")
         self._ledger_is_whole = True
+        crash_point("house.before_crew")
         starting = self._staff.change(self.crew.by_name)
         hear({pipe: member for pipe, member in starting.items() if not member.own}, self._door)
         await_ready({pipe: member for pipe, member in starting.items() if member.own})
+        crash_point("house.ready")
 
     def _public_keys(self, crew: Crew) -> dict[str, str]:
         """Everybody's public key. A child reads the private ones, so that no fork of this process holds them."""
@@ -271,6 +276,7 @@ def main() -> NoReturn:
     """Be the house."""
     options = _options()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    arm("house")
     options.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(options.state / "house.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -18,6 +18,7 @@ import anyio
 from bus.background import cause
 from bus.caller import open_caller
 from bus.connect import CREDENTIALS_ENV, identities
+from bus.crash import arm, crash_point
 from bus.errors import BusError, BusUnavailable
 from bus.granted import LiveGrants
 from bus.identity import Identity, load_identity
@@ -86,6 +87,7 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
     logging.basicConfig(
         level=logging.WARNING, format=f"%(asctime)s {member.name} %(levelname)s %(message)s", force=True
     )
+    arm(member.name)
     scratch = open_scratch(place.scratch(member.name))
     identity = load_identity(identities(place.state), member.name)
     keeper = keeper_for(member, place, scratch)
@@ -177,6 +179,7 @@ async def _serve(
         tasks, leave = await opened.enter_async_context(anyio.create_task_group()), anyio.Event()
         tasks.start_soon(_end_with, bus)
         tasks.start_soon(_leave_when_told, leave)
+        crash_point("member.before_serving")
         if keeper is not None:
             tasks.start_soon(end_without, keeper)
         await serve(

@@ -12,6 +12,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from bus.crash import crash_point
 from servers.patching import Change, CheckedPatch, current
 from servers.specialist import ToolError
 from servers.tree_files import folder_of
@@ -33,7 +34,9 @@ def write(patch: CheckedPatch, tree: Path) -> None:
         for swap in swaps:
             swap.stage()
         for swap in swaps:
+            crash_point("apply.before_swap")
             swap.swap()
+            crash_point("apply.after_swap")
     except BaseException:
         for swap in reversed(swaps):
             swap.undo()

@@ -11,15 +11,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from pathlib import Path
 from typing import ClassVar
 
 from anyio import to_thread
-from git import Git
 
+from bus.crash import crash_point
 from contracts import diff
 from contracts.base import sha256
-from contracts.git_env import ATTRIBUTES, branch_name, git_command
+from contracts.git_env import ATTRIBUTES, branch_name
 from contracts.manifest import Manifest
 from contracts.workspace import (
     ApplyParams,
@@ -39,6 +38,7 @@ from contracts.workspace import (
 )
 from servers import patch_writing, patching
 from servers.run_folder import RunFolder
+from servers.run_git import line, resolve, run_git, succeeds
 from servers.specialist import Call, Room, ToolError, tool
 
 _DIFF = (
@@ -119,7 +119,7 @@ class _Run:
     def open(self, params: OpenParams) -> OpenResult:
         folder = self._folder
         with folder.locked():
-            base = _resolve(folder.repository, params.base)
+            base = resolve(folder.repository, params.base)
             opened = folder.marker("opened")
             if opened and opened != base:
                 raise ToolError("conflict", f"run {params.run} is open on {opened}, not on {base}")
@@ -129,11 +129,14 @@ class _Run:
                 info = folder.repository / "info"
                 info.mkdir(exist_ok=True)
                 (info / "attributes").write_text(ATTRIBUTES)
-                _git(folder.repository, "worktree", "prune", "--expire=now")
-                _git(folder.repository, "update-ref", self._ref, base)
-                _git(folder.repository, "worktree", "add", "--quiet", str(folder.tree), self._branch)
+                run_git(folder.repository, "worktree", "prune", "--expire=now")
+                crash_point("open.before_ref")
+                run_git(folder.repository, "update-ref", self._ref, base)
+                crash_point("open.before_worktree")
+                run_git(folder.repository, "worktree", "add", "--quiet", str(folder.tree), self._branch)
+                crash_point("open.before_mark")
                 folder.mark("opened", base)
-            names = _git(folder.tree, "ls-files", "-z")
+            names = run_git(folder.tree, "ls-files", "-z")
             return OpenResult(branch=self._branch, head=self._head(), files=names.count(b"\0"))
 
     def apply(self, params: ApplyParams) -> ApplyResult:
@@ -149,25 +152,28 @@ class _Run:
                 # An earlier execution got here; however far it came, doing it over ends in the same state.
                 self._reset(head)
             checked = patching.check(params.diff, folder.tree)
+            crash_point("apply.before_mark")
             folder.mark("applied", f"begun {digest}")
             try:
                 patch_writing.write(checked, folder.tree)
+                crash_point("apply.before_index")
                 # Forced, because a new file may match the project's .gitignore.
                 names = "\0".join(checked.files).encode()  # more than a command line may hold
                 stage = ("add", "--force", "--all", "--pathspec-from-file=-", "--pathspec-file-nul")
-                _git(folder.tree, "--literal-pathspecs", *stage, stdin=names)
+                run_git(folder.tree, "--literal-pathspecs", *stage, stdin=names)
             except BaseException:
                 self._reset(head)
                 raise
+            crash_point("apply.before_done")
             folder.mark("applied", f"done {digest}")
             return ApplyResult(
                 files=checked.files, added_lines=checked.added_lines, removed_lines=checked.removed_lines
             )
 
     def diff(self, params: DiffParams) -> DiffResult:
-        base = _resolve(self._folder.repository, params.base)
+        base = resolve(self._folder.repository, params.base)
         self._head()
-        raw = _git(self._folder.tree, *_DIFF, base, "--")
+        raw = run_git(self._folder.tree, *_DIFF, base, "--")
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
@@ -183,7 +189,7 @@ class _Run:
                 return CommitResult(head=found)
             if not folder.marker("applied").startswith("done "):
                 raise ToolError("conflict", "nothing is applied that could be committed", way_out="Apply a diff first.")
-            tree = _line(folder.tree, "write-tree")
+            tree = line(folder.tree, "write-tree")
             trailers = f"Podium-Run: {params.run}\nPodium-Step: {params.step}\nPodium-Agent: {params.agent}\n"
             paragraphs = [
                 params.subject.strip(),
@@ -191,45 +197,52 @@ class _Run:
                 f"{trailers}Podium-Call: {call}",
             ]
             # A second after the parent instead of now: executed again, the call makes the same commit.
-            date = f"@{int(_line(folder.tree, 'show', '-s', '--format=%ct', head)) + 1} +0000"
-            made = _line(
+            date = f"@{int(line(folder.tree, 'show', '-s', '--format=%ct', head)) + 1} +0000"
+            crash_point("commit.before_object")
+            made = line(
                 folder.tree,
                 *("commit-tree", tree, "-p", head),
                 *(part for paragraph in paragraphs for part in ("-m", paragraph)),
                 extra={"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
             )
-            _git(folder.tree, "update-ref", self._ref, made, head)
+            crash_point("commit.before_ref")
+            run_git(folder.tree, "update-ref", self._ref, made, head)
+            crash_point("commit.after_ref")
             folder.mark("applied", "")
             return CommitResult(head=made)
 
     def revert(self, params: RevertParams) -> RevertResult:
         with self._folder.locked():
-            commit, head = _resolve(self._folder.repository, params.commit), self._head()
+            commit, head = resolve(self._folder.repository, params.commit), self._head()
             tips = (head, _REVERTED)
-            if not any(_succeeds(self._folder.tree, "merge-base", "--is-ancestor", commit, tip) for tip in tips):
+            if not any(succeeds(self._folder.tree, "merge-base", "--is-ancestor", commit, tip) for tip in tips):
                 raise ToolError("invalid", f"{commit} is not on {self._branch}, and was not when it was last reverted")
             if head != commit:
-                _git(self._folder.tree, "update-ref", _REVERTED, head)
+                crash_point("revert.before_ref")
+                run_git(self._folder.tree, "update-ref", _REVERTED, head)
+            crash_point("revert.before_reset")
             self._reset(commit)
             return RevertResult(head=commit)
 
     def export(self, params: ExportParams) -> ExportResult:
         folder = self._folder
         with folder.locked():
-            base, head = _resolve(folder.repository, params.base), self._head()
-            commits = int(_line(folder.repository, "rev-list", "--count", f"{base}..{head}"))
-            if not commits or not _succeeds(folder.repository, "merge-base", "--is-ancestor", base, head):
+            base, head = resolve(folder.repository, params.base), self._head()
+            commits = int(line(folder.repository, "rev-list", "--count", f"{base}..{head}"))
+            if not commits or not succeeds(folder.repository, "merge-base", "--is-ancestor", base, head):
                 raise ToolError("invalid", f"{self._branch} has no commits after {base}")
             file, temporary = folder.path / f"{params.run}.bundle", folder.path / "bundle.new"
-            _git(folder.repository, "bundle", "create", "--quiet", str(temporary), f"{base}..{self._ref}")
+            run_git(folder.repository, "bundle", "create", "--quiet", str(temporary), f"{base}..{self._ref}")
             with temporary.open("rb") as packed:
                 digest = hashlib.file_digest(packed, "sha256").hexdigest()
+            crash_point("export.before_rename")
             os.replace(temporary, file)
             return ExportResult(file=file.name, sha256=digest, head=head, commits=commits)
 
     def close(self) -> CloseResult:
         if not self._folder.path.exists():
             return CloseResult(removed=False)
+        crash_point("close.before_remove")
         # Without the lock where the repository is gone: an earlier execution got that far.
         if self._folder.repository.exists():
             with self._folder.locked():
@@ -241,62 +254,16 @@ class _Run:
     def _head(self) -> str:
         if not self._folder.marker("opened"):
             raise ToolError("not_found", "the run has no worktree", way_out="Call workspace.open first.")
-        return _line(self._folder.tree, "rev-parse", "--verify", f"{self._ref}^{{commit}}")
+        return line(self._folder.tree, "rev-parse", "--verify", f"{self._ref}^{{commit}}")
 
     def _reset(self, commit: str) -> None:
         """Make branch, index and worktree `commit`, without anything beside."""
-        _git(self._folder.tree, "reset", "--hard", "--quiet", commit)
-        _git(self._folder.tree, "clean", "-ffdxq")
+        run_git(self._folder.tree, "reset", "--hard", "--quiet", commit)
+        run_git(self._folder.tree, "clean", "-ffdxq")
         self._folder.mark("applied", "")
 
     def _commit_of(self, call: str) -> str:
         """The branch's commit that this call made; empty: none."""
         form = "--format=%H %(trailers:key=Podium-Call,valueonly,separator=%x2C)"
-        lines = _line(self._folder.tree, "log", "--max-count=1000", form, self._ref, "--").split("\n")
-        return next((line.split()[0] for line in lines if line.split()[1:] == [call]), "")
-
-
-def _resolve(folder: Path, revision: str) -> str:
-    """The commit `revision` names."""
-    name = f"{revision}^{{commit}}"
-    if not _succeeds(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name):
-        raise ToolError("not_found", f"the run's repository has no commit {revision!r}")
-    return _line(folder, "rev-parse", "--verify", "--end-of-options", name)
-
-
-def _line(folder: Path, *args: str, extra: dict[str, str] | None = None) -> str:
-    """What git prints, as text without the last line end."""
-    return _git(folder, *args, extra=extra).decode(errors="replace").strip()
-
-
-def _succeeds(folder: Path, *args: str) -> bool:
-    return _execute(folder, args)[0] == 0
-
-
-def _git(folder: Path, *args: str, extra: dict[str, str] | None = None, stdin: bytes = b"") -> bytes:
-    """What git prints.
-
-    Raises:
-        ToolError: internal, with git's own message.
-    """
-    status, out, error = _execute(folder, args, extra, stdin)
-    if status:
-        raise ToolError("internal", f"git {' '.join(args[:2])}: {error.strip()}")
-    return out
-
-
-def _execute(
-    folder: Path, args: tuple[str, ...], extra: dict[str, str] | None = None, stdin: bytes = b""
-) -> tuple[int, bytes, str]:
-    command = git_command("-C", str(folder), *args, path=os.environ.get("PATH", os.defpath), extra=extra)
-    with os.fdopen(os.memfd_create("stdin"), "w+b") as given:
-        given.write(stdin)
-        given.seek(0)
-        return Git(str(folder)).execute(
-            command,
-            istream=given,
-            with_extended_output=True,
-            with_exceptions=False,
-            stdout_as_string=False,
-            strip_newline_in_stdout=False,
-        )
+        lines = line(self._folder.tree, "log", "--max-count=1000", form, self._ref, "--").split("\n")
+        return next((made.split()[0] for made in lines if made.split()[1:] == [call]), "")

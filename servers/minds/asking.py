@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
 
+from bus.crash import crash_point
 from contracts.failure import Failure
 from contracts.model import Attempt, ReplyOutcome, Way
 from contracts.spending import NOTHING, Spending, Usage
@@ -153,7 +154,9 @@ class Asking:
             self._heard = Heard(request.size, most_chars=request.max_tokens * _CHARS_PER_TOKEN + _SPARE_CHARS)
             self.requests += 1
             try:
+                crash_point("ask.before")
                 await self.endpoint.ask(request, self._heard, self.terms.on_heard)
+                crash_point("ask.after")
             finally:
                 if self._heard.taken_up:
                     held.spent = self.terms.settle(self._heard.usage)

@@ -17,6 +17,7 @@ from typing import Any, Self
 import anyio
 import anyio.to_thread
 
+from bus.crash import crash_point
 from contracts.sandbox import SandboxLevel, SandboxReport
 from servers.sandbox.job import Finished, Job, JobRefused, OnLine, SandboxUnavailable
 from servers.sandbox.order import CHANNEL, ERROR, ORDER, OUTPUT, RESULT, STDIN, Ceilings, Frames, Order, Policy, frame
@@ -117,16 +118,19 @@ class KeptSandbox:
             JobRefused: the keeper's policy does not allow it.
             SandboxUnavailable: it could not be set up; nothing was run.
         """
+        crash_point("job.before")
         ours, theirs = socket.socketpair()
         with ours:
             ours.setblocking(False)
             with theirs:
                 await self._hand_over(theirs)
             try:
-                return await self._converse(ours, job, on_line)
+                finished = await self._converse(ours, job, on_line)
             except BaseException:
                 await _wait_for_the_end(ours)
                 raise
+        crash_point("job.after")
+        return finished
 
     async def _hand_over(self, theirs: socket.socket) -> None:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))
