@@ -77,7 +77,9 @@ def permissions(grant: Grant) -> Permissions:
     if grant.operates:
         return Permissions((">",), (">",))
     me = grant.name
-    publish = [f"$JS.API.DIRECT.GET.KV_{bucket}" for bucket in (ROSTER_BUCKET, AGENTS_BUCKET, GRANTS_BUCKET)]
+    publish = [
+        subject for bucket in (ROSTER_BUCKET, AGENTS_BUCKET, GRANTS_BUCKET) for subject in _reading_all(f"KV_{bucket}")
+    ]
     subscribe = [f"_INBOX.{me}.>"]
     if grant.serves:
         stream = server_stream(me)
@@ -92,7 +94,7 @@ def permissions(grant: Grant) -> Permissions:
         subscribe += [deliver_calls(me), f"cancel.{me}.*.*", f"rpc.{me}.>"]
         subscribe += [f"$SRV.{verb}{of}" for verb in ("PING", "INFO", "STATS") for of in ("", f".{me}", f".{me}.*")]
     if grant.accounts:
-        publish += [f"$JS.API.DIRECT.GET.{RUNS_STREAM}.run.*.started", f"$JS.API.DIRECT.GET.{server_stream(me)}"]
+        publish += [f"$JS.API.DIRECT.GET.{RUNS_STREAM}.run.*.started", *_reading_all(server_stream(me))]
     for call in sorted(grant.calls):
         server, tool = call.split(".", 1)
         mine = f"call.{server}.{tool if tool == '*' else token(tool)}.{me}.*"
@@ -114,14 +116,23 @@ def permissions(grant: Grant) -> Permissions:
     if grant.decides_runs or grant.decides_gates or grant.reads_ledger or grant.hosts:
         publish += _reading(RUNS_STREAM)
         subscribe += ["run.>", "gate.>"]
+    if grant.reads_ledger:
+        publish += [
+            f"$JS.API.STREAM.INFO.{stream}" for stream in (RUNS_STREAM, *map(server_stream, grant.reads_ledger))
+        ]
     for server in grant.reads_ledger:
         publish += _reading(server_stream(server))
         subscribe += [f"progress.*.{server}.*"]
     return Permissions(tuple(publish), tuple(subscribe))
 
 
+def _reading_all(stream: str) -> list[str]:
+    # The second is the same content, from the stream's leader: how far the others should have come.
+    return [f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.STREAM.MSG.GET.{stream}"]
+
+
 def _reading(stream: str) -> list[str]:
-    return [f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>"]
+    return [*_reading_all(stream), f"$JS.API.DIRECT.GET.{stream}.>"]
 
 
 def check_calls(

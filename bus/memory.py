@@ -99,6 +99,11 @@ class MemoryBus:
         """The name given at `connect`."""
         return self._identity
 
+    @property
+    def pause_s(self) -> float:
+        """One broker has nobody to agree with."""
+        return 0.0
+
     def shared_key(self, public: str) -> bytes:
         """See `Bus.shared_key`."""
         return self._signer.shared_key(public)
@@ -134,6 +139,14 @@ class MemoryBus:
         await anyio.lowlevel.checkpoint()
         kept = self._broker.streams.get(stream, [])
         return next((one for one in reversed(kept) if one.subject == subject), None)
+
+    async def glance(self, stream: str, subject: str) -> Stored | None:
+        """See `Bus.glance`."""
+        return await self.last(stream, subject)
+
+    async def stands(self, subject: str) -> bool:
+        """See `Bus.stands`."""
+        return await self.last(stream_of(subject), subject) is not None
 
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
         """See `Bus.history`."""

@@ -7,12 +7,10 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 
+import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
@@ -22,7 +20,9 @@ from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, On
 from bus.envelope import seal
 from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreRefused
 from bus.identity import Identity
+from bus.nats_leader import Lag, Leader
 from bus.nats_link import Link, barrier, linked, subscribe
+from bus.nats_messages import NatsDelivery, last_of, message_of, stored_of
 from bus.nats_posting import Posting
 from bus.provision import deliver_subject
 from bus.subjects import stream_of
@@ -31,40 +31,21 @@ log = logging.getLogger(__name__)
 
 _ATTEMPT_S = 0.5
 _GET_S = 30.0
-_WRONG_LAST_SEQUENCE = (10071, 10164)
-_MISSING = (404, 408)
+_WRONG_LAST_SEQUENCE = 10071
+_IMPOSSIBLE = 1 << 53
+"""A sequence number that no stream has come to."""
 _BATCH = 256
 _AT_A_STRETCH = 32
 """Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
 
 
-@dataclass(frozen=True)
-class _NatsDelivery:
-    message: Message
-    attempt: int
-    _client: Client
-    _ack_subject: str
-
-    async def ack(self) -> None:
-        await self._client.publish(self._ack_subject, b"+ACK")
-
-    async def in_progress(self) -> None:
-        await self._client.publish(self._ack_subject, b"+WPI")
-
-    async def reject(self) -> None:
-        await self._client.publish(self._ack_subject, b"+TERM")
-
-
-def _message(msg: Msg) -> Message:
-    return Message(msg.subject, msg.data, msg.headers or {}, msg.reply)
-
-
 class NatsBus:
     """One identity's connection. Make it with `connect_nats`."""
 
-    def __init__(self, link: Link, posting: Posting, identity: Identity) -> None:
+    def __init__(self, link: Link, posting: Posting, leader: Leader, identity: Identity) -> None:
         self._link = link
         self._posting = posting
+        self._leader = leader
         self._client = link.client
         self._identity = identity
         self._signer = identity.signer()
@@ -73,6 +54,11 @@ class NatsBus:
     def identity(self) -> str:
         """The name of the identity it connected with."""
         return self._identity.name
+
+    @property
+    def pause_s(self) -> float:
+        """See `Bus.pause_s`."""
+        return self._link.pause_s
 
     async def closed(self) -> None:
         """Return when the connection is over and will not come back."""
@@ -102,26 +88,49 @@ class NatsBus:
         post = await self._posting.post(subject, body, sealed, patient=patient)
         if (error := post.answer.get("error")) is None:
             return int(post.answer["seq"])
-        if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
+        if error.get("err_code") != _WRONG_LAST_SEQUENCE:
             raise StoreRefused(subject, str(error.get("description", error)), retry=error.get("code") == 503)
+        assert expect is not None
         if post.attempts > 1:
-            mine = await self.last(stream_of(subject), subject)
+            mine = await self._glance(stream_of(subject), subject, 0 if expect.subject else last_of(error))
             if mine is not None and mine.body == body:
                 return mine.seq
-        assert expect is not None
         raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
+
+    async def stands(self, subject: str) -> bool:
+        """See `Bus.stands`."""
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(_IMPOSSIBLE)}
+        answer = (await self._posting.post(subject, b"", headers)).answer
+        if answer["error"].get("err_code") != _WRONG_LAST_SEQUENCE:
+            raise BusUnavailable(f"nobody can say what stands on {subject}: {answer['error']}")
+        return last_of(answer["error"]) > 0
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """See `Bus.last`."""
-        answer = await self._direct_get(f"{stream}.{subject}", b"")
-        return _stored(answer) if "Nats-Sequence" in (answer.headers or {}) else None
+        return await self._glance(stream, subject, await self._leader.newest(stream, subject))
+
+    async def glance(self, stream: str, subject: str) -> Stored | None:
+        """See `Bus.glance`."""
+        return await self._glance(stream, subject, 0)
+
+    async def _glance(self, stream: str, subject: str, least: int) -> Stored | None:
+        """The newest message on `subject`, from a replica that has come as far as message `least` there."""
+        lag = Lag(stream)
+        while True:
+            answer = await self._direct_get(f"{stream}.{subject}", b"")
+            found = stored_of(answer) if "Nats-Sequence" in (answer.headers or {}) else None
+            if (found.seq if found else 0) >= least:
+                return found
+            await lag.wait()
 
     async def _direct_get(self, what: str, body: bytes) -> Msg:
         for _ in range(int(_GET_S / _ATTEMPT_S)):
             try:
                 return await self._link.request(f"$JS.API.DIRECT.GET.{what}", body, timeout_s=_ATTEMPT_S)
             except NoRespondersError as wrong:
-                raise BusUnavailable(f"no stream answers for {what}") from wrong
+                if not self._link.clustered:
+                    raise BusUnavailable(f"no stream answers for {what}") from wrong
+                await anyio.sleep(_ATTEMPT_S)  # those who hold it are on their way back
             except (TimeoutError, NatsError, ConnectionError) as wrong:
                 if self._client.is_closed:
                     raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
@@ -129,14 +138,20 @@ class NatsBus:
 
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
         """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it."""
+        newest = await self._leader.newest(stream, subject)
+        lag = Lag(stream)
         while True:
             wanted: dict[str, object] = {"batch": _BATCH, "seq": after + 1, "next_by_subj": subject}
-            batch = [_stored(msg) for msg in await self._direct_batch(stream, wanted)]
+            batch = [stored_of(msg) for msg in await self._direct_batch(stream, wanted)]
             for kept in batch:
                 yield kept
-            if len(batch) < _BATCH:
+            after = batch[-1].seq if batch else after
+            if len(batch) == _BATCH:
+                lag = Lag(stream)
+            elif after >= newest:
                 return
-            after = batch[-1].seq
+            else:
+                await lag.wait()
 
     async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> list[Msg]:
         """All messages of one batched DIRECT.GET (ADR-31); asked again when the answer breaks off."""
@@ -152,7 +167,10 @@ class NatsBus:
                     if "Nats-Sequence" in headers:
                         found.append(msg)
                     elif headers.get("Status") == "503":
-                        raise BusUnavailable(f"no stream {stream} answers")
+                        if not self._link.clustered:
+                            raise BusUnavailable(f"no stream {stream} answers")
+                        await anyio.sleep(_ATTEMPT_S)
+                        break
                     else:
                         return found  # 204 ends a batch, 404 says there is nothing
             except (TimeoutError, NatsError, ConnectionError) as wrong:
@@ -174,7 +192,7 @@ class NatsBus:
             if prefix or not rest:
                 log.warning("dropped a message on %s that no consumer of ours delivered", msg.subject)
                 return
-            delivery = _NatsDelivery(_message(msg), int(rest.split(".")[0]), self._client, msg.reply)
+            delivery = NatsDelivery(message_of(msg), int(rest.split(".")[0]), self._client, msg.reply)
             await on_delivery(delivery)
             if next(taken) % _AT_A_STRETCH == 0:
                 await cancel_shielded_checkpoint()
@@ -199,7 +217,7 @@ class NatsBus:
         """See `Bus.listen`."""
 
         async def on_msg(msg: Msg) -> None:
-            await on_message(_message(msg))
+            await on_message(message_of(msg))
 
         subscription = await subscribe(self._client, subject, queue, on_msg)
         await barrier(self._client)  # whatever is sent after this point is received
@@ -217,7 +235,7 @@ class NatsBus:
             answer = await self._link.request(subject, body, timeout_s=timeout_s, headers=dict(headers))
         except (TimeoutError, NatsError, ConnectionError) as wrong:
             raise BusUnavailable(f"nobody answered on {subject} within {timeout_s} s") from wrong
-        return _message(answer)
+        return message_of(answer)
 
     async def put(self, bucket: str, key: str, value: bytes, *, ttl_s: int | None = None) -> None:
         """See `Bus.put`."""
@@ -230,22 +248,18 @@ class NatsBus:
     async def entries(self, bucket: str) -> dict[str, bytes]:
         """See `Bus.entries`."""
         prefix = f"$KV.{bucket}."
-        newest = await self._direct_batch(f"KV_{bucket}", {"multi_last": [f"{prefix}>"]})
-        kept = (_stored(msg) for msg in newest)
+        kept = await self._newest_of_each(f"KV_{bucket}", f"{prefix}>")
         alive = (one for one in kept if "KV-Operation" not in one.headers and "Nats-Marker-Reason" not in one.headers)
         return {one.subject.removeprefix(prefix): one.body for one in sorted(alive, key=lambda one: one.subject)}
 
-
-def _stored(msg: Msg) -> Stored:
-    headers = msg.headers or {}
-    return Stored(
-        stream=headers["Nats-Stream"],
-        seq=int(headers["Nats-Sequence"]),
-        subject=headers["Nats-Subject"],
-        body=msg.data,
-        headers=headers,
-        stored_at=datetime.fromisoformat(headers["Nats-Time-Stamp"]),
-    )
+    async def _newest_of_each(self, stream: str, subjects: str) -> list[Stored]:
+        lag = Lag(stream)
+        while True:
+            newest = await self._leader.newest(stream, subjects)  # anew each time: it may have vanished since
+            found = [stored_of(msg) for msg in await self._direct_batch(stream, {"multi_last": [subjects]})]
+            if max((one.seq for one in found), default=0) >= newest:
+                return found
+            await lag.wait()
 
 
 @asynccontextmanager
@@ -256,7 +270,7 @@ async def connect_nats(url: str, identity: Identity, *, credentials: str | None 
         BusUnavailable: nothing answers there, or the server refuses the identity.
     """
     async with linked(url, identity, credentials) as link:
-        posting = Posting(link)
+        posting, leader = Posting(link), Leader(link)
         await posting.open()
-        async with background(posting.run):
-            yield NatsBus(link, posting, identity)
+        async with background(posting.run, leader.watch):
+            yield NatsBus(link, posting, leader, identity)

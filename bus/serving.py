@@ -15,7 +15,7 @@ import anyio
 import anyio.abc
 
 from bus.bus import ABSENT, Bus, Delivery, Message
-from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused
+from bus.errors import AlreadyStored, BusError, BusUnavailable, InvalidMessage, StoreRefused
 from bus.grants import SERVE
 from bus.provision import ACK_WAIT_S, MAX_DELIVER
 from bus.roster import LiveRoster
@@ -132,7 +132,7 @@ class Serving:
         with anyio.CancelScope() as scope:
             self._running[call.call_id] = (delivery, scope)
             try:
-                if delivery.attempt > 1 and await self._bus.last(server_stream(self.name), call.result):
+                if delivery.attempt > 1 and await self._bus.stands(call.result):
                     await delivery.ack()
                     return
                 await self._settle(call, delivery, await self._respond(call, delivery))
@@ -158,7 +158,12 @@ class Serving:
 
     async def _store_result(self, call: CallSubject, body: bytes) -> None:
         vouched = await self._roster.vouch(call.caller, call.result, body)
-        await self._bus.store(call.result, body, vouched, expect=ABSENT)
+        while True:
+            try:
+                await self._bus.store(call.result, body, vouched, expect=ABSENT)
+                return
+            except BusUnavailable as wrong:  # what was done is not to be done again because nobody took it down yet
+                log.warning("still to be stored: %s", wrong)
 
     async def _respond(self, call: CallSubject, delivery: Delivery) -> bytes:
         held = delivery.message
