@@ -17,12 +17,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
+from bus.broker import BrokerFailed, BrokerUser
+from bus.cluster import Embedded, OtherForm, embedded, size_of
 from bus.connect import URL_ENV, identities
 from bus.errors import BusError
 from bus.grants import check_calls, permissions
@@ -61,11 +63,12 @@ class House:
         self.state: Path = options.state
         self.unsandboxed: bool = options.unsandboxed
         self.durability = options.durability
+        self._cluster: int = options.cluster
         self._files: tuple[Path, Path | None] = options.crew, options.own_crew
         self.crew = read_crew(*self._files)
         self.started_at = datetime.now(UTC)
         self.url = os.environ.get(URL_ENV, "")
-        self._broker: EmbeddedBroker | None = None
+        self._broker: Embedded | None = None
         self._door = door
         self._staff = Staff(self._be)
         self._signals = Signals()
@@ -83,7 +86,9 @@ class House:
         """
         public = self._public_keys(self.crew)
         if not self.url:
-            self._broker = EmbeddedBroker(self.state / "broker", _users(self.crew, public), self.durability)
+            folder = self.state / "broker"
+            size = size_of(folder, self._cluster)
+            self._broker = embedded(folder, _users(self.crew, public), self.durability, size)
             self.url = self._broker.url
         ours = self._broker is not None
         provisioning, answer = fork_asking(
@@ -153,6 +158,7 @@ class House:
             "keep": self._door.keep,
             "started_at": self.started_at.isoformat(),
             "durability": self.durability,
+            "nodes": [asdict(node) for node in self._broker.nodes] if self._broker else [],
             "version": version("podium"),
             "unsandboxed": self.unsandboxed,
             "keys": self._marks.model_dump(),
@@ -220,9 +226,8 @@ class House:
             self._door.watch(pipe, told)
 
     def _mend(self) -> None:
-        if self._broker is not None and not self._broker.running():
-            log.error("the broker died; starting it again")
-            self._broker.start()
+        for started in self._broker.mend() if self._broker is not None else ():
+            log.error("%s died and was started again", started)
         self._staff.mend()
 
     def stop(self) -> None:
@@ -248,6 +253,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--unsandboxed", action="store_true", help="run jobs without confinement where none can be had")
     parser.add_argument("--keys-fd", type=int, default=-1, help="file with the keys of model endpoints, as JSON")
     parser.add_argument("--durability", choices=("process", "disk"), default="process")
+    parser.add_argument("--cluster", type=int, default=0, help="how many brokers keep the ledger; 0: as it is kept")
     return parser.parse_args()
 
 
@@ -275,6 +281,11 @@ def main() -> NoReturn:
         file = ledger_upkeep.marks_file(options.state)
         way_out = f"Put back a copy of {file.parent}, or go on with what is left: rm '{file}'"
         door.refuse(Failure(kind="unavailable", message=str(wrong), way_out=way_out))
+    except OtherForm as wrong:
+        log.error("%s", wrong)
+        status = 1
+        way_out = "Leave --cluster out to have it as it is, or name another state directory by PODIUM_STATE_DIR."
+        door.refuse(Failure(kind="conflict", message=str(wrong), way_out=way_out))
     except (BrokerFailed, CrewError, OSError) as wrong:
         log.error("%s", wrong)
         status = 1

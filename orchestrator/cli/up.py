@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 from rich.text import Text
 
+from bus.connect import URL_ENV
 from contracts.base import utc_now
 from orchestrator import house as houses
 from orchestrator.cli.shared import document, json_option, out, start
+from orchestrator.cli.trouble import trouble
 from orchestrator.house import House, state_dir
+from orchestrator.nodes import NodeView, view
 from orchestrator.text import duration
 
 
@@ -18,23 +23,36 @@ from orchestrator.text import duration
     type=click.Choice(["process", "disk"]),
     help="What an acknowledged write survives: the death of any process (default), or a power cut too.",
 )
+@click.option(
+    "--cluster",
+    type=click.Choice(["1", "3", "5"]),
+    help="How many brokers keep the ledger together, all on this machine. It stays so for this state directory.",
+)
 @json_option
-def up(durability: str | None, as_json: bool) -> None:
+def up(durability: str | None, cluster: str | None, as_json: bool) -> None:
     """Keep broker and crew running between commands.
 
-    Without it every command starts what it needs and stops it again, so this is for speed only.
+    Without it every command starts what it needs and stops it again, so this is for speed only. A cluster of brokers is
+    for trying out what docs/scaling.md says: each node may be killed in mid-run.
 
     \b
     Examples:
       podium up
       podium up --durability disk
+      podium up --cluster 3
       podium down
     """
-    found = start(houses.keep, state_dir(), "disk" if durability == "disk" else "process" if durability else None)
+    if cluster and os.environ.get(URL_ENV):
+        raise trouble(f"{URL_ENV} names brokers that are there already; --cluster would start others.", code=2)
+    wanted = int(cluster or 0)
+    durable = "disk" if durability == "disk" else "process" if durability else None
+    found = start(houses.keep, state_dir(), durable, wanted)
     if durability and found.durability != durability:
         click.echo(
             f"It was running already with durability {found.durability}; `podium down` first to change that.", err=True
         )
+    if wanted and wanted != max(1, len(found.nodes)):
+        click.echo("It was running already with another number of brokers; `podium down` first.", err=True)
     _tell(found, as_json)
 
 
@@ -71,9 +89,11 @@ def status(as_json: bool) -> None:
 
 def _tell(found: House | None, as_json: bool) -> None:
     state = state_dir()
+    nodes = start(view, state, found) if found else ()
     if as_json:
         house = found.model_dump(mode="json") if found else None
-        document({"running": found is not None, "state": str(state), "house": house})
+        told = [node.model_dump(mode="json") for node in nodes]
+        document({"running": found is not None, "state": str(state), "house": house, "nodes": told})
         return
     if found is None:
         out().print(Text(f"Not running. Commands start what they need. State: {state}"), soft_wrap=True)
@@ -82,3 +102,11 @@ def _tell(found: House | None, as_json: bool) -> None:
     stays = "stays until `podium down`" if found.keep else "ends with the command that uses it"
     out().print(Text(f"Running for {since} (process {found.pid}), {stays}."), soft_wrap=True)
     out().print(Text(f"broker      {found.url}\ndurability  {found.durability}\nstate       {state}"), soft_wrap=True)
+    for node in nodes:
+        out().print(Text(_line(node)), soft_wrap=True)
+
+
+def _line(node: NodeView) -> str:
+    again = f", started again {node.restarts} times" if node.restarts else ""
+    process = f", process {node.pid}" if node.pid else ""
+    return f"{node.name:<12}{node.state}, leads {len(node.leads)} streams{process}{again}"
