@@ -13,17 +13,14 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bus.broker import BrokerFailed, BrokerNode, BrokerUser, Durability, EmbeddedBroker
 from bus.node import Node
 
 log = logging.getLogger(__name__)
-
-SIZES = (3, 5)
-"""How many nodes make sense: with an odd number, one more can be lost than with one fewer."""
 
 _AGAIN_S = 1.0
 """A node that does not come up is tried again so often."""
@@ -136,22 +133,6 @@ class EmbeddedCluster:
 
 
 Embedded = EmbeddedBroker | EmbeddedCluster
-
-
-@contextmanager
-def embedded_cluster(
-    folder: Path, users: Mapping[str, BrokerUser], *, durability: Durability = "process", size: int = 3
-) -> Generator[EmbeddedCluster]:
-    """A cluster for as long as the block runs.
-
-    Raises:
-        BrokerFailed: it did not come up; says why.
-    """
-    cluster = EmbeddedCluster(folder, users, durability, size)
-    try:
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 def _free_ports(number: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 
 import anyio
@@ -272,5 +273,5 @@ async def connect_nats(url: str, identity: Identity, *, credentials: str | None 
     async with linked(url, identity, credentials) as link:
         posting, leader = Posting(link), Leader(link)
         await posting.open()
-        async with background(posting.run, leader.watch):
+        async with background(posting.run, partial(leader.watch, posting)):
             yield NatsBus(link, posting, leader, identity)

@@ -16,6 +16,7 @@ from nats.errors import Error as NatsError
 
 from bus.errors import BusUnavailable, StoreRefused
 from bus.nats_link import Link
+from bus.nats_posting import Posting
 from bus.provision import NOT_NOW
 from contracts.ledger import ROSTER_BUCKET
 
@@ -28,6 +29,8 @@ _NO_MESSAGE = 10037
 _LOOK_S = 2.0
 _DEAF_S = 8.0
 """Without a word from a leader for so long, the broker at the other end is taken to be cut off from its peers."""
+_STUCK_S = 5.0
+"""The same, when something is posted and nobody says whether it is kept."""
 
 
 class Lag:
@@ -87,16 +90,19 @@ class Leader:
         said: dict[str, Any] = json.loads(answer.data)
         return said
 
-    async def watch(self) -> None:
-        """Move to another broker when no leader is heard through this one, until cancelled.
+    async def watch(self, posting: Posting) -> None:
+        """Move to another broker when no leader is heard through this one, or none takes what is posted.
 
-        A broker that is cut off from its peers keeps its clients, answers their pings, and knows nothing new.
+        A broker that is cut off from its peers keeps its clients, answers their pings, and knows nothing new; if it led
+        before, it takes itself for the leader for a while yet, and what it is given stays undecided.
+
+        Runs until cancelled.
         """
-        heard_at = anyio.current_time()
+        heard_at = moved_at = anyio.current_time()
         while True:
             await anyio.sleep(_LOOK_S)
             if not self._link.clustered or not self._link.client.is_connected:
-                heard_at = anyio.current_time()
+                heard_at = moved_at = anyio.current_time()
                 continue
             try:
                 said = await self._ask(f"KV_{ROSTER_BUCKET}", f"$KV.{ROSTER_BUCKET}.>")
@@ -108,7 +114,7 @@ class Leader:
             now = anyio.current_time()
             if said.get("error", {}).get("err_code") not in NOT_NOW:
                 heard_at = now
-            elif now - heard_at > _DEAF_S:
-                log.warning("no leader is heard through %s; trying another broker", self._link.client.connected_url)
+            if now - heard_at > _DEAF_S or min(posting.silence_s, now - moved_at) > _STUCK_S:
+                log.warning("no leader is heard through the broker on %s; trying another", self._link.peer)
                 await self._link.client.force_reconnect()
-                heard_at = now
+                heard_at = moved_at = anyio.current_time()

@@ -70,6 +70,12 @@ class Link:
         return bool(self.client._server_info.get("cluster"))  # pyright: ignore[reportPrivateUsage] - it tells nobody
 
     @property
+    def peer(self) -> str:
+        """The broker at the other end, as host and port: an address may hold a password."""
+        url = self.client.connected_url
+        return f"{url.hostname}:{url.port}" if url else "nobody"
+
+    @property
     def pause_s(self) -> float:
         """See `Bus.pause_s`."""
         return _PAUSE_S if self.clustered else 0.0

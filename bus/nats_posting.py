@@ -117,6 +117,12 @@ class Posting:
         except (NatsError, ConnectionError):
             return  # the connection is being mended; the next round tries again
 
+    @property
+    def silence_s(self) -> float:
+        """For how long the broker has not answered what waits longest; 0 where nothing waits."""
+        given_up_first = min((post.give_up_at for post in self._under_way.values()), default=None)
+        return 0.0 if given_up_first is None else _GIVE_UP_S - (given_up_first - monotonic())
+
     async def open(self) -> None:
         """Begin to take acknowledgements."""
         await subscribe(self._link.client, f"{self._inbox}.*", cb=self._on_answer)

@@ -107,6 +107,6 @@ def _tell(found: House | None, as_json: bool) -> None:
 
 
 def _line(node: NodeView) -> str:
-    again = f", started again {node.restarts} times" if node.restarts else ""
+    again = f", started again {node.restarts} ×" if node.restarts else ""
     process = f", process {node.pid}" if node.pid else ""
     return f"{node.name:<12}{node.state}, leads {len(node.leads)} streams{process}{again}"
