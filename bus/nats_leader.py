@@ -30,7 +30,7 @@ _LOOK_S = 2.0
 _DEAF_S = 8.0
 """Without a word from a leader for so long, the broker at the other end is taken to be cut off from its peers."""
 _STUCK_S = 5.0
-"""The same, when something is posted and nobody says whether it is kept."""
+"""The same, when somebody waits for a leader's word."""
 
 
 class Lag:
@@ -38,7 +38,7 @@ class Lag:
 
     def __init__(self, stream: str) -> None:
         self._stream = stream
-        self._until = anyio.current_time() + _PATIENCE_S
+        self.since = anyio.current_time()
 
     async def wait(self) -> None:
         """Wait a moment.
@@ -46,7 +46,7 @@ class Lag:
         Raises:
             BusUnavailable: it has been half a minute.
         """
-        if anyio.current_time() > self._until:
+        if anyio.current_time() > self.since + _PATIENCE_S:
             raise BusUnavailable(f"nobody leads {self._stream}, or no replica of it catches up")
         await anyio.sleep(_AGAIN_S)
 
@@ -56,6 +56,7 @@ class Leader:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._asked: set[Lag] = set()
 
     async def newest(self, stream: str, subject: str) -> int:
         """Sequence number of the newest message that matches `subject`; 0 where none does, or one broker is all.
@@ -67,16 +68,20 @@ class Leader:
         if not self._link.clustered:
             return 0
         lag = Lag(stream)
-        while True:
-            said = await self._ask(stream, subject)
-            error = said.get("error")
-            if error is None:
-                return int(said["message"]["seq"])
-            if error.get("err_code") == _NO_MESSAGE:
-                return 0
-            if error.get("err_code") not in NOT_NOW:
-                raise BusUnavailable(f"{stream} cannot be read: {error.get('description')}")
-            await lag.wait()
+        self._asked.add(lag)
+        try:
+            while True:
+                said = await self._ask(stream, subject)
+                error = said.get("error")
+                if error is None:
+                    return int(said["message"]["seq"])
+                if error.get("err_code") == _NO_MESSAGE:
+                    return 0
+                if error.get("err_code") not in NOT_NOW:
+                    raise BusUnavailable(f"{stream} cannot be read: {error.get('description')}")
+                await lag.wait()
+        finally:
+            self._asked.discard(lag)
 
     async def _ask(self, stream: str, subject: str) -> dict[str, Any]:
         """The leader's answer; an error of `NOT_NOW` where there is none."""
@@ -91,7 +96,7 @@ class Leader:
         return said
 
     async def watch(self, posting: Posting) -> None:
-        """Move to another broker when no leader is heard through this one, or none takes what is posted.
+        """Move to another broker when no leader is heard through this one, or none says what somebody waits for.
 
         A broker that is cut off from its peers keeps its clients, answers their pings, and knows nothing new; if it led
         before, it takes itself for the leader for a while yet, and what it is given stays undecided.
@@ -114,7 +119,9 @@ class Leader:
             now = anyio.current_time()
             if said.get("error", {}).get("err_code") not in NOT_NOW:
                 heard_at = now
-            if now - heard_at > _DEAF_S or min(posting.silence_s, now - moved_at) > _STUCK_S:
+            asked_s = now - min((lag.since for lag in self._asked), default=now)
+            waiting_s = min(max(posting.silence_s, asked_s), now - moved_at)
+            if now - heard_at > _DEAF_S or waiting_s > _STUCK_S:
                 log.warning("no leader is heard through the broker on %s; trying another", self._link.peer)
                 await self._link.client.force_reconnect()
                 heard_at = moved_at = anyio.current_time()

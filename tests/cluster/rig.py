@@ -120,6 +120,7 @@ async def calls_while(rig: ClusterRig, hurt: Callable[[], Awaitable[None]], time
                 for one in (look_on, *[ask_on] * _AT_ONCE):
                     tasks.start_soon(one)
                 for _ in range(times):
+                    await rig.whole()  # it holds out against the loss of one, not of one more meanwhile
                     await _flowing(ends)
                     since = len(ends) - 1
                     await hurt()
