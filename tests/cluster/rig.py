@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -47,6 +48,14 @@ class ClusterRig:
         """Who leads `stream`, once somebody does."""
         async with self.connect("operator") as bus:
             return self.hosts.named(await leader_of(bus, stream))
+
+    async def have_lead(self, host: Host, stream: str) -> None:
+        """Return when `host` leads `stream`, too."""
+        wanted = json.dumps({"placement": {"preferred": host.name}}).encode()
+        async with self.connect("operator") as bus:
+            while await leader_of(bus, stream) != host.name:
+                await bus.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{stream}", wanted)
+                await anyio.sleep(0.2)
 
     async def whole(self) -> None:
         """Return when every node has all of the ledger again."""

@@ -9,7 +9,7 @@ import pytest
 
 from bus.bus import ABSENT
 from bus.errors import AlreadyStored
-from contracts.ledger import RUNS_STREAM
+from contracts.ledger import AGENTS_BUCKET, RUNS_STREAM
 from tests.cluster.rig import ClusterRig, calls_while, cluster_rig
 
 
@@ -20,13 +20,14 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Cluste
 
 
 async def test_calls_outlive_their_leader(rig: ClusterRig) -> None:
-    """`kill -9` of who leads the calls' stream while they are made: all answered, each kept and executed once.
+    """`kill -9` of who leads their stream and the registry's: all answered, each kept and executed once.
 
     The server goes on being listed: that nobody leads for a while says nothing about it.
     """
 
     async def kill() -> None:
         leader = await rig.leader()
+        await rig.have_lead(leader, f"KV_{AGENTS_BUCKET}")
         leader.kill()
         leader.start()
 
