@@ -65,3 +65,20 @@ async def test_whether_something_stands_is_asked_of_who_decides_it(rig: ClusterR
         assert not await bus.stands(subject)
         await bus.store(subject, b"{}", expect=ABSENT)
         assert await bus.stands(subject)
+
+
+async def test_of_many_who_write_at_once_one_is_first_and_the_others_hear_it(rig: ClusterRig) -> None:
+    """A cluster that has not agreed yet answers that it cannot say; that is no decision, and is asked again."""
+    subject, kept, late = "gate.r-dddd.plan.decision", list[int](), list[AlreadyStored]()
+    async with rig.connect("orchestrator") as bus, anyio.create_task_group() as tasks:
+
+        async def decide(number: int) -> None:
+            try:
+                kept.append(await bus.store(subject, b"%d" % number, expect=ABSENT))
+            except AlreadyStored as wrong:
+                late.append(wrong)
+
+        for number in range(30):
+            tasks.start_soon(decide, number)
+
+    assert (len(kept), len(late)) == (1, 29)
