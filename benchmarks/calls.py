@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from benchmarks.echo import EchoParams, EchoResult
-from bus.broker import BrokerUser, Durability, embedded_broker
+from bus.broker import BrokerUser, Durability
 from bus.caller import new_call_id, open_caller
+from bus.cluster import Embedded, embedded
 from bus.connect import connect, identities
 from bus.grants import Grant, permissions
 from bus.identity import load_identity
@@ -49,8 +50,8 @@ async def over_stdio() -> AsyncGenerator[Say]:
 
 
 @asynccontextmanager
-async def over_bus(durability: Durability) -> AsyncGenerator[tuple[Say, Say]]:
-    """The official client over our transport, and the engine's own caller."""
+async def over_bus(durability: Durability, brokers: int = 1) -> AsyncGenerator[tuple[Say, Say]]:
+    """The official client over our transport, and the engine's own caller; kept by so many brokers."""
     grants = (
         Grant("operator", operates=True),
         Grant("echo", serves=True),
@@ -60,9 +61,9 @@ async def over_bus(durability: Durability) -> AsyncGenerator[tuple[Say, Say]]:
         state = Path(folder)
         keys = {grant.name: load_identity(identities(state), grant.name).public for grant in grants}
         users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in grants}
-        with embedded_broker(state / "broker", users, durability=durability) as broker:
+        with closing_broker(embedded(state / "broker", users, durability, brokers)) as broker:
             async with connect(state, broker.url, "operator") as operator:
-                await provision(operator, grants, keys)
+                await provision(operator, grants, keys, replicas=brokers)
             with _child("bus", str(state), broker.url):
                 async with AsyncExitStack() as opened:
                     bus = await opened.enter_async_context(connect(state, broker.url, "orchestrator"))
@@ -76,6 +77,15 @@ async def over_bus(durability: Durability) -> AsyncGenerator[tuple[Say, Say]]:
                         await caller.call("echo", "say", EchoParams(text=TEXT), EchoResult, call_id=new_call_id())
 
                     yield through_client, direct
+
+
+@contextmanager
+def closing_broker(broker: Embedded) -> Generator[Embedded]:
+    """It, for as long as the block runs."""
+    try:
+        yield broker
+    finally:
+        broker.stop()
 
 
 @contextmanager

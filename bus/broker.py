@@ -22,6 +22,7 @@ from typing import Literal
 
 from bus.errors import BusError
 from bus.grants import Permissions
+from bus.node import Node
 
 Durability = Literal["process", "disk"]
 """process: an acknowledged write survives the death of any process; a power cut may lose the last
@@ -42,6 +43,18 @@ _ENVIRONMENT = {"GOMEMLIMIT": "512MiB", "GOMAXPROCS": str(max(1, (os.cpu_count()
 
 class BrokerFailed(BusError):
     """The broker did not start; the message ends with what it last said."""
+
+
+@dataclass(frozen=True)
+class BrokerNode:
+    """One node of a cluster, as its house sees it."""
+
+    name: str
+    url: str
+    pid: int
+    running: bool
+    restarts: int
+    """How often it died and was started again."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +86,17 @@ def authorization(users: Mapping[str, BrokerUser]) -> dict[str, object]:
 
 
 def configuration(
-    users: Mapping[str, BrokerUser], store: Path, ports: Path, durability: Durability, port: int = -1
+    users: Mapping[str, BrokerUser],
+    store: Path,
+    ports: Path,
+    durability: Durability,
+    port: int = -1,
+    node: Node | None = None,
 ) -> str:
     """The whole configuration file, as JSON (a subset of NATS' own format); port -1 lets the kernel choose."""
     return json.dumps(
         {
-            "server_name": "podium",
+            **(node.configuration() if node else {"server_name": "podium"}),
             "listen": f"127.0.0.1:{port}",
             "ports_file_dir": str(ports),
             "max_payload": MAX_PAYLOAD,
@@ -114,8 +132,14 @@ def _die_with_parent() -> None:
 class EmbeddedBroker:
     """A running broker. Blocking and free of threads, so that whoever holds it can still fork."""
 
-    def __init__(self, folder: Path, users: Mapping[str, BrokerUser], durability: Durability = "process") -> None:
-        """Start a broker whose store is `folder/jetstream`.
+    def __init__(
+        self,
+        folder: Path,
+        users: Mapping[str, BrokerUser],
+        durability: Durability = "process",
+        node: Node | None = None,
+    ) -> None:
+        """Start a broker whose store is `folder/jetstream`; as `node` of a cluster, or alone.
 
         Raises:
             BrokerFailed: it did not come up; says why.
@@ -123,6 +147,7 @@ class EmbeddedBroker:
         self._folder = folder
         self._users = users
         self._durability: Durability = durability
+        self._node = node
         self._process: subprocess.Popen[bytes] | None = None
         self._port = -1
         self.start()
@@ -151,13 +176,18 @@ class EmbeddedBroker:
             shutil.rmtree(ports, ignore_errors=True)
             ports.mkdir()
             config = folder / "nats.json"
-            config.write_text(configuration(self._users, folder / "jetstream", ports, self._durability, self._port))
-            config.chmod(0o600)
+            config.touch(0o600)
+            config.write_text(self._configuration())
             sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as wrong:
             raise BrokerFailed(f"the broker's folder {folder} cannot be written: {wrong.strerror}") from wrong
         self._process = _spawn(config, sink)
         self._port = self._listening(ports, log)
+
+    def _configuration(self) -> str:
+        folder = self._folder
+        store, ports = folder / "jetstream", folder / "ports"
+        return configuration(self._users, store, ports, self._durability, self._port, self._node)
 
     def _listening(self, ports: Path, log: Path) -> int:
         deadline = time.monotonic() + _START_S
@@ -179,11 +209,25 @@ class EmbeddedBroker:
     def reload(self, users: Mapping[str, BrokerUser]) -> None:
         """Let it take up other users and permissions, without a disconnect; if it died, when it is started again."""
         self._users = users
-        ports = self._folder / "ports"
-        text = configuration(users, self._folder / "jetstream", ports, self._durability, self._port)
-        (self._folder / "nats.json").write_text(text)
+        (self._folder / "nats.json").write_text(self._configuration())
         if self.running():
             os.kill(self.pid, signal.SIGHUP)
+
+    def mend(self) -> tuple[str, ...]:
+        """Start it again if it has died; the names of what was started.
+
+        Raises:
+            BrokerFailed: it did not come up; says why.
+        """
+        if self.running():
+            return ()
+        self.start()
+        return ("the broker",)
+
+    @property
+    def nodes(self) -> tuple[BrokerNode, ...]:
+        """What `podium status` says of a cluster's nodes: here there are none."""
+        return ()
 
     def stop(self) -> None:
         """End it, in order if it can be."""

@@ -93,6 +93,14 @@ class Bus(Protocol):
         """The name the broker knows this connection by."""
         ...
 
+    @property
+    def pause_s(self) -> float:
+        """For how long nothing may be stored or told although nothing is lost: while a cluster agrees on who leads.
+
+        0 with a single broker. Whatever is judged by silence has to allow for it.
+        """
+        ...
+
     def shared_key(self, public: str) -> bytes:
         """A secret of this identity and the holder of `public`; see `bus.identity.Signer.shared_key`."""
         ...
@@ -123,10 +131,29 @@ class Bus(Protocol):
         ...
 
     async def last(self, stream: str, subject: str) -> Stored | None:
-        """The newest stored message on exactly `subject`.
+        """The newest stored message on exactly `subject`, for who may read the whole stream.
 
         A body that is kept apart and cannot be had, or is another one, is not put in: what stands for it is left, and
         nobody has sealed that.
+
+        Raises:
+            BusUnavailable: nobody can say.
+        """
+        ...
+
+    async def glance(self, stream: str, subject: str) -> Stored | None:
+        """Like `last`, for who may read this subject only.
+
+        In a cluster it may be older than the newest, so None says only that nothing is to be seen yet.
+        """
+        ...
+
+    async def stands(self, subject: str) -> bool:
+        """Whether anything is stored on exactly `subject`, for who may store there.
+
+        Raises:
+            StoreRefused: not permitted.
+            BusUnavailable: nobody can say.
         """
         ...
 

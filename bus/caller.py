@@ -221,7 +221,7 @@ class Caller:
     async def _look(self, waiting: _Waiting) -> None:
         """Take the result from the ledger, in case its delivery was missed."""
         server = waiting.subject.server
-        kept = await self._bus.last(server_stream(server), waiting.subject.result)
+        kept = await self._bus.glance(server_stream(server), waiting.subject.result)
         if kept is not None:
             await self._arrived(server, Message(kept.subject, kept.body, kept.headers), waiting)
 

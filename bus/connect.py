@@ -13,6 +13,7 @@ from bus.identity import load_identity
 from bus.nats_bus import connect_nats
 
 URL_ENV = "PODIUM_NATS_URL"
+"""One address, or several of one cluster, separated by commas."""
 CREDENTIALS_ENV = "PODIUM_NATS_CREDS"
 
 

@@ -99,7 +99,9 @@ def permissions(grant: Grant) -> Permissions:
     if grant.operates:
         return Permissions((">",), (">",))
     me = grant.name
-    publish = [f"$JS.API.DIRECT.GET.KV_{bucket}" for bucket in (ROSTER_BUCKET, AGENTS_BUCKET, GRANTS_BUCKET)]
+    publish = [
+        subject for bucket in (ROSTER_BUCKET, AGENTS_BUCKET, GRANTS_BUCKET) for subject in _reading_all(f"KV_{bucket}")
+    ]
     subscribe = [f"_INBOX.{me}.>"]
     if grant.serves:
         stream, results = server_stream(me), f"result.*.{me}.*"
@@ -115,7 +117,7 @@ def permissions(grant: Grant) -> Permissions:
         subscribe += [deliver_calls(me), f"cancel.{me}.*.*", f"rpc.{me}.>"]
         subscribe += [f"$SRV.{verb}{of}" for verb in ("PING", "INFO", "STATS") for of in ("", f".{me}", f".{me}.*")]
     if grant.accounts:
-        publish += [*_reading_of(RUNS_STREAM, "run.*.started"), f"$JS.API.DIRECT.GET.{server_stream(me)}"]
+        publish += [*_reading_of(RUNS_STREAM, "run.*.started"), *_reading_all(server_stream(me))]
     for call in sorted(grant.calls):
         server, tool = call.split(".", 1)
         mine = f"call.{server}.{tool if tool == '*' else token(tool)}.{me}.*"
@@ -137,6 +139,10 @@ def permissions(grant: Grant) -> Permissions:
     if grant.decides_runs or grant.decides_gates or grant.reads_ledger or grant.hosts:
         publish += _reading(RUNS_STREAM)
         subscribe += ["run.>", "gate.>"]
+    if grant.reads_ledger:
+        publish += [
+            f"$JS.API.STREAM.INFO.{stream}" for stream in (RUNS_STREAM, *map(server_stream, grant.reads_ledger))
+        ]
     for server in grant.reads_ledger:
         publish += _reading(server_stream(server))
         subscribe += [f"progress.*.{server}.*"]
@@ -157,9 +163,14 @@ def _chunks_of(stream: str, subject: str) -> str:
     return f"$JS.API.DIRECT.GET.{object_stream(stream)}.{chunk(subject, '*', '*')}"
 
 
+def _reading_all(stream: str) -> list[str]:
+    # The second is the same content, from the stream's leader: how far the others should have come.
+    return [f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.STREAM.MSG.GET.{stream}"]
+
+
 def _reading(stream: str) -> list[str]:
     return [
-        f"$JS.API.DIRECT.GET.{stream}",
+        *_reading_all(stream),
         f"$JS.API.DIRECT.GET.{stream}.>",
         f"$JS.API.DIRECT.GET.{object_stream(stream)}.>",
     ]

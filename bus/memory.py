@@ -104,6 +104,11 @@ class MemoryBus:
         """The name given at `connect`."""
         return self._identity
 
+    @property
+    def pause_s(self) -> float:
+        """One broker has nobody to agree with."""
+        return 0.0
+
     def shared_key(self, public: str) -> bytes:
         """See `Bus.shared_key`."""
         return self._signer.shared_key(public)
@@ -154,6 +159,14 @@ class MemoryBus:
 
     async def _get_chunk(self, subject: str) -> bytes | None:
         return self._broker.chunks.get(subject)
+
+    async def glance(self, stream: str, subject: str) -> Stored | None:
+        """See `Bus.glance`."""
+        return await self.last(stream, subject)
+
+    async def stands(self, subject: str) -> bool:
+        """See `Bus.stands`."""
+        return await self.last(stream_of(subject), subject) is not None
 
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
         """See `Bus.history`."""

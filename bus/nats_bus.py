@@ -7,12 +7,12 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from itertools import count
+from typing import Any
 
+import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError, NoRespondersError
@@ -20,11 +20,12 @@ from nats.errors import MaxPayloadError, NoRespondersError
 from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
 from bus.claims import MAX_WHOLE, check_size, kept_apart, readable, whole
-from bus.crash import crash_point
 from bus.envelope import seal
 from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge, Unreadable
 from bus.identity import Identity
+from bus.nats_leader import Lag, Leader
 from bus.nats_link import Link, barrier, linked, subscribe
+from bus.nats_messages import NatsDelivery, last_of, message_of, stored_of
 from bus.nats_posting import Posting
 from bus.provision import deliver_subject
 from bus.subjects import stream_of
@@ -36,7 +37,10 @@ _GET_S = 30.0
 _CHUNK_S = 5.0
 """For a chunk, which takes its time on a slow line: asked for again too early, it would never get through."""
 
-_WRONG_LAST_SEQUENCE = (10071, 10164)
+_WRONG_LAST_SEQUENCE = 10071
+_IMPOSSIBLE = 1 << 53
+"""A sequence number that no stream has come to."""
+
 _FULL = (10002, 10023, 10047, 10077)
 """Limits of the account, the server or a stream, and the file system's, in the numbers of JetStream's errors."""
 _BATCH = 256
@@ -47,38 +51,13 @@ _AT_A_STRETCH = 32
 """Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
 
 
-@dataclass(frozen=True)
-class _NatsDelivery:
-    message: Message
-    attempt: int
-    _client: Client
-    _ack_subject: str
-
-    async def ack(self) -> None:
-        crash_point("ack.before")
-        await self._client.publish(self._ack_subject, b"+ACK")
-        crash_point("ack.after")
-
-    async def in_progress(self) -> None:
-        await self._client.publish(self._ack_subject, b"+WPI")
-
-    async def reject(self, reason: str) -> None:
-        await self._client.publish(self._ack_subject, f"+TERM {reason}".encode())
-
-    async def hand_back(self) -> None:
-        await self._client.publish(self._ack_subject, b"-NAK")
-
-
-def _message(msg: Msg) -> Message:
-    return Message(msg.subject, msg.data, msg.headers or {}, msg.reply)
-
-
 class NatsBus:
     """One identity's connection. Make it with `connect_nats`."""
 
-    def __init__(self, link: Link, posting: Posting, identity: Identity) -> None:
+    def __init__(self, link: Link, posting: Posting, leader: Leader, identity: Identity) -> None:
         self._link = link
         self._posting = posting
+        self._leader = leader
         self._client = link.client
         self._identity = identity
         self._signer = identity.signer()
@@ -87,6 +66,11 @@ class NatsBus:
     def identity(self) -> str:
         """The name of the identity it connected with."""
         return self._identity.name
+
+    @property
+    def pause_s(self) -> float:
+        """See `Bus.pause_s`."""
+        return self._link.pause_s
 
     async def closed(self) -> None:
         """Return when the connection is over and will not come back."""
@@ -121,22 +105,42 @@ class NatsBus:
         post = await self._posting.post(subject, body, sealed, patient=patient)
         if (error := post.answer.get("error")) is None:
             return int(post.answer["seq"])
-        if error.get("err_code") not in _WRONG_LAST_SEQUENCE:
-            why = str(error.get("description", error))
-            if error.get("err_code") in _FULL:
-                raise StoreFull(subject, why)
-            raise StoreRefused(subject, why, retry=error.get("code") == 503)
-        if post.attempts > 1:
-            mine = await self.last(stream_of(subject), subject)
-            if mine is not None and mine.body == whole_body:
-                return mine.seq
+        if error.get("err_code") != _WRONG_LAST_SEQUENCE:
+            raise _refusal(subject, error)
         assert expect is not None
+        if post.attempts > 1:
+            mine = await self._glance(stream_of(subject), subject, 0 if expect.subject else last_of(error))
+            if mine is not None and (await readable(mine, self._get_chunk)).body == whole_body:
+                return mine.seq
         raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
+
+    async def stands(self, subject: str) -> bool:
+        """See `Bus.stands`."""
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(_IMPOSSIBLE)}
+        answer = (await self._posting.post(subject, b"", headers)).answer
+        if answer["error"].get("err_code") != _WRONG_LAST_SEQUENCE:
+            raise BusUnavailable(f"nobody can say what stands on {subject}: {answer['error']}")
+        return last_of(answer["error"]) > 0
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """See `Bus.last`."""
-        answer = await self._direct_get(f"{stream}.{subject}")
-        return None if answer is None else await readable(_stored(answer), self._get_chunk)
+        found = await self._glance(stream, subject, await self._leader.newest(stream, subject))
+        return None if found is None else await readable(found, self._get_chunk)
+
+    async def glance(self, stream: str, subject: str) -> Stored | None:
+        """See `Bus.glance`."""
+        found = await self._glance(stream, subject, 0)
+        return None if found is None else await readable(found, self._get_chunk)
+
+    async def _glance(self, stream: str, subject: str, least: int) -> Stored | None:
+        """The newest message on `subject`, from a replica that has come as far as message `least` there."""
+        lag = Lag(stream)
+        while True:
+            answer = await self._direct_get(f"{stream}.{subject}")
+            found = None if answer is None else stored_of(answer)
+            if (found.seq if found else 0) >= least:
+                return found
+            await lag.wait()
 
     async def whole(self, message: Message) -> Message:
         """See `Bus.whole`."""
@@ -144,13 +148,17 @@ class NatsBus:
 
     async def _put_chunk(self, subject: str, data: bytes) -> None:
         post = await self._posting.post(subject, data, {"Nats-Expected-Last-Subject-Sequence": "0"})
-        error = post.answer.get("error", {})
-        if error and error.get("err_code") not in _WRONG_LAST_SEQUENCE:
-            raise StoreRefused(subject, str(error.get("description", error)), retry=error.get("code") == 503)
+        error = post.answer.get("error")
+        if error is not None and error.get("err_code") != _WRONG_LAST_SEQUENCE:
+            raise _refusal(subject, error)
 
     async def _get_chunk(self, subject: str) -> bytes | None:
-        answer = await self._direct_get(f"{stream_of(subject)}.{subject}", attempt_s=_CHUNK_S)
-        return None if answer is None else answer.data
+        deadline = anyio.current_time() + (_CHUNK_S if self._link.clustered else 0)
+        while True:  # a replica may not have heard of it yet
+            answer = await self._direct_get(f"{stream_of(subject)}.{subject}", attempt_s=_CHUNK_S)
+            if answer is not None or anyio.current_time() >= deadline:
+                return None if answer is None else answer.data
+            await anyio.sleep(_ATTEMPT_S)
 
     async def _direct_get(self, what: str, *, attempt_s: float = _ATTEMPT_S) -> Msg | None:
         """The newest message of `<stream>.<subject>`."""
@@ -159,7 +167,9 @@ class NatsBus:
                 answer = await self._link.request(f"$JS.API.DIRECT.GET.{what}", b"", timeout_s=attempt_s)
                 return answer if "Nats-Sequence" in (answer.headers or {}) else None
             except NoRespondersError as wrong:
-                raise BusUnavailable(f"no stream answers for {what}") from wrong
+                if not self._link.clustered:
+                    raise BusUnavailable(f"no stream answers for {what}") from wrong
+                await anyio.sleep(_ATTEMPT_S)  # those who hold it are on their way back
             except (TimeoutError, NatsError, ConnectionError) as wrong:
                 if self._client.is_closed:
                     raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
@@ -168,9 +178,11 @@ class NatsBus:
     async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
         """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it.
 
-        JetStream leaves out what it cannot read, but counts it: after each batch it says how many are to come.
+        JetStream leaves out what it cannot read, but counts it: after each batch it says how many are to come. Of a
+        cluster's replicas each counts for itself, and mends itself by the others.
         """
-        due = lost = 0
+        newest = await self._leader.newest(stream, subject)
+        lag, due, lost = Lag(stream), 0, 0
         while True:
             wanted: dict[str, object] = {
                 "batch": _BATCH,
@@ -179,14 +191,18 @@ class NatsBus:
                 "next_by_subj": subject,
             }
             batch, to_come = await self._direct_batch(stream, wanted)
-            lost += max(0, due - len(batch) - to_come)
+            lost += 0 if self._link.clustered else max(0, due - len(batch) - to_come)
             for msg in batch:
-                kept = _stored(msg)
+                kept = stored_of(msg)
                 yield await readable(kept, self._get_chunk)
                 after = kept.seq
             due = to_come
-            if due == 0:
+            if due:
+                lag = Lag(stream)
+            elif after >= newest:
                 break
+            else:
+                await lag.wait()
         if lost:
             raise Unreadable(stream, lost)
 
@@ -207,7 +223,10 @@ class NatsBus:
                     if "Nats-Sequence" in headers:
                         found.append(msg)
                     elif headers.get("Status") == "503":
-                        raise BusUnavailable(f"no stream {stream} answers")
+                        if not self._link.clustered:
+                            raise BusUnavailable(f"no stream {stream} answers")
+                        await anyio.sleep(_ATTEMPT_S)
+                        break
                     else:
                         return found, int(headers.get("Nats-Num-Pending", 0))  # 204: its end; 404: there is nothing
             except (TimeoutError, NatsError, ConnectionError) as wrong:
@@ -229,7 +248,7 @@ class NatsBus:
             if prefix or not rest:
                 log.warning("dropped a message on %s that no consumer of ours delivered", msg.subject)
                 return
-            delivery = _NatsDelivery(_message(msg), int(rest.split(".")[0]), self._client, msg.reply)
+            delivery = NatsDelivery(message_of(msg), int(rest.split(".")[0]), self._client, msg.reply)
             await on_delivery(delivery)
             if next(taken) % _AT_A_STRETCH == 0:
                 await cancel_shielded_checkpoint()
@@ -256,7 +275,7 @@ class NatsBus:
         """See `Bus.listen`."""
 
         async def on_msg(msg: Msg) -> None:
-            await on_message(_message(msg))
+            await on_message(message_of(msg))
 
         subscription = await subscribe(self._client, subject, queue, on_msg)
         await barrier(self._client)  # whatever is sent after this point is received
@@ -276,7 +295,7 @@ class NatsBus:
             raise TooLarge(subject, len(body), self._client.max_payload) from wrong
         except (TimeoutError, NatsError, ConnectionError) as wrong:
             raise BusUnavailable(f"nobody answered on {subject} within {timeout_s} s") from wrong
-        return _message(answer)
+        return message_of(answer)
 
     async def put(self, bucket: str, key: str, value: bytes, *, ttl_s: int | None = None) -> None:
         """See `Bus.put`."""
@@ -289,22 +308,27 @@ class NatsBus:
     async def entries(self, bucket: str) -> dict[str, bytes]:
         """See `Bus.entries`."""
         prefix = f"$KV.{bucket}."
-        newest, _ = await self._direct_batch(f"KV_{bucket}", {"multi_last": [f"{prefix}>"]})
-        kept = (_stored(msg) for msg in newest)
+        kept = await self._newest_of_each(f"KV_{bucket}", f"{prefix}>")
         alive = (one for one in kept if "KV-Operation" not in one.headers and "Nats-Marker-Reason" not in one.headers)
         return {one.subject.removeprefix(prefix): one.body for one in sorted(alive, key=lambda one: one.subject)}
 
+    async def _newest_of_each(self, stream: str, subjects: str) -> list[Stored]:
+        lag = Lag(stream)
+        while True:
+            newest = await self._leader.newest(stream, subjects)  # anew each time: it may have vanished since
+            batch, _ = await self._direct_batch(stream, {"multi_last": [subjects]})
+            found = [stored_of(msg) for msg in batch]
+            if max((one.seq for one in found), default=0) >= newest:
+                return found
+            await lag.wait()
 
-def _stored(msg: Msg) -> Stored:
-    headers = msg.headers or {}
-    return Stored(
-        stream=headers["Nats-Stream"],
-        seq=int(headers["Nats-Sequence"]),
-        subject=headers["Nats-Subject"],
-        body=msg.data,
-        headers=headers,
-        stored_at=datetime.fromisoformat(headers["Nats-Time-Stamp"]),
-    )
+
+def _refusal(subject: str, error: dict[str, Any]) -> StoreRefused:
+    """What JetStream's error means to whoever stores."""
+    why = str(error.get("description", error))
+    if error.get("err_code") in _FULL:
+        return StoreFull(subject, why)
+    return StoreRefused(subject, why, retry=error.get("code") == 503)
 
 
 @asynccontextmanager
@@ -315,7 +339,7 @@ async def connect_nats(url: str, identity: Identity, *, credentials: str | None 
         BusUnavailable: nothing answers there, or the server refuses the identity.
     """
     async with linked(url, identity, credentials) as link:
-        posting = Posting(link)
+        posting, leader = Posting(link), Leader(link)
         await posting.open()
-        async with background(posting.run):
-            yield NatsBus(link, posting, identity)
+        async with background(posting.run, partial(leader.watch, posting)):
+            yield NatsBus(link, posting, leader, identity)

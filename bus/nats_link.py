@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -31,6 +32,12 @@ _REMEMBERED = 1024
 _BARRIER_S = 30.0
 _ATTEMPT_S = 0.5
 _NOTHING = b'{"last_by_subj": "$KV.roster.-"}'
+_PAUSE_S = 10.0
+
+
+def addresses(url: str) -> list[str]:
+    """The brokers that `url` names, separated by commas."""
+    return [one.strip() for one in url.split(",") if one.strip()]
 
 
 class Link:
@@ -42,24 +49,42 @@ class Link:
         """Set when the connection is over and will not come back."""
         self._name = identity.name
         self._seed = identity.seed
-        self._connecting = False
+        self._attempts_left = 0
         self._refused: OrderedDict[str, None] = OrderedDict()
 
     async def connect(self, url: str, credentials: str | None) -> None:
-        """Connect, and from then on reconnect for as long as the connection is wanted.
+        """Connect to one of the brokers that `url` names, and from then on to any as long as that is wanted.
 
         Raises:
             NatsError, OSError: nothing answers there, or the server refuses the identity.
         """
-        self._connecting = True
+        servers = addresses(url)
+        self._attempts_left = len(servers)
         try:
-            await self._connect(url, credentials)
+            await self._connect(random.sample(servers, len(servers)), credentials)
         finally:
-            self._connecting = False
+            self._attempts_left = 0
 
-    async def _connect(self, url: str, credentials: str | None) -> None:
+    @property
+    def clustered(self) -> bool:
+        """Whether the broker is one of several that keep the ledger together."""
+        return bool(self.client._server_info.get("cluster"))  # pyright: ignore[reportPrivateUsage] - it tells nobody
+
+    @property
+    def peer(self) -> str:
+        """The broker at the other end, as host and port: an address may hold a password."""
+        url = self.client.connected_url
+        return f"{url.hostname}:{url.port}" if url else "nobody"
+
+    @property
+    def pause_s(self) -> float:
+        """See `Bus.pause_s`."""
+        return _PAUSE_S if self.clustered else 0.0
+
+    async def _connect(self, servers: list[str], credentials: str | None) -> None:
         await self.client.connect(
-            url,
+            servers,
+            dont_randomize=True,  # they are in an order of their own; who is left for another is not the next
             name=f"podium {self._name}",
             nkeys_seed_str=None if credentials else self._seed,
             user_credentials=credentials,
@@ -69,7 +94,9 @@ class Link:
             connect_timeout=5,
             reconnect_time_wait=0.1,  # pyright: ignore[reportArgumentType] - seconds; a fraction works, the hint says int
             max_reconnect_attempts=-1,
-            ping_interval=10,
+            ping_interval=3
+            if len(servers) > 1
+            else 10,  # where there is another broker, leaving a dead one is worth it
             max_outstanding_pings=2,
             pending_size=64 << 20,
         )
@@ -97,8 +124,10 @@ class Link:
         return StoreRefused(subject, f"the broker does not permit {self._name} to publish there")
 
     async def _on_error(self, wrong: Exception) -> None:
-        if self._connecting:
-            raise wrong  # the client would try a refused identity forever
+        if self._attempts_left:
+            self._attempts_left -= 1
+            if not self._attempts_left or not isinstance(wrong, OSError):
+                raise wrong  # the client would try a refused identity forever
         log.warning("%s: %s", self._name, wrong)
         if hit := _REFUSED.search(str(wrong)):
             self._refused[hit[1].lower()] = None

@@ -22,11 +22,14 @@ from nats.errors import MaxPayloadError
 
 from bus.errors import BusUnavailable, StoreRefused, TooLarge
 from bus.nats_link import Link, subscribe
+from bus.provision import NOT_NOW
 
 _AGAIN_S = 0.5
 _GIVE_UP_S = 30.0
 _TICK_S = 0.1
 _TOGETHER = 16
+_UNDECIDED = NOT_NOW | {10158, 10163, 10164}
+"""Refusals that say only that another write is on its way, perhaps this one: a cluster agrees before it answers."""
 _QUIET_TURNS = 10
 """Turns of the event loop without another post, after which those that wait for company leave."""
 
@@ -111,6 +114,12 @@ class Posting:
         except (NatsError, ConnectionError):
             return  # the connection is being mended; the next round tries again
 
+    @property
+    def silence_s(self) -> float:
+        """For how long the broker has not answered what waits longest; 0 where nothing waits."""
+        given_up_first = min((post.give_up_at for post in self._under_way.values()), default=None)
+        return 0.0 if given_up_first is None else _GIVE_UP_S - (given_up_first - monotonic())
+
     async def open(self) -> None:
         """Begin to take acknowledgements."""
         await subscribe(self._link.client, f"{self._inbox}.*", cb=self._on_answer)
@@ -134,7 +143,11 @@ class Posting:
     async def _on_answer(self, msg: Msg) -> None:
         post = self._under_way.get(msg.subject.rpartition(".")[2])
         if post is not None and msg.data:  # without data it says that no stream is there yet
-            post.answer = json.loads(msg.data)
+            answer: dict[str, Any] = json.loads(msg.data)
+            if answer.get("error", {}).get("err_code") in _UNDECIDED:
+                post.again_at = min(post.again_at, monotonic() + _TICK_S)
+                return
+            post.answer = answer
             post.done.set()
 
     @staticmethod

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
+import anyio
+
 from bus.bus import Bus
-from bus.errors import StoreRefused
+from bus.errors import BusUnavailable, StoreRefused
 from bus.grants import SERVE, Grant, results_consumer
 from bus.subjects import deliver_calls, deliver_results
 from contracts.ledger import (
@@ -28,6 +30,29 @@ nobody would answer then, and its caller would wait for ever."""
 
 MAX_IN_FLIGHT = 64
 """Calls delivered to one server and not yet answered."""
+
+NOT_NOW = frozenset({10008, 10009})
+"""JetStream's errors by which a cluster says that it is still agreeing on who leads."""
+
+_PATIENCE_S = 30.0
+_ATTEMPT_S = 3.0
+_AGAIN_S = 0.1
+
+
+REPLICAS_ENV = "PODIUM_NATS_REPLICAS"
+
+
+def replicas(bus: Bus, said: str) -> int:
+    """How many brokers are to hold each message: as is `said`, else three in a cluster and one where there is one.
+
+    Raises:
+        StoreRefused: what is said is no such number.
+    """
+    if not said:
+        return 3 if bus.pause_s else 1
+    if said not in {"1", "3", "5"}:
+        raise StoreRefused(RUNS_STREAM, f"{REPLICAS_ENV} is {said!r}; it may be 1, 3 or 5")
+    return int(said)
 
 
 def deliver_subject(stream: str, consumer: str, identity: str) -> tuple[str, str]:
@@ -87,14 +112,14 @@ def _bucket(name: str, replicas: int) -> dict[str, object]:
     }
 
 
-def _serve_consumer(server: str) -> dict[str, object]:
+def _serve_consumer(server: str, pause_s: float) -> dict[str, object]:
     return {
         "durable_name": SERVE,
         "filter_subject": f"call.{server}.>",
         "deliver_subject": deliver_calls(server),
         "deliver_group": server,
         "ack_policy": "explicit",
-        "ack_wait": ACK_WAIT_S * 1_000_000_000,
+        "ack_wait": int((ACK_WAIT_S + pause_s) * 1e9),  # signs of work are lost while nobody leads
         "max_deliver": -1,
         "max_ack_pending": MAX_IN_FLIGHT,
         "deliver_policy": "all",
@@ -113,7 +138,7 @@ def _results_consumer(caller: str, server: str) -> dict[str, object]:
 
 
 async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *, replicas: int = 1) -> None:
-    """Make or bring up to date everything the crew's grants call for. Safe to repeat.
+    """Make or bring up to date everything the crew's grants call for, held by `replicas` brokers. Safe to repeat.
 
     Raises:
         StoreRefused: the broker refuses; says what and why.
@@ -126,7 +151,7 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
     servers = [grant.name for grant in every if grant.serves]
     for server in servers:
         await _ensure_ledger(bus, server_stream(server), [f"call.{server}.>", f"result.*.{server}.>"], replicas)
-        await _ensure_consumer(bus, server_stream(server), _serve_consumer(server))
+        await _ensure_consumer(bus, server_stream(server), _serve_consumer(server, bus.pause_s))
     for grant in every:
         for server in grant.servers():
             if server in servers:
@@ -142,14 +167,24 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
 
 
 async def ask_jetstream(bus: Bus, subject: str, body: dict[str, object]) -> dict[str, Any]:
-    """What `$JS.API.<subject>` answers; it may be an error.
+    """What `$JS.API.<subject>` answers, once somebody leads who can; it may be an error.
+
+    It may be asked more than once, so what it asks for must be safe to repeat.
 
     Raises:
-        BusUnavailable: no answer.
+        BusUnavailable: no answer within half a minute.
     """
-    answer = await bus.request(f"$JS.API.{subject}", json.dumps(body).encode(), timeout_s=10)
-    said: dict[str, Any] = json.loads(answer.body)
-    return said
+    deadline = anyio.current_time() + _PATIENCE_S
+    while True:
+        try:
+            answer = await bus.request(f"$JS.API.{subject}", json.dumps(body).encode(), timeout_s=_ATTEMPT_S)
+            said: dict[str, Any] = json.loads(answer.body)
+            if said.get("error", {}).get("err_code") not in NOT_NOW or anyio.current_time() > deadline:
+                return said
+        except BusUnavailable:
+            if anyio.current_time() > deadline:
+                raise
+        await anyio.sleep(_AGAIN_S)
 
 
 async def _ensure_ledger(bus: Bus, name: str, subjects: list[str], replicas: int) -> None:

@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -20,7 +21,7 @@ from contracts.ledger import AGENTS_BUCKET
 from contracts.manifest import Card
 
 TTL_S = 3
-"""A server that fell silent is gone from the registry after this many seconds."""
+"""A server that fell silent is gone from the registry after this many seconds, and what a change of leaders takes."""
 
 HEARTBEAT_S = 1.0
 
@@ -55,7 +56,8 @@ class Announcement:
             BusUnavailable: the registry does not answer; the next heartbeat tries again.
         """
         self.card = card
-        await self._bus.put(AGENTS_BUCKET, self.key, card.canonical(), ttl_s=TTL_S)
+        ttl_s = TTL_S + math.ceil(self._bus.pause_s)
+        await self._bus.put(AGENTS_BUCKET, self.key, card.canonical(), ttl_s=ttl_s)
 
     async def beat(self) -> None:
         """Keep it alive, until cancelled."""

@@ -156,7 +156,7 @@ class Serving:
         with anyio.CancelScope() as scope:
             self._running[call.call_id] = (delivery, scope)
             try:
-                if delivery.attempt > 1 and await self._bus.last(server_stream(self.name), call.result):
+                if delivery.attempt > 1 and await self._bus.stands(call.result):
                     await delivery.ack()
                     return
                 await self._settle(call, delivery, await self._respond(call, delivery))

@@ -147,14 +147,14 @@ class Borrowing:
 
     async def _arguments(self, intent: CallIntendedEvent) -> JsonObject:
         subject = CallSubject(intent.server, intent.tool, ORCHESTRATOR, intent.call_id)
-        kept = await self._bus.last(server_stream(intent.server), str(subject))
+        kept = await self._bus.glance(server_stream(intent.server), str(subject))
         if kept is None or await self._seals.sealed_by(kept) != ORCHESTRATOR:
             return {}
         return as_object(as_object(parse(kept.subject, kept.body).get("params")).get("arguments"))
 
     async def _answer(self, offer: _Offer) -> JsonValue:
         subject = CallSubject(offer.server, offer.tool, ORCHESTRATOR, offer.call_id).result
-        kept: Stored | None = await self._bus.last(server_stream(offer.server), subject)
+        kept: Stored | None = await self._bus.glance(server_stream(offer.server), subject)
         if kept is None or await self._seals.sealed_by(kept) != offer.server:
             return None
         message = parse(kept.subject, kept.body)

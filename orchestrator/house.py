@@ -45,6 +45,16 @@ BUSY = 75
 """Exit status (sysexits' EX_TEMPFAIL) of a house that found another one starting in the same state directory."""
 
 
+class BrokerNode(Model):
+    """One of several brokers that keep the ledger together, as the house that started them sees it."""
+
+    name: str
+    url: str
+    pid: int
+    running: bool
+    restarts: int = Field(description="How often it died and was started again.")
+
+
 class House(Model):
     """A running house."""
 
@@ -55,6 +65,9 @@ class House(Model):
     keep: bool
     started_at: UtcTime
     durability: str
+    nodes: tuple[BrokerNode, ...] = Field(
+        default=(), exclude=True, description="Of a cluster that it started; else none."
+    )
     version: str
     unsandboxed: bool = False
     keys: KeyMarks | None = Field(default=None, exclude=True, description="Of what its model server was given.")
@@ -81,7 +94,12 @@ def state_dir() -> Path:
 
 @asynccontextmanager
 async def house(
-    state: Path, *, unsandboxed: bool = False, durability: Durability | None = None, asks_models: bool = False
+    state: Path,
+    *,
+    unsandboxed: bool = False,
+    durability: Durability | None = None,
+    cluster: int = 0,
+    asks_models: bool = False,
 ) -> AsyncGenerator[House]:
     """Hold the house at `state`, starting it where none runs.
 
@@ -98,7 +116,7 @@ async def house(
         raise taken.problem
     patience = anyio.current_time() + OTHER_S
     while True:
-        stream, found = await _hold(state, unsandboxed, durability, taken.handed)
+        stream, found = await _hold(state, unsandboxed, durability, cluster, taken.handed)
         async with stream:
             unsuited = _unsuited(found, unsandboxed, taken.unlike(found.keys) if asks_models else "")
             if unsuited is None:
@@ -112,14 +130,14 @@ async def house(
         await _end_of(state, patience)
 
 
-async def keep(state: Path, durability: Durability | None = None) -> House:
-    """Have the house at `state` stay until `down`, starting it where none runs.
+async def keep(state: Path, durability: Durability | None = None, cluster: int = 0) -> House:
+    """Have the house at `state` stay until `down`, starting it where none runs, with `cluster` brokers if not 0.
 
     Raises:
         HouseFailed: it does not start, or it was started without a sandbox, or with other keys.
         ConfigError: where models are is said wrongly.
     """
-    async with house(state, durability=durability, asks_models=True), await _connect(state) as stream:
+    async with house(state, durability=durability, cluster=cluster, asks_models=True), await _connect(state) as stream:
         return await _ask(stream, "keep", state)
 
 
@@ -173,7 +191,7 @@ async def down(state: Path) -> bool:
 
 
 async def _hold(
-    state: Path, unsandboxed: bool, durability: Durability | None, keys: Mapping[str, str]
+    state: Path, unsandboxed: bool, durability: Durability | None, cluster: int, keys: Mapping[str, str]
 ) -> tuple[SocketStream, House]:
     process: subprocess.Popen[bytes] | None = None
     deadline = anyio.current_time() + START_S
@@ -188,7 +206,7 @@ async def _hold(
         status = None if process is None else process.poll()
         if process is None or status == BUSY:
             # Nobody is here, or somebody is who just leaves (or comes): whoever gets the lock is the house.
-            process = start_house(state, unsandboxed, durability, keys)
+            process = start_house(state, unsandboxed, durability, cluster, keys)
         elif status is not None:
             raise HouseFailed(did_not_start(state, f"it ended with status {status}"))
         elif anyio.current_time() > deadline:

@@ -29,16 +29,18 @@ class HouseFailed(Exception):
 
 
 def start_house(
-    state: Path, unsandboxed: bool, durability: Durability | None, keys: Mapping[str, str]
+    state: Path, unsandboxed: bool, durability: Durability | None, cluster: int, keys: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     """Start the house's process at `state`; that it listens is another matter.
+
+    `cluster` is how many brokers are to keep the ledger; 0: as many as do.
 
     Raises:
         HouseFailed: the state directory cannot be used.
     """
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return _spawn(state, unsandboxed, durability, keys)
+        return _spawn(state, unsandboxed, durability, cluster, keys)
     except OSError as error:
         raise HouseFailed(
             Failure(
@@ -50,7 +52,7 @@ def start_house(
 
 
 def _spawn(
-    state: Path, unsandboxed: bool, durability: Durability | None, keys: Mapping[str, str]
+    state: Path, unsandboxed: bool, durability: Durability | None, cluster: int, keys: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     log = state / "house.log"
     if log.exists() and log.stat().st_size > LOG_BYTES:
@@ -58,6 +60,7 @@ def _spawn(
     command = [sys.executable, "-m", "servers.house", "--state", str(state), "--own-crew", str(config.crew_file())]
     command += ["--unsandboxed"] if unsandboxed else []
     command += ["--durability", durability] if durability else []
+    command += ["--cluster", str(cluster)] if cluster else []
     handed = anonymous_file(keys)
     command += ["--keys-fd", str(handed)]
     # `-m` looks in the working directory first: that must be ours, never the repository a person stands in.

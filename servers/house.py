@@ -18,12 +18,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from bus.broker import BrokerFailed, BrokerUser, EmbeddedBroker
+from bus.broker import BrokerFailed, BrokerUser
+from bus.cluster import Embedded, OtherForm, embedded, size_of
 from bus.connect import URL_ENV, identities
 from bus.crash import arm, crash_point
 from bus.errors import BusError
@@ -67,12 +69,13 @@ class House:
         self.state: Path = options.state
         self.unsandboxed: bool = options.unsandboxed
         self.durability = options.durability
+        self._cluster: int = options.cluster
         self._files: tuple[Path, Path | None] = options.crew, options.own_crew
         self.crew = read_crew(*self._files)
         self.started_at = datetime.now(UTC)
         self.url = os.environ.get(URL_ENV, "")
         self._store = self.state / "broker"
-        self._broker: EmbeddedBroker | None = None
+        self._broker: Embedded | None = None
         self._door = door
         self._staff = Staff(self._be)
         self._signals = Signals()
@@ -95,7 +98,8 @@ class House:
         if not self.url:
             self._store.mkdir(exist_ok=True, mode=0o700)
             see_to_room(self._store)
-            self._broker = EmbeddedBroker(self._store, _users(self.crew, public), self.durability)
+            size = size_of(self._store, self._cluster)
+            self._broker = embedded(self._store, _users(self.crew, public), self.durability, size)
             self.url = self._broker.url
         ours = self._broker is not None
         crash_point("house.before_ledger")
@@ -170,6 +174,7 @@ class House:
             "keep": self._door.keep,
             "started_at": self.started_at.isoformat(),
             "durability": self.durability,
+            "nodes": [asdict(node) for node in self._broker.nodes] if self._broker else [],
             "version": version("podium"),
             "unsandboxed": self.unsandboxed,
             "keys": self._marks.model_dump(),
@@ -239,9 +244,8 @@ class House:
     def _mend(self) -> None:
         if self._broker is not None:
             see_to_room(self._store)
-            if not self._broker.running():
-                log.error("the broker died; starting it again")
-                self._broker.start()
+            for started in self._broker.mend():
+                log.error("%s died and was started again", started)
         self._staff.mend()
         if time.monotonic() > self._settle_at:
             self._settle_departure()
@@ -269,6 +273,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--unsandboxed", action="store_true", help="run jobs without confinement where none can be had")
     parser.add_argument("--keys-fd", type=int, default=-1, help="file with the keys of model endpoints, as JSON")
     parser.add_argument("--durability", choices=("process", "disk"), default="process")
+    parser.add_argument("--cluster", type=int, default=0, help="how many brokers keep the ledger; 0: as it is kept")
     return parser.parse_args()
 
 
@@ -301,6 +306,11 @@ def main() -> NoReturn:
         log.error("%s", wrong)
         status = 1
         door.refuse(wrong.failure)
+    except OtherForm as wrong:
+        log.error("%s", wrong)
+        status = 1
+        way_out = "Leave --cluster out to have it as it is, or name another state directory by PODIUM_STATE_DIR."
+        door.refuse(Failure(kind="conflict", message=str(wrong), way_out=way_out))
     except (BrokerFailed, CrewError, OSError) as wrong:
         log.error("%s", wrong)
         status = 1

@@ -6,6 +6,7 @@ Each function opens its own event loop, so it runs in a fork: the house has none
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from bus.bus import Bus
 from bus.connect import connect
 from bus.errors import BusError, BusUnavailable
 from bus.grants import Grant
-from bus.provision import provision
+from bus.nats_link import addresses
+from bus.provision import REPLICAS_ENV, provision, replicas
 from contracts.ledger import AGENTS_BUCKET
 from servers.crew import OPERATOR
 
@@ -43,7 +45,7 @@ def set_up(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
 
     async def run() -> str:
         async with connect(state, url, OPERATOR) as bus:
-            await provision(bus, crew, public)
+            await _provision(bus, crew, public)
             if not ours:
                 return ""
             sync_store(marks_file(state).parent)
@@ -63,23 +65,33 @@ def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
 
     async def run() -> None:
         async with connect(state, url, OPERATOR) as bus:
-            await provision(bus, crew, public)
+            await _provision(bus, crew, public)
         if ours:
             sync_store(marks_file(state).parent)
         for each in crew:
-            await _known(state, url, each.name)
+            for broker in addresses(url):
+                await _known(state, broker, each.name)
 
     anyio.run(run)
 
 
+async def _provision(bus: Bus, crew: Sequence[Grant], public: dict[str, str]) -> None:
+    await provision(bus, crew, public, replicas=replicas(bus, os.environ.get(REPLICAS_ENV, "")))
+
+
 async def _known(state: Path, url: str, name: str) -> None:
-    """Wait until the broker, which takes up a new configuration in its own time, lets `name` in."""
+    """Wait until the broker, which takes up a new configuration in its own time, lets `name` in.
+
+    A node of a cluster that is away takes it up when it comes back.
+    """
     deadline = anyio.current_time() + _TAKEN_UP_S
     while True:
         try:
             async with connect(state, url, name):
                 return
         except BusError as wrong:
+            if isinstance(wrong.__cause__, OSError):
+                return
             if anyio.current_time() > deadline:
                 raise BusUnavailable(f"{url} does not let {name} in; see `podium broker-config`: {wrong}") from wrong
             await anyio.sleep(0.01)

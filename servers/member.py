@@ -23,6 +23,7 @@ from bus.errors import BusError, BusUnavailable
 from bus.granted import LiveGrants
 from bus.identity import Identity, load_identity
 from bus.nats_bus import NatsBus, connect_nats
+from bus.nats_link import addresses
 from contracts.manifest import granted_paths, granted_ports
 from servers.approval import Approval
 from servers.bridge.program import installation
@@ -49,7 +50,7 @@ class Place:
     state: Path
     """Keys and ledger."""
     url: str = ""
-    """The broker's; empty for a member that serves without one."""
+    """The broker's, or those of several; empty for a member that serves without one."""
     unsandboxed: bool = False
     folder: Path | None = None
     """Where runs' folders and throw-away copies lie; None: with keys and ledger."""
@@ -65,8 +66,8 @@ class Place:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The broker's port, if there is a broker; NATS' own where the URL names none."""
-        return (urlsplit(self.url).port or 4222,) if self.url else ()
+        """The brokers' ports, if there are any; NATS' own where a URL names none."""
+        return tuple(urlsplit(one).port or 4222 for one in addresses(self.url))
 
 
 def become(

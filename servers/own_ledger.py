@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import anyio
+
 from bus.bus import Bus, Stored
 from bus.errors import InvalidMessage
 from bus.roster import LiveRoster
@@ -11,6 +13,7 @@ from bus.wire import JsonObject, as_object, parse
 from contracts.ledger import RUNS_STREAM, server_stream
 from contracts.run import Event, RunStartedEvent
 
+_AGAIN_S = 0.1
 ORCHESTRATOR = "orchestrator"
 
 
@@ -23,8 +26,12 @@ class BusLedger:
 
     async def run_started(self, run: str) -> RunStartedEvent | None:
         """See `OwnLedger.run_started`."""
-        kept = await self._bus.last(RUNS_STREAM, f"run.{run}.started")
-        if kept is None or await self._sealed_by(kept) != ORCHESTRATOR:
+        deadline = anyio.current_time() + self._bus.pause_s
+        while (kept := await self._bus.glance(RUNS_STREAM, f"run.{run}.started")) is None:
+            if anyio.current_time() >= deadline:
+                return None
+            await anyio.sleep(_AGAIN_S)  # the run has asked, so it has begun, and a replica will hear of it
+        if await self._sealed_by(kept) != ORCHESTRATOR:
             return None
         what = Event.model_validate_json(kept.body).what
         return what if isinstance(what, RunStartedEvent) else None

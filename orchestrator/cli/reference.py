@@ -32,7 +32,7 @@ Written by `make docs` from the commands themselves; a test compares the two.
 | environment variable | meaning |
 | --- | --- |
 | `PODIUM_STATE_DIR` | where ledger, keys and runs are kept (default: the user's state directory) |
-| `PODIUM_NATS_URL` | attach to this NATS server instead of starting one |
+| `PODIUM_NATS_URL` | attach to this NATS server, or to these of one cluster, instead of starting one |
 | `NO_COLOR` | no colours |
 | `VISUAL`, `EDITOR` | what `[e]dit` at a gate opens |
 """

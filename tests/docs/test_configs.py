@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from bus.broker import find_server
 from contracts.config import ModelsConfig, PriceTable
 from contracts.server_json import ServerJson
 from orchestrator.config import CONFIGS, load_project, load_workflow, read
+from servers.broker_config import broker_config
 from servers.crew import read_crew
 
 ROOT = CONFIGS.parent
 FILES = sorted(path for path in CONFIGS.rglob("*") if path.is_file())
+
+
+def accepted_by_nats(file: Path) -> bool:
+    """Whether `nats-server` takes the example as it stands, with the users that `podium broker-config` prints."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(file.parent, folder / "cluster")
+        printed = broker_config(folder / "state", read_crew(CONFIGS / "crew.toml"))
+        (folder / "cluster" / "podium.json").write_text(printed)
+        included = "" if file.name.startswith("node-") else "node-1.conf"
+        asked = [find_server(), "-t", "-c", str(folder / "cluster" / (included or file.name))]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return True
 
 
 def load(file: Path) -> object:
@@ -26,6 +45,8 @@ def load(file: Path) -> object:
         return read(file, PriceTable)
     if file.parent == CONFIGS / "servers":
         return ServerJson.model_validate_json(file.read_bytes())
+    if file.parent == CONFIGS / "cluster":
+        return accepted_by_nats(file)
     if file.parent == CONFIGS / "workflows":
         return load_workflow(file.stem)
     raise AssertionError(f"no test loads {file.relative_to(CONFIGS)}")
