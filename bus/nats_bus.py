@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,31 +10,26 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError, NoRespondersError
+from nats.errors import MaxPayloadError
 
 from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
-from bus.claims import MAX_WHOLE, check_size, kept_apart, readable, whole
+from bus.claims import MAX_WHOLE, check_size, kept_apart
 from bus.envelope import seal
-from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge, Unreadable
+from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge
 from bus.identity import Identity
-from bus.nats_leader import Lag, Leader
+from bus.nats_leader import Leader
 from bus.nats_link import Link, barrier, linked, subscribe
-from bus.nats_messages import NatsDelivery, last_of, message_of, stored_of
+from bus.nats_messages import NatsDelivery, last_of, message_of
 from bus.nats_posting import Posting
+from bus.nats_reading import Reading
 from bus.provision import deliver_subject
 from bus.subjects import stream_of
 
 log = logging.getLogger(__name__)
-
-_ATTEMPT_S = 0.5
-_GET_S = 30.0
-_CHUNK_S = 5.0
-"""For a chunk, which takes its time on a slow line: asked for again too early, it would never get through."""
 
 _WRONG_LAST_SEQUENCE = 10071
 _IMPOSSIBLE = 1 << 53
@@ -43,10 +37,6 @@ _IMPOSSIBLE = 1 << 53
 
 _FULL = (10002, 10023, 10047, 10077)
 """Limits of the account, the server or a stream, and the file system's, in the numbers of JetStream's errors."""
-_BATCH = 256
-_BATCH_BYTES = 8 << 20
-"""Read at once at most, and what goes beyond it by one message; so a long history is held in small parts."""
-
 _AT_A_STRETCH = 32
 """Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
 
@@ -57,7 +47,7 @@ class NatsBus:
     def __init__(self, link: Link, posting: Posting, leader: Leader, identity: Identity) -> None:
         self._link = link
         self._posting = posting
-        self._leader = leader
+        self._reading = Reading(link, leader)
         self._client = link.client
         self._identity = identity
         self._signer = identity.signer()
@@ -109,8 +99,8 @@ class NatsBus:
             raise _refusal(subject, error)
         assert expect is not None
         if post.attempts > 1:
-            mine = await self._glance(stream_of(subject), subject, 0 if expect.subject else last_of(error))
-            if mine is not None and (await readable(mine, self._get_chunk)).body == whole_body:
+            mine = await self._reading.newest(stream_of(subject), subject, 0 if expect.subject else last_of(error))
+            if mine is not None and mine.body == whole_body:
                 return mine.seq
         raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
 
@@ -124,118 +114,25 @@ class NatsBus:
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """See `Bus.last`."""
-        found = await self._glance(stream, subject, await self._leader.newest(stream, subject))
-        return None if found is None else await readable(found, self._get_chunk)
+        return await self._reading.last(stream, subject)
 
     async def glance(self, stream: str, subject: str) -> Stored | None:
         """See `Bus.glance`."""
-        found = await self._glance(stream, subject, 0)
-        return None if found is None else await readable(found, self._get_chunk)
+        return await self._reading.newest(stream, subject)
 
-    async def _glance(self, stream: str, subject: str, least: int) -> Stored | None:
-        """The newest message on `subject`, from a replica that has come as far as message `least` there."""
-        lag = Lag(stream)
-        while True:
-            answer = await self._direct_get(f"{stream}.{subject}")
-            found = None if answer is None else stored_of(answer)
-            if (found.seq if found else 0) >= least:
-                return found
-            await lag.wait()
+    def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+        """See `Bus.history`."""
+        return self._reading.history(stream, subject, after=after)
 
     async def whole(self, message: Message) -> Message:
         """See `Bus.whole`."""
-        return await whole(message, self._get_chunk)
+        return await self._reading.whole(message)
 
     async def _put_chunk(self, subject: str, data: bytes) -> None:
         post = await self._posting.post(subject, data, {"Nats-Expected-Last-Subject-Sequence": "0"})
         error = post.answer.get("error")
         if error is not None and error.get("err_code") != _WRONG_LAST_SEQUENCE:
             raise _refusal(subject, error)
-
-    async def _get_chunk(self, subject: str) -> bytes | None:
-        deadline = anyio.current_time() + (_CHUNK_S if self._link.clustered else 0)
-        while True:  # a replica may not have heard of it yet
-            answer = await self._direct_get(f"{stream_of(subject)}.{subject}", attempt_s=_CHUNK_S)
-            if answer is not None or anyio.current_time() >= deadline:
-                return None if answer is None else answer.data
-            await anyio.sleep(_ATTEMPT_S)
-
-    async def _direct_get(self, what: str, *, attempt_s: float = _ATTEMPT_S) -> Msg | None:
-        """The newest message of `<stream>.<subject>`."""
-        for _ in range(int(_GET_S / attempt_s)):
-            try:
-                answer = await self._link.request(f"$JS.API.DIRECT.GET.{what}", b"", timeout_s=attempt_s)
-                return answer if "Nats-Sequence" in (answer.headers or {}) else None
-            except NoRespondersError as wrong:
-                if not self._link.clustered:
-                    raise BusUnavailable(f"no stream answers for {what}") from wrong
-                await anyio.sleep(_ATTEMPT_S)  # those who hold it are on their way back
-            except (TimeoutError, NatsError, ConnectionError) as wrong:
-                if self._client.is_closed:
-                    raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
-        raise BusUnavailable(f"the broker did not answer DIRECT.GET {what}")
-
-    async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
-        """See `Bus.history`. Reads in batches (DIRECT.GET), so no consumer has to be made for it.
-
-        JetStream leaves out what it cannot read, but counts it: after each batch it says how many are to come. Of a
-        cluster's replicas each counts for itself, and mends itself by the others.
-        """
-        newest = await self._leader.newest(stream, subject)
-        lag, due, lost = Lag(stream), 0, 0
-        while True:
-            wanted: dict[str, object] = {
-                "batch": _BATCH,
-                "max_bytes": _BATCH_BYTES,
-                "seq": after + 1,
-                "next_by_subj": subject,
-            }
-            batch, to_come = await self._direct_batch(stream, wanted)
-            lost += 0 if self._link.clustered else max(0, due - len(batch) - to_come)
-            for msg in batch:
-                kept = stored_of(msg)
-                yield await readable(kept, self._get_chunk)
-                after = kept.seq
-            due = to_come
-            if due:
-                lag = Lag(stream)
-            elif after >= newest:
-                break
-            else:
-                await lag.wait()
-        if lost:
-            raise Unreadable(stream, lost)
-
-    async def _direct_batch(self, stream: str, wanted: dict[str, object]) -> tuple[list[Msg], int]:
-        """All messages of one batched DIRECT.GET (ADR-31), and how many are to come after them.
-
-        It is asked again when the answer breaks off.
-        """
-        for _ in range(int(_GET_S / 2)):
-            inbox = self._client.new_inbox()
-            subscription = await subscribe(self._client, inbox)
-            found: list[Msg] = []
-            try:
-                await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), reply=inbox)
-                while True:
-                    msg = await subscription.next_msg(timeout=2)
-                    headers = msg.headers or {}
-                    if "Nats-Sequence" in headers:
-                        found.append(msg)
-                    elif headers.get("Status") == "503":
-                        if not self._link.clustered:
-                            raise BusUnavailable(f"no stream {stream} answers")
-                        await anyio.sleep(_ATTEMPT_S)
-                        break
-                    else:
-                        return found, int(headers.get("Nats-Num-Pending", 0))  # 204: its end; 404: there is nothing
-            except (TimeoutError, NatsError, ConnectionError) as wrong:
-                if self._client.is_closed:
-                    raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
-            finally:
-                if not self._client.is_closed:
-                    await subscription.unsubscribe()
-        raise BusUnavailable(f"the broker did not answer DIRECT.GET {stream}")
 
     @asynccontextmanager
     async def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AsyncGenerator[None]:
@@ -308,19 +205,9 @@ class NatsBus:
     async def entries(self, bucket: str) -> dict[str, bytes]:
         """See `Bus.entries`."""
         prefix = f"$KV.{bucket}."
-        kept = await self._newest_of_each(f"KV_{bucket}", f"{prefix}>")
+        kept = await self._reading.newest_of_each(f"KV_{bucket}", f"{prefix}>")
         alive = (one for one in kept if "KV-Operation" not in one.headers and "Nats-Marker-Reason" not in one.headers)
         return {one.subject.removeprefix(prefix): one.body for one in sorted(alive, key=lambda one: one.subject)}
-
-    async def _newest_of_each(self, stream: str, subjects: str) -> list[Stored]:
-        lag = Lag(stream)
-        while True:
-            newest = await self._leader.newest(stream, subjects)  # anew each time: it may have vanished since
-            batch, _ = await self._direct_batch(stream, {"multi_last": [subjects]})
-            found = [stored_of(msg) for msg in batch]
-            if max((one.seq for one in found), default=0) >= newest:
-                return found
-            await lag.wait()
 
 
 def _refusal(subject: str, error: dict[str, Any]) -> StoreRefused:
