@@ -36,8 +36,10 @@ OnNotification = Callable[[bytes], Awaitable[None]]
 FIRST_SILENCE_S = 1.0
 """How long a call is silent before it is looked after; each time it is, twice as long."""
 _LONGEST_SILENCE_S = 10.0
-PATIENCE_S = 30.0
-"""How long a server may be away before whoever waits for it, and cannot wait for ever, is told."""
+PATIENCE_S = 120.0
+"""How long a server may be away, be it to be started again, before whoever waits for it is told."""
+CLIENTS_PATIENCE_S = 30.0
+"""The same for MCP clients, who do not wait for long."""
 _CROWD = 4
 """With more calls under way than this, throughput counts more than the tenth of a millisecond of one call."""
 
@@ -62,6 +64,7 @@ class Calls(Protocol):
         Raises:
             CallFailed: the tool answered with a failure, or the call is too large to be made.
             StoreRefused: the call could not be stored; it was not made.
+            ServerGone: nobody is there to answer; made again under its id, it is waited for again.
             BusUnavailable: the broker is gone.
         """
         ...
@@ -165,11 +168,11 @@ class Caller:
         """Store a request and return the body of its stored response, however long that takes.
 
         An abandoned call runs on, and its result can be had later by its id. `for_client` is for calls of MCP clients,
-        who know no ids: theirs are cancelled when they are abandoned, and given up where nobody is there to answer.
+        who know no ids: theirs are cancelled when they are abandoned, and sooner given up where nobody is there.
 
         Raises:
             StoreRefused, BusUnavailable: see `Bus.store`.
-            ServerGone: the server has left the crew for longer than `PATIENCE_S`.
+            ServerGone: the server has left the crew for longer than `PATIENCE_S`, or `CLIENTS_PATIENCE_S`.
         """
         channel = await self._channel(subject.server)
         waiting = _Waiting(subject, anyio.current_time() + FIRST_SILENCE_S, FIRST_SILENCE_S, for_client)
@@ -213,7 +216,7 @@ class Caller:
                 waiting.look_at = now + waiting.silence_s
                 try:
                     await self._look(waiting)
-                    if waiting.for_client and waiting.result is None:
+                    if waiting.result is None:
                         await self._look_for_server(waiting, now)
                 except BusUnavailable as wrong:
                     log.warning("still waiting for %s: %s", waiting.subject, wrong)
@@ -232,7 +235,7 @@ class Caller:
             waiting.away_since = None
         elif waiting.away_since is None:
             waiting.away_since = now
-        elif now - waiting.away_since > PATIENCE_S:
+        elif now - waiting.away_since > (CLIENTS_PATIENCE_S if waiting.for_client else PATIENCE_S):
             waiting.gone = ServerGone(server, now - waiting.away_since)
             waiting.tell()
 

@@ -11,7 +11,7 @@ from typing import cast
 import click
 from pydantic import ValidationError
 
-from bus.errors import BusError, BusUnavailable, CallFailed, StoreFull
+from bus.errors import BusError, BusUnavailable, CallFailed, ServerGone, StoreFull
 from contracts.failure import Failure
 from orchestrator.errors import ConfigError, OrchestratorError
 
@@ -96,6 +96,9 @@ def failure_of(error: BaseException) -> Failure | None:
         case StoreFull():
             way_out = "Make room where the broker keeps it, or raise its limits; then `podium resume last`."
             return Failure(kind="limit", message=f"The ledger takes no more: {error}", retry=True, way_out=way_out)
+        case ServerGone():
+            way_out = "`podium agents` says who is there; `podium resume last` makes no call twice."
+            return Failure(kind="unavailable", message=str(error), retry=True, way_out=way_out)
         case BusError():
             return Failure(kind="unavailable", message=str(error), retry=error.retry)
         case ConfigError():

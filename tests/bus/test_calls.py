@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import anyio
 import pytest
 
+from bus import caller as calls
 from bus.bus import ABSENT
 from bus.caller import Caller, new_call_id, open_caller
 from bus.envelope import MAC, SEAL
-from bus.errors import AlreadyStored, CallFailed
+from bus.errors import AlreadyStored, CallFailed, ServerGone
 from bus.registry import cards
 from bus.subjects import CallSubject
 from bus.wire import INVALID_REQUEST, Correlation, call_request, failure_of, parse, result_of
@@ -64,6 +66,20 @@ async def test_a_call_made_while_the_server_is_away_waits_for_it(rig: Rig) -> No
                     while not results:
                         await anyio.lowlevel.checkpoint()
         assert results[0].text == "early"
+
+
+async def test_a_call_whose_server_stays_away_is_given_up_and_found_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits is told, and made again under its id it has one effect and the one answer."""
+    monkeypatch.setattr(calls, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(calls, "FIRST_SILENCE_S", 0.01)
+    async with rig.connect("orchestrator") as bus, open_caller(bus) as caller:
+        say = partial(caller.call, "echo", "say", EchoParams(text="hi"), EchoResult, call_id=new_call_id())
+        with pytest.raises(ServerGone, match="echo"):
+            await say()
+        async with rig.connect("echo") as server, served(server, Echo()):
+            assert (await say()).executions == 1
 
 
 async def test_a_server_that_dies_at_work_is_given_the_call_again(rig: Rig) -> None:

@@ -80,7 +80,7 @@ async def test_a_call_its_client_no_longer_wants_is_cancelled_at_the_server(rig:
 
 async def test_a_call_is_waited_for_as_long_as_its_server_is_there(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long it is silent, and however little patience there is with those who are not."""
-    monkeypatch.setattr(calls, "PATIENCE_S", 0)
+    monkeypatch.setattr(calls, "CLIENTS_PATIENCE_S", 0)
     monkeypatch.setattr(calls, "FIRST_SILENCE_S", 0.01)
     echo = Echo()
     async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, open_caller(bus) as caller:

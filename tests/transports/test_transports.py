@@ -208,7 +208,7 @@ async def test_a_server_that_dies_answers_what_was_under_way_with_an_error(
     way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls and all that is asked afterwards end; nobody waits for ever."""
-    monkeypatch.setattr(calls, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(calls, "CLIENTS_PATIENCE_S", 0.1)
     monkeypatch.setattr(calls, "FIRST_SILENCE_S", 0.05)
     outcomes: list[MCPError] = []
     begun = anyio.Event()
