@@ -18,7 +18,8 @@ from typing import Any
 import anyio
 from mcp import Client
 from mcp.client import ClientRequestContext
-from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
+from mcp.shared.exceptions import MCPError
+from mcp_types import METHOD_NOT_FOUND, CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
 from bus.caller import open_caller
 from bus.transport import nats_transport
@@ -41,6 +42,16 @@ def said(result: CallToolResult) -> str:
 
 async def _list(client: Client) -> None:
     await client.list_tools()
+
+
+async def _list_in_vain(client: Client) -> None:
+    """The server says that it has no tools: what it would list all the same, nobody has approved."""
+    try:
+        await client.list_tools()
+    except MCPError as wrong:
+        assert wrong.error.code == METHOD_NOT_FOUND
+    else:
+        raise AssertionError("tools are listed that the server says it does not have")
 
 
 async def _add(client: Client) -> None:
@@ -82,8 +93,8 @@ async def _call_as_told(client: Client) -> None:
 
 
 SCENARIOS: dict[str, Play] = {
-    "initialize": _list,
-    "request-metadata": _list,
+    "initialize": _list_in_vain,
+    "request-metadata": _list_in_vain,
     "json-schema-ref-no-deref": _list,
     "tools_call": _add,
     "json-schema-2020-12-preservation": _echo_schema,
