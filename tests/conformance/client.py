@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.shared.exceptions import MCPError
@@ -46,12 +47,9 @@ async def _list(client: Client) -> None:
 
 async def _list_in_vain(client: Client) -> None:
     """The server says that it has no tools: what it would list all the same, nobody has approved."""
-    try:
+    with pytest.raises(MCPError) as refused:
         await client.list_tools()
-    except MCPError as wrong:
-        assert wrong.error.code == METHOD_NOT_FOUND
-    else:
-        raise AssertionError("tools are listed that the server says it does not have")
+    assert refused.value.error.code == METHOD_NOT_FOUND
 
 
 async def _add(client: Client) -> None:
