@@ -8,11 +8,10 @@ from functools import partial
 
 from bus.errors import CallFailed
 from contracts.bundle import Commit
-from contracts.code_writer import Proposal, WriteParams, WriteResult
-from contracts.gate import Escalation, GateDecision, PatchSet
+from contracts.code_writer import WriteParams, WriteResult
+from contracts.gate import Escalation, GateDecision
 from contracts.patch import Patch
 from contracts.static_analyzer import CheckResult
-from contracts.test_runner import Evidence
 from contracts.test_writer import NewTest, Purpose, WriteTestsParams, WriteTestsResult
 from contracts.workflow import Plan, WorkItem
 from contracts.workspace import DiffParams, DiffResult
@@ -25,6 +24,7 @@ from orchestrator.judging import Checked, judge, signed
 from orchestrator.offering import offered
 from orchestrator.parallel import all_of, both
 from orchestrator.planner import WRITES, writing_steps
+from orchestrator.showing import accepted, patch_set
 from orchestrator.steps import commit, take_back
 from orchestrator.text import count
 from orchestrator.workplan import waves
@@ -227,11 +227,11 @@ class Build:
 
     async def _offer(self, checked: Checked, site: Site, number: int) -> Accepted | Again:
         """Have a change that holds decided."""
-        patches = self._patches(checked, number)
+        patches = patch_set(self.plan, self.base, checked, number)
         decision, own = await offered(self.run, patches, partial(self._own, site, number))
         if own is not None:
             return await self._edited(own, number)
-        return self._no(decision) if decision.verdict == "reject" else self._accepted(checked, patches)
+        return self._no(decision) if decision.verdict == "reject" else accepted(checked, patches)
 
     async def _own(self, site: Site, number: int, patch: Patch, path: str) -> Site:
         """A person's own version in place of what was written, which stands again where theirs does not apply."""
@@ -251,7 +251,7 @@ class Build:
         if checked.comparison.verdict != "better":
             question = f"With the edit: {checked.comparison.reason}. Keep it all the same?"
             return await self._escalate(checked, number, question, by_person=True)
-        return self._accepted(checked, self._patches(checked, number), by_person=True)
+        return accepted(checked, patch_set(self.plan, self.base, checked, number), by_person=True)
 
     async def _escalate(
         self, checked: Checked, number: int, question: str, *, by_person: bool = False
@@ -269,46 +269,8 @@ class Build:
             raise Refused("abort", decision.reason, decision.by)
         if decision.verdict == "reject":
             return self._no(decision)
-        return self._accepted(checked, self._patches(checked, number), by_person=by_person)
+        return accepted(checked, patch_set(self.plan, self.base, checked, number), by_person=by_person)
 
     def _no(self, decision: GateDecision) -> Again:
         """A rejection: everybody begins anew, and is told why."""
         return Again({item.id: decision.reason for item in self.plan.work}, decision.by)
-
-    def _patches(self, checked: Checked, number: int) -> PatchSet:
-        counts = checked.suite.counts
-        evidence = Evidence(
-            suite_passed=counts.passed,
-            suite_failed=counts.failed + counts.error,
-            observed=False,
-            tests_through=0,
-            calls_observed=0,
-            calls_changed=0,
-        )
-        proposal = Proposal(
-            patch=checked.patch,
-            summary=self.plan.goal or checked.commits[-1].subject,
-            evidence=evidence,
-            rank_reasons=(f"{checked.comparison.reason}.", *words.tests_written(checked.tests)),
-        )
-        return PatchSet(
-            run=self.plan.run,
-            round=number,
-            head=self.base,
-            proposals=(proposal,),
-            engine="model" if checked.by_model else "agent",
-            commits=checked.commits,
-            sandbox=checked.suite.sandbox,
-        )
-
-    def _accepted(self, checked: Checked, patches: PatchSet, *, by_person: bool = False) -> Accepted:
-        return Accepted(
-            commits=checked.commits,
-            proposal=None if by_person else patches.proposals[0],
-            patches=patches,
-            suite=checked.suite,
-            comparison=checked.comparison,
-            linted_before=checked.linted_before,
-            linted_after=checked.linted_after,
-            tests=checked.tests,
-        )

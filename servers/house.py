@@ -10,36 +10,35 @@ from __future__ import annotations
 import argparse
 import fcntl
 import gc
-import json
 import logging
 import math
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from bus.broker import BrokerFailed, BrokerUser
-from bus.cluster import Embedded, OtherForm, embedded, size_of
-from bus.connect import URL_ENV, identities
+from bus.broker import BrokerFailed
+from bus.cluster import Embedded, embedded, size_of
+from bus.connect import URL_ENV
 from bus.crash import arm, crash_point
 from bus.errors import BusError
-from bus.grants import permissions
-from bus.identity import load_identity
 from bus.marks import LedgerTorn
 from contracts.config import Joining
 from contracts.failure import Failure
 from servers import ledger_upkeep
 from servers.crew import CREW_FILE, Crew, CrewError, Member, read_crew
+from servers.crew_keys import broker_users, public_keys
 from servers.door import Door, Reply
 from servers.handed_keys import HandedKeys
+from servers.house_refusal import UNABLE, refusal
 from servers.housekeeping import Signals, fork, fork_asking, reap
-from servers.room import NoRoom, see_to_room
+from servers.room import see_to_room
 from servers.sandbox import linux
 from servers.staff import Staff, await_ready, hear
 from servers.throwaway import close_every_scratch
@@ -93,13 +92,13 @@ class House:
         Raises:
             BrokerFailed, CrewError, LedgerTorn, NoRoom: with what went wrong.
         """
-        public = self._public_keys(self.crew)
+        public = public_keys(self.state, self.crew)
         crash_point("house.before_broker")
         if not self.url:
             self._store.mkdir(exist_ok=True, mode=0o700)
             see_to_room(self._store)
             size = size_of(self._store, self._cluster)
-            self._broker = embedded(self._store, _users(self.crew, public), self.durability, size)
+            self._broker = embedded(self._store, broker_users(self.crew, public), self.durability, size)
             self.url = self._broker.url
         ours = self._broker is not None
         crash_point("house.before_ledger")
@@ -120,19 +119,6 @@ class House:
         hear({pipe: member for pipe, member in starting.items() if not member.own}, self._door)
         await_ready({pipe: member for pipe, member in starting.items() if member.own})
         crash_point("house.ready")
-
-    def _public_keys(self, crew: Crew) -> dict[str, str]:
-        """Everybody's public key. A child reads the private ones, so that no fork of this process holds them."""
-        folder = identities(self.state)
-        child, answer = fork_asking(
-            lambda: json.dumps({each.name: load_identity(folder, each.name).public for each in crew.grants()})
-        )
-        with os.fdopen(answer) as told:
-            data = told.read()
-        if reap(child) != 0:
-            raise CrewError(f"the keys in {folder} cannot be read or made; see the log")
-        keys: dict[str, str] = json.loads(data)
-        return keys
 
     def _import_everything(self) -> None:
         import servers.member
@@ -230,13 +216,13 @@ class House:
         Raises:
             CrewError, BusError, OSError: it cannot be; all is as it was.
         """
-        public = self._public_keys(crew)
+        public = public_keys(self.state, crew)
         if self._broker is not None:
-            self._broker.reload(_users(crew, public))
+            self._broker.reload(broker_users(crew, public))
         ours = self._broker is not None
         if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public, ours=ours))) != 0:
             if self._broker is not None:
-                self._broker.reload(_users(self.crew, self._public_keys(self.crew)))
+                self._broker.reload(broker_users(self.crew, public_keys(self.state, self.crew)))
             raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")
         self.crew, self._settle_at = crew, math.inf
         return self._staff.change(crew.by_name)
@@ -258,10 +244,6 @@ class House:
                 reap(fork(lambda: ledger_upkeep.put_down(self.state, self.url, self.crew.grants())))
             self._broker.stop()
         close_every_scratch(self.state / "scratch")
-
-
-def _users(crew: Crew, public: Mapping[str, str]) -> dict[str, BrokerUser]:
-    return {one.name: BrokerUser(public[one.name], permissions(one)) for one in crew.grants()}
 
 
 def _options() -> argparse.Namespace:
@@ -296,25 +278,10 @@ def main() -> NoReturn:
         house = House(options, door)
         house.start()
         house.run()
-    except LedgerTorn as wrong:
+    except (*UNABLE, OSError) as wrong:
         log.error("%s", wrong)
         status = 1
-        file = ledger_upkeep.marks_file(options.state)
-        way_out = f"Put back a copy of {file.parent}, or go on with what is left: rm '{file}'"
-        door.refuse(Failure(kind="unavailable", message=str(wrong), way_out=way_out))
-    except NoRoom as wrong:
-        log.error("%s", wrong)
-        status = 1
-        door.refuse(wrong.failure)
-    except OtherForm as wrong:
-        log.error("%s", wrong)
-        status = 1
-        way_out = "Leave --cluster out to have it as it is, or name another state directory by PODIUM_STATE_DIR."
-        door.refuse(Failure(kind="conflict", message=str(wrong), way_out=way_out))
-    except (BrokerFailed, CrewError, OSError) as wrong:
-        log.error("%s", wrong)
-        status = 1
-        door.refuse(Failure(kind="unavailable", message=str(wrong), way_out="Run `podium doctor`."))
+        door.refuse(refusal(wrong, options.state))
     finally:
         if house is not None:
             house.stop()
