@@ -266,7 +266,7 @@ class Caller:
 
             async def on_notification(message: Message) -> None:
                 waiting = channel.waiting.get(message.subject.rpartition(".")[2])
-                if waiting is not None and waiting.result is None:
+                if waiting is not None:  # even with its result: the two come on subscriptions that are read in turn
                     waiting.notifications.append(message.body)
                     waiting.tell()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Any, cast
 
 import anyio
 import pytest
 
 from bus import caller as calls
-from bus.bus import ABSENT
+from bus.bus import ABSENT, Bus, Delivery, Message, OnDelivery, OnMessage
 from bus.caller import Caller, new_call_id, open_caller
 from bus.envelope import MAC, SEAL
 from bus.errors import AlreadyStored, CallFailed, ServerGone
@@ -156,6 +158,54 @@ async def test_progress_reaches_the_caller_in_order(rig: Rig) -> None:
     assert heard == [(1, 3, "at 1"), (2, 3, "at 2"), (3, 3, "at 3")]
 
 
+class ResultsFirst:
+    """A bus where the two subscriptions of a call are read in the other order: what is told comes last."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._held: list[Message] = []
+        self._tell: OnMessage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    def listen(self, subject: str, on_message: OnMessage, *, queue: str = "") -> AbstractAsyncContextManager[None]:
+        """Progress is held back."""
+        if not subject.startswith("progress."):
+            return self._bus.listen(subject, on_message, queue=queue)
+
+        async def hold(message: Message) -> None:
+            self._held.append(message)
+
+        self._tell = on_message
+        return self._bus.listen(subject, hold, queue=queue)
+
+    def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AbstractAsyncContextManager[None]:
+        """Each result lets go of it."""
+
+        async def deliver(delivery: Delivery) -> None:
+            await on_delivery(delivery)
+            while self._held:
+                await self._tell(self._held.pop(0))
+
+        return self._bus.consume(stream, consumer, deliver)
+
+
+async def test_progress_that_is_read_after_the_result_is_told_before_it(rig: Rig) -> None:
+    """Both have arrived; which of two subscriptions is read first says nothing."""
+    heard: list[str] = []
+
+    async def on_progress(done: float, total: float | None, message: str) -> None:
+        heard.append(message)
+
+    async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, served(server, Echo()):
+        async with open_caller(cast(Bus, ResultsFirst(bus))) as caller:
+            await caller.call(
+                "echo", "count", EchoParams(text=""), EchoResult, call_id=new_call_id(), on_progress=on_progress
+            )
+            assert heard == ["at 1", "at 2", "at 3"]
+
+
 async def test_who_was_not_granted_a_tool_is_refused_on_the_record(rig: Rig) -> None:
     """The check inside the process refuses, executes nothing, and the refusal is stored."""
     echo = Echo()
@@ -255,7 +305,6 @@ async def test_a_result_sealed_by_somebody_else_is_not_believed(nats: NatsRig) -
 
 async def test_a_poisoned_call_ends_as_a_failure(nats: NatsRig) -> None:
     """A call that killed its server each time is given up with a reason, and the broker notes that in the ledger."""
-    from bus.bus import Delivery
     from bus.grants import SERVE
     from bus.provision import MAX_DELIVER
     from bus.provision import given_up as advisory_of
@@ -290,7 +339,6 @@ async def test_a_poisoned_call_ends_as_a_failure(nats: NatsRig) -> None:
 
 async def test_deliveries_that_nobody_answered_do_not_lose_a_call(nats: NatsRig) -> None:
     """However often its server died, and even while giving it up: the next one answers it."""
-    from bus.bus import Delivery
     from bus.grants import SERVE
     from bus.provision import MAX_DELIVER
 
