@@ -10,6 +10,8 @@ import pytest
 
 from .request import Request
 
+_BY_NAME_ONLY = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+
 
 def options(request: Request, tests: list[str], *, past_errors: bool = False) -> list[str]:
     """Command-line arguments; they come after the project's own `addopts` and so overrule them.
@@ -23,11 +25,17 @@ def options(request: Request, tests: list[str], *, past_errors: bool = False) ->
     args += ["-o", "cache_dir=" + os.path.join(tempfile.gettempdir(), "pytest-cache")]
     if past_errors:
         args.append("--continue-on-collection-errors")
-    if importlib.util.find_spec("xdist"):
+    if _takes_part("xdist"):
         args += ["-n", "0"]
-    if importlib.util.find_spec("pytest_cov"):
+    if _takes_part("pytest_cov"):
         args.append("--no-cov")
     return [*args, "--", *tests] if tests else args
+
+
+def _takes_part(plugin: str) -> bool:
+    """Whether pytest loads a plugin that may be installed: options of one that it leaves out would be unknown to it."""
+    named = f"-p {plugin}" in os.environ.get("PYTEST_ADDOPTS", "")
+    return importlib.util.find_spec(plugin) is not None and (named or not os.environ.get(_BY_NAME_ONLY))
 
 
 class Quiet:
