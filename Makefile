@@ -11,8 +11,8 @@ help: ## Say what there is
 demo: ready ## Watch a real bug of a small project being repaired (no API key, under a minute)
 	@$(BIN)/podium demo
 
-test: ready ## Run the test suite
-	@$(BIN)/python -m pytest
+test: ready ## Run the test suite, three files at a time
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 conformance: ready ## Score our conformance server with the official MCP suite (needs npm)
 	@$(BIN)/python -m tests.conformance

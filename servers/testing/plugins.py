@@ -12,7 +12,13 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
-OURS = {"anyio": "anyio", "hypothesispytest": "hypothesis", "platformdirs": "platformdirs"}
+OURS = {
+    "anyio": "anyio",
+    "hypothesispytest": "hypothesis",
+    "platformdirs": "platformdirs",
+    "xdist": "xdist",
+    "xdist.looponfail": "xdist",
+}
 """Entry points that Podium's dependencies bring along, and the word that a project using one has somewhere."""
 MAX_FILES = 2000
 MAX_BYTES = 20 << 20
