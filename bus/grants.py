@@ -32,6 +32,9 @@ RESERVED = frozenset({OPERATOR, RUNS_CALLER, PERSON, AUDITOR, GATEWAY})
 _HOST = "host_"
 """Begins the identity of every MCP host, and of nobody else."""
 
+CONCURRENCY = 64
+"""Calls a server works on at once, where nobody says how many."""
+
 SERVE = "serve"
 """Name of a server's own durable consumer in its stream."""
 
@@ -66,6 +69,8 @@ class Grant:
 
     name: str
     serves: bool = False
+    concurrency: int = CONCURRENCY
+    """Of a server: calls that are delivered to it and not yet answered, at most."""
     calls: tuple[str, ...] = ()
     """`server.tool`, or `server.*` for every tool of a server."""
     decides_runs: bool = False
@@ -104,9 +109,11 @@ def permissions(grant: Grant) -> Permissions:
     ]
     subscribe = [f"_INBOX.{me}.>"]
     if grant.serves:
-        stream, results = server_stream(me), f"result.*.{me}.*"
+        stream, results, begun = server_stream(me), f"result.*.{me}.*", f"begun.{me}.*.*"
         publish += [
             *_writing(results),
+            begun,
+            f"$JS.API.DIRECT.GET.{stream}.{begun}",
             f"progress.*.{me}.*",
             f"changed.{me}",
             f"$JS.ACK.{stream}.{SERVE}.>",

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import mcp_types as types
 from pydantic import ValidationError
 
+from bus.lives import FIRST, Life
 from bus.nested import Account, nested_id
 from bus.serving import Answer, Incoming
 from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool, failure_apart
@@ -42,7 +43,7 @@ class BusCall:
     run: str
     step: str
     _report: Callable[[float, float | None, str], Awaitable[None]]
-    attempt: int = 1
+    life: Life = FIRST
     _answers: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
@@ -56,7 +57,7 @@ class BusCall:
                 told: JsonObject = {"progressToken": token, "progress": done, "total": total, "message": message}
                 await notify("notifications/progress", {key: value for key, value in told.items() if value is not None})
 
-        return cls(incoming.call_id, incoming.caller, about.run, about.step, report, incoming.attempt)
+        return cls(incoming.call_id, incoming.caller, about.run, about.step, report, incoming.life)
 
     @classmethod
     def local(cls, report: Callable[[float, float | None, str], Awaitable[None]]) -> BusCall:
@@ -82,7 +83,7 @@ class BusCall:
     @property
     def account(self) -> Account:
         """What was asked on behalf of this call up to now."""
-        return Account(attempt=self.attempt, answers=dict(self._answers))
+        return Account(attempt=self.life.number, answers=dict(self._answers))
 
 
 @dataclass(frozen=True)

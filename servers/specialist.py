@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
+from bus.lives import Life
 from bus.wire import JsonObject
 from contracts.base import Model
 from contracts.failure import Failure, FailureKind
@@ -56,8 +57,8 @@ class Call(Protocol):
         ...
 
     @property
-    def attempt(self) -> int:
-        """Which delivery of the call this is; a later one follows a server that ended before its answer was stored."""
+    def life(self) -> Life:
+        """Which execution of the call this is; a later one follows one that ended before its answer was stored."""
         ...
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:

@@ -39,7 +39,7 @@ class Relay:
         """
         request_id, tool = incoming.message.get("id"), called_tool(incoming.message)
         repeatable = tool is None or self._repeatable(tool)
-        if incoming.attempt > 1 and not repeatable:
+        if incoming.life.number > 1 and not repeatable:
             return response(request_id, failure_result(_lost("the bridge to the server died", repeatable)))
         try:
             try:
