@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from bus.subjects import chunk, deliver_calls, deliver_results, token
+from contracts.config import CONCURRENCY
 from contracts.ledger import (
     AGENTS_BUCKET,
     GRANTS_BUCKET,
@@ -31,9 +32,6 @@ RESERVED = frozenset({OPERATOR, RUNS_CALLER, PERSON, AUDITOR, GATEWAY})
 
 _HOST = "host_"
 """Begins the identity of every MCP host, and of nobody else."""
-
-CONCURRENCY = 64
-"""Calls a server works on at once, where nobody says how many."""
 
 SERVE = "serve"
 """Name of a server's own durable consumer in its stream."""

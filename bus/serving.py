@@ -7,6 +7,7 @@ id. Whatever is wrong with a message is answered, not dropped: the answer is the
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -50,6 +51,7 @@ DRAIN_S = 3.0
 
 
 _AGAIN_S = 1.0
+_REMEMBERED = 1024
 _FAREWELL_S = 1.0
 """How long it may take to note that a call is handed back."""
 
@@ -108,6 +110,8 @@ class Serving:
         self._roster = LiveRoster(bus)
         self._lives = Lives(bus, self._roster)
         self._running: dict[str, _Work] = {}
+        self._unwanted = OrderedDict[str, str]()
+        """Who has cancelled which calls that were not under way then."""
         self._leaving = False
 
     @property
@@ -153,7 +157,11 @@ class Serving:
     async def _on_cancel(self, message: Message) -> None:
         _, _, caller, call_id = message.subject.split(".")
         running = self._running.get(call_id)
-        if running is not None and CallSubject.parse(running.delivery.message.subject).caller == caller:
+        if running is None:
+            self._unwanted[call_id] = caller  # it may wait for its turn in the ledger
+            if len(self._unwanted) > _REMEMBERED:
+                self._unwanted.popitem(last=False)
+        elif CallSubject.parse(running.delivery.message.subject).caller == caller:
             running.scope.cancel()
 
     async def _handle_call(self, delivery: Delivery) -> None:
@@ -171,6 +179,9 @@ class Serving:
         with work.scope as scope:
             self._running[call.call_id] = work
             try:
+                if self._unwanted.pop(call.call_id, "") == call.caller:
+                    scope.cancel()
+                    await anyio.lowlevel.checkpoint()
                 if delivery.repeated and await self._bus.stands(call.result):
                     await delivery.ack()
                     return
