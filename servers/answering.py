@@ -23,6 +23,7 @@ from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool, failu
 from contracts.base import Model, sha256
 from contracts.failure import Failure
 from contracts.manifest import Manifest
+from servers.deadline import Clock, missed
 from servers.sandbox.job import SandboxUnavailable
 from servers.specialist import Tool, ToolError
 
@@ -44,6 +45,7 @@ class BusCall:
     step: str
     _report: Callable[[float, float | None, str], Awaitable[None]]
     life: Life = FIRST
+    clock: Clock = field(default_factory=Clock)
     _answers: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
@@ -126,9 +128,14 @@ def encodable(text: str) -> str:
 
 
 async def perform(chosen: Tool, arguments: JsonObject, call: BusCall) -> Outcome:
-    """Run one tool; whatever goes wrong becomes a structured failure."""
+    """Run one tool, up to its deadline; whatever goes wrong becomes a structured failure."""
     try:
-        return Outcome.of_result(await chosen.handler(chosen.params.model_validate(arguments), call))
+        params = chosen.params.model_validate(arguments)
+        deadline_s = chosen.deadline_s(params)
+        with call.clock.limit(chosen.spec.name, deadline_s):
+            return Outcome.of_result(await chosen.handler(params, call))
+        log.error("%s was not done within %g s", chosen.spec.name, deadline_s)
+        return Outcome.of_failure(missed(chosen.spec, deadline_s))
     except ValidationError as wrong:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong.errors()[:5])
         return Outcome.of_failure(Failure(kind="invalid", message=f"{chosen.spec.name}: {problems}"))

@@ -39,6 +39,7 @@ from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
 from servers.sandbox.order import Policy
 from servers.specialist import Room, Sandbox
 from servers.throwaway import open_scratch
+from servers.watchdog import watch
 
 log = logging.getLogger(__name__)
 
@@ -171,6 +172,7 @@ async def _serve(
         if member.foreign:
             tasks = await opened.enter_async_context(anyio.create_task_group())
             tasks.start_soon(_end_with, bus)
+            tasks.start_soon(watch)
             await serve_foreign(bus, member, scratch, allows, confinement=held_by, ready=ready)
             return
         caller = await opened.enter_async_context(open_caller(bus))
@@ -180,6 +182,7 @@ async def _serve(
         tasks, leave = await opened.enter_async_context(anyio.create_task_group()), anyio.Event()
         tasks.start_soon(_end_with, bus)
         tasks.start_soon(_leave_when_told, leave)
+        tasks.start_soon(watch)
         crash_point("member.before_serving")
         if keeper is not None:
             tasks.start_soon(end_without, keeper)

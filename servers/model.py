@@ -25,7 +25,8 @@ from contracts.manifest import Manifest
 from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult, Turn, Way
 from contracts.run import RunStartedEvent
 from contracts.spending import Spending, Usage
-from servers.minds.asking import Answer, Asking, Asks, Terms
+from servers.deadline import DEADLINE_S
+from servers.minds.asking import Answer, Asking, Asks, Terms, longest_s
 from servers.minds.config import Chosen, choose, known_of, models_of, price_table, secrets_of
 from servers.minds.heard import Heard
 from servers.minds.prices import cost, price_of, worst_cost
@@ -76,8 +77,10 @@ class ModelServer:
         self._purse = Purse(room.ledger) if room.ledger is not None else None
         self._way_known: dict[tuple[str, str], Way] = {}
         """By endpoint and model: the first way that was not found to be ignored or refused; it is tried first."""
+        self.longest_s = DEADLINE_S + max(map(longest_s, self._models.endpoints.values()), default=0.0)
+        """Past that, what a reply has cost would be lost; so it is more than any can take."""
 
-    @tool(open_world=True)
+    @tool(open_world=True, deadline_s=lambda server, _: server.longest_s)
     async def complete(self, params: CompleteParams, call: Call) -> CompleteResult:
         """Ask the model of a role for one reply that fits a JSON Schema."""
         began = time.monotonic()
