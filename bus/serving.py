@@ -22,17 +22,14 @@ from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused, To
 from bus.grants import SERVE
 from bus.lives import FIRST, Life, Lives
 from bus.provision import ACK_WAIT_S
+from bus.requests import respond
 from bus.roster import LiveRoster
-from bus.subjects import CallSubject, parse_rpc
+from bus.subjects import CallSubject
 from bus.wire import (
     HEADER_MISMATCH,
-    INTERNAL_ERROR,
     INVALID_REQUEST,
-    PROTOCOL_VERSION,
-    UNSUPPORTED_VERSION,
     Correlation,
     JsonObject,
-    as_object,
     called_tool,
     correlation_of,
     error_response,
@@ -137,7 +134,7 @@ class Serving:
                         tasks.start_soon(self._handle_call, delivery)
 
                     async def on_request(message: Message) -> None:
-                        tasks.start_soon(self._handle_request, message)
+                        tasks.start_soon(respond, self._bus, message, self._answer_request)
 
                     async with (
                         self._bus.listen(f"rpc.{self.name}.>", on_request, queue=self.name),
@@ -147,6 +144,9 @@ class Serving:
                         await (leave or anyio.Event()).wait()
                     self._leaving = True
                     patience.deadline = anyio.current_time() + DRAIN_S
+
+    async def _answer_request(self, message: JsonObject, caller: str) -> bytes:
+        return await self._answer(Incoming(message, caller))
 
     async def _heartbeat(self) -> None:
         while True:
@@ -273,37 +273,3 @@ class Serving:
         answer = await self._answer(Incoming(message, call.caller, call.call_id, notify, life))
         crash_point("execute.after")
         return answer
-
-    async def _handle_request(self, held: Message) -> None:
-        message: JsonObject = {}
-        try:
-            _, method, caller = parse_rpc(held.subject)
-            message = parse(held.subject, held.body)
-        except InvalidMessage as wrong:
-            body = error_response(None, INVALID_REQUEST, wrong.reason)
-        else:
-            if message.get("method") != method:
-                told = f"the subject says {method}, the body {message.get('method')}"
-                body = error_response(message.get("id"), HEADER_MISMATCH, told)
-            elif method == "tools/call":
-                body = error_response(message.get("id"), INVALID_REQUEST, "tools/call goes to call.… and is stored")
-            elif method == "initialize":
-                told = "there is no handshake on this bus; ask with server/discover"
-                body = error_response(message.get("id"), UNSUPPORTED_VERSION, told, _versions(message))
-            else:
-                body = await self._answer(Incoming(message, caller))
-        if not held.reply:
-            return
-        try:
-            try:
-                await self._bus.publish(held.reply, body)
-            except TooLarge as wrong:  # only what is stored can be kept apart
-                await self._bus.publish(held.reply, error_response(message.get("id"), INTERNAL_ERROR, wrong.reason))
-        except BusError as wrong:  # whoever asked asks again, or is told by their own time-out
-            log.warning("an answer of %d bytes on %s is not sent: %s", len(body), held.subject, wrong)
-
-
-def _versions(message: JsonObject) -> JsonObject:
-    """What goes with `UnsupportedProtocolVersion`."""
-    requested = as_object(message.get("params")).get("protocolVersion")
-    return {"supported": [PROTOCOL_VERSION], "requested": str(requested or "")}

@@ -15,10 +15,13 @@ from bus.registry import cards
 from bus.subjects import CallSubject
 from bus.wire import Correlation, call_request, failure_of, parse
 from contracts.base import Model
+from contracts.config import ServerConfig
 from servers.crew import Member
 from tests.bridge.conftest import Era
-from tests.bridge.small import bridged, command, pinned, serving
+from tests.bridge.rig import as_identity, joined
+from tests.bridge.small import SERVER, bridged, command, pinned, serving
 from tests.bus.rigs import Rig
+from tests.cli.conftest import Podium
 
 PATIENCE_S = 30
 
@@ -42,8 +45,8 @@ class Pipe:
             return await to_thread.run_sync(partial(os.open, self.path, os.O_WRONLY), abandon_on_cancel=True)
 
 
-async def ask(caller: Caller, tool: str, text: str, answers: list[bytes]) -> None:
-    subject = CallSubject("echo", tool, "orchestrator", new_call_id())
+async def ask(caller: Caller, tool: str, text: str, answers: list[bytes], server: str = "echo") -> None:
+    subject = CallSubject(server, tool, "orchestrator", new_call_id())
     answers.append(await caller.exchange(subject, call_request(subject.call_id, tool, Text(text=text), Correlation())))
 
 
@@ -103,7 +106,8 @@ async def test_what_may_have_had_its_effect_is_not_done_again_after_it_was_hande
                 while await cards(bus):
                     await anyio.lowlevel.checkpoint()
         async with serving(rig, tmp_path / "scratch", member):
-            failed = failure_of(parse("answer", await told(answers)))
+            await told(answers)
+    failed = failure_of(parse("answer", answers[0]))
     assert failed is not None
     assert "the bridge to the server ended while it worked on this call, which may have had its effect" in str(failed)
 
@@ -128,3 +132,29 @@ async def test_a_server_that_does_not_answer_is_told_to_stop_and_the_call_answer
     assert (failed.kind, failed.retry) == ("timeout", False)
     assert "0.5 s" in failed.message
     assert "deadline_s" in failed.way_out
+
+
+async def test_a_member_of_a_house_may_finish_what_it_is_at_when_it_leaves(kept: Podium, tmp_path: Path) -> None:
+    """What stands above it, and would end it, waits for that."""
+    pipe, answers = Pipe(tmp_path), list[bytes]()
+    server = ServerConfig(command=command("new"), scopes=(f"files:read:{tmp_path}", f"files:read:{SERVER.parent}"))
+    there, leave = anyio.Event(), anyio.Event()
+
+    async def be_there() -> None:
+        async with joined(kept, "small", server):
+            there.set()
+            await leave.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(be_there)
+        await there.wait()
+        async with as_identity(kept, "orchestrator") as (bus, caller), anyio.create_task_group() as asking:
+            asking.start_soon(ask, caller, "read", str(pipe.path), answers, "small")
+            end = await pipe.opened()
+            leave.set()
+            with anyio.fail_after(PATIENCE_S):
+                while any(card.manifest.name == "small" for card in await cards(bus)):
+                    await anyio.lowlevel.checkpoint()
+            os.write(end, b"late")
+            os.close(end)
+            assert b"late" in await told(answers)
