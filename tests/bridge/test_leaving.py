@@ -123,8 +123,8 @@ async def test_a_server_that_does_not_answer_is_told_to_stop_and_the_call_answer
         open_caller(bus) as caller,
     ):
         assert set(card.deadlines_s.values()) == {0.5}
-        await ask(caller, "wait", str(tmp_path / "x"), answers)
         with anyio.fail_after(PATIENCE_S):
+            await ask(caller, "wait", str(tmp_path / "x"), answers)
             while not (tmp_path / "x.cancelled").exists():
                 await anyio.lowlevel.checkpoint()
     failed = failure_of(parse("answer", answers[0]))
