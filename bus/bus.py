@@ -61,7 +61,12 @@ class Delivery(Protocol):
 
     @property
     def attempt(self) -> int:
-        """1 for the first delivery."""
+        """1 for the first delivery, as far as the broker remembers."""
+        ...
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it may have been delivered before, to whomever: a broker that was killed may not remember."""
         ...
 
     async def ack(self) -> None:

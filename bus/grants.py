@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from bus.subjects import chunk, deliver_calls, deliver_results, token
+from contracts.config import CONCURRENCY
 from contracts.ledger import (
     AGENTS_BUCKET,
     GRANTS_BUCKET,
@@ -66,6 +67,8 @@ class Grant:
 
     name: str
     serves: bool = False
+    concurrency: int = CONCURRENCY
+    """Of a server: calls that are delivered to it and not yet answered, at most."""
     calls: tuple[str, ...] = ()
     """`server.tool`, or `server.*` for every tool of a server."""
     decides_runs: bool = False
@@ -104,9 +107,11 @@ def permissions(grant: Grant) -> Permissions:
     ]
     subscribe = [f"_INBOX.{me}.>"]
     if grant.serves:
-        stream, results = server_stream(me), f"result.*.{me}.*"
+        stream, results, begun = server_stream(me), f"result.*.{me}.*", f"begun.{me}.*.*"
         publish += [
             *_writing(results),
+            begun,
+            f"$JS.API.DIRECT.GET.{stream}.{begun}",
             f"progress.*.{me}.*",
             f"changed.{me}",
             f"$JS.ACK.{stream}.{SERVE}.>",

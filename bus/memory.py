@@ -78,6 +78,10 @@ class _MemoryDelivery:
     _seq: int
     _consumer: _Consumer
 
+    @property
+    def repeated(self) -> bool:
+        return self.attempt > 1
+
     async def ack(self) -> None:
         self._consumer.done.add(self._seq)
 

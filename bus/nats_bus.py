@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from itertools import count
 from typing import Any
@@ -20,20 +20,18 @@ from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, On
 from bus.claims import MAX_WHOLE, check_size, kept_apart
 from bus.envelope import seal
 from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge
+from bus.grants import SERVE
 from bus.identity import Identity
 from bus.nats_leader import Leader
 from bus.nats_link import Link, barrier, linked, subscribe
-from bus.nats_messages import NatsDelivery, last_of, message_of
+from bus.nats_messages import IMPOSSIBLE, WRONG_LAST_SEQUENCE, NatsDelivery, last_of, message_of
 from bus.nats_posting import Posting
 from bus.nats_reading import Reading
+from bus.nats_repeats import Repeats
 from bus.provision import deliver_subject
 from bus.subjects import stream_of
 
 log = logging.getLogger(__name__)
-
-_WRONG_LAST_SEQUENCE = 10071
-_IMPOSSIBLE = 1 << 53
-"""A sequence number that no stream has come to."""
 
 _FULL = (10002, 10023, 10047, 10077)
 """Limits of the account, the server or a stream, and the file system's, in the numbers of JetStream's errors."""
@@ -95,7 +93,7 @@ class NatsBus:
         post = await self._posting.post(subject, body, sealed, patient=patient)
         if (error := post.answer.get("error")) is None:
             return int(post.answer["seq"])
-        if error.get("err_code") != _WRONG_LAST_SEQUENCE:
+        if error.get("err_code") != WRONG_LAST_SEQUENCE:
             raise _refusal(subject, error)
         assert expect is not None
         if post.attempts > 1:
@@ -106,9 +104,9 @@ class NatsBus:
 
     async def stands(self, subject: str) -> bool:
         """See `Bus.stands`."""
-        headers = {"Nats-Expected-Last-Subject-Sequence": str(_IMPOSSIBLE)}
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(IMPOSSIBLE)}
         answer = (await self._posting.post(subject, b"", headers)).answer
-        if answer["error"].get("err_code") != _WRONG_LAST_SEQUENCE:
+        if answer["error"].get("err_code") != WRONG_LAST_SEQUENCE:
             raise BusUnavailable(f"nobody can say what stands on {subject}: {answer['error']}")
         return last_of(answer["error"]) > 0
 
@@ -131,7 +129,7 @@ class NatsBus:
     async def _put_chunk(self, subject: str, data: bytes) -> None:
         post = await self._posting.post(subject, data, {"Nats-Expected-Last-Subject-Sequence": "0"})
         error = post.answer.get("error")
-        if error is not None and error.get("err_code") != _WRONG_LAST_SEQUENCE:
+        if error is not None and error.get("err_code") != WRONG_LAST_SEQUENCE:
             raise _refusal(subject, error)
 
     @asynccontextmanager
@@ -139,21 +137,24 @@ class NatsBus:
         """See `Bus.consume`. Subscribes to the deliver subject that `provision` gave this consumer."""
         subject, queue = deliver_subject(stream, consumer, self.identity)
         taken = count(1)
+        repeats = Repeats(self._link, self._posting, f"result.-.{self.identity}.-")
 
         async def on_msg(msg: Msg) -> None:
             prefix, _, rest = msg.reply.partition(f"$JS.ACK.{stream}.{consumer}.")
             if prefix or not rest:
                 log.warning("dropped a message on %s that no consumer of ours delivered", msg.subject)
                 return
-            delivery = NatsDelivery(message_of(msg), int(rest.split(".")[0]), self._client, msg.reply)
-            await on_delivery(delivery)
+            attempt, seq = map(int, rest.split(".")[:2])
+            repeated = repeats.repeated(seq, attempt)
+            await on_delivery(NatsDelivery(message_of(msg), attempt, repeated, self._client, msg.reply))
             if next(taken) % _AT_A_STRETCH == 0:
                 await cancel_shielded_checkpoint()
 
         subscription = await subscribe(self._client, subject, queue, on_msg)
         await barrier(self._client)  # whatever is sent after this point is received
         try:
-            yield
+            async with background(repeats.watch) if consumer == SERVE else nullcontext():  # others acknowledge nothing
+                yield
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()

@@ -47,6 +47,10 @@ class Link:
         self.client = Client()
         self.closed = anyio.Event()
         """Set when the connection is over and will not come back."""
+        self.connection = 0
+        """Counts the connections that this link has had."""
+        self.broken = anyio.Event()
+        """Set when the connection of that number is; the next one has another event."""
         self._name = identity.name
         self._seed = identity.seed
         self._attempts_left = 0
@@ -90,6 +94,7 @@ class Link:
             user_credentials=credentials,
             inbox_prefix=f"_INBOX.{self._name}",
             error_cb=self._on_error,
+            disconnected_cb=self._on_broken,
             closed_cb=self._on_closed,
             connect_timeout=5,
             reconnect_time_wait=0.1,  # pyright: ignore[reportArgumentType] - seconds; a fraction works, the hint says int
@@ -133,6 +138,11 @@ class Link:
             self._refused[hit[1].lower()] = None
             if len(self._refused) > _REMEMBERED:
                 self._refused.popitem(last=False)
+
+    async def _on_broken(self) -> None:
+        self.connection += 1
+        self.broken.set()
+        self.broken = anyio.Event()
 
     async def _on_closed(self) -> None:
         self.closed.set()

@@ -12,6 +12,11 @@ from nats.aio.msg import Msg
 from bus.bus import Message, Stored
 from bus.crash import crash_point
 
+WRONG_LAST_SEQUENCE = 10071
+"""JetStream's error where something else stands than was expected."""
+IMPOSSIBLE = 1 << 53
+"""A sequence number that no stream has come to."""
+
 
 @dataclass(frozen=True)
 class NatsDelivery:
@@ -19,6 +24,7 @@ class NatsDelivery:
 
     message: Message
     attempt: int
+    repeated: bool
     _client: Client
     _ack_subject: str
 

@@ -24,13 +24,6 @@ from contracts.ledger import (
 ACK_WAIT_S = 5
 """A call whose server shows no sign of work for so long is delivered again."""
 
-MAX_DELIVER = 5
-"""The delivery at which a call counts as poisoned: its server gives it up, with an answer. The broker never does, since
-nobody would answer then, and its caller would wait for ever."""
-
-MAX_IN_FLIGHT = 64
-"""Calls delivered to one server and not yet answered."""
-
 NOT_NOW = frozenset({10008, 10009})
 """JetStream's errors by which a cluster says that it is still agreeing on who leads."""
 
@@ -112,7 +105,7 @@ def _bucket(name: str, replicas: int) -> dict[str, object]:
     }
 
 
-def _serve_consumer(server: str, pause_s: float) -> dict[str, object]:
+def _serve_consumer(server: str, concurrency: int, pause_s: float) -> dict[str, object]:
     return {
         "durable_name": SERVE,
         "filter_subject": f"call.{server}.>",
@@ -120,8 +113,8 @@ def _serve_consumer(server: str, pause_s: float) -> dict[str, object]:
         "deliver_group": server,
         "ack_policy": "explicit",
         "ack_wait": int((ACK_WAIT_S + pause_s) * 1e9),  # signs of work are lost while nobody leads
-        "max_deliver": -1,
-        "max_ack_pending": MAX_IN_FLIGHT,
+        "max_deliver": -1,  # the broker gives no call up, as nobody would answer it then; see `bus.lives`
+        "max_ack_pending": concurrency,
         "deliver_policy": "all",
     }
 
@@ -148,10 +141,11 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
     await _ensure_ledger(bus, RUNS_STREAM, ["run.>", "gate.>", "refused.>", given_up("*")], replicas)
     for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
         await _ensure_stream(bus, _bucket(bucket, replicas))
-    servers = [grant.name for grant in every if grant.serves]
-    for server in servers:
-        await _ensure_ledger(bus, server_stream(server), [f"call.{server}.>", f"result.*.{server}.>"], replicas)
-        await _ensure_consumer(bus, server_stream(server), _serve_consumer(server, bus.pause_s))
+    servers = {grant.name: grant.concurrency for grant in every if grant.serves}
+    for server, concurrency in servers.items():
+        subjects = [f"call.{server}.>", f"result.*.{server}.>", f"begun.{server}.>"]
+        await _ensure_ledger(bus, server_stream(server), subjects, replicas)
+        await _ensure_consumer(bus, server_stream(server), _serve_consumer(server, concurrency, bus.pause_s))
     for grant in every:
         for server in grant.servers():
             if server in servers:

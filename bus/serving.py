@@ -7,8 +7,9 @@ id. Whatever is wrong with a message is answered, not dropped: the answer is the
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
@@ -19,18 +20,16 @@ from bus.bus import ABSENT, Bus, Delivery, Message
 from bus.crash import crash_point
 from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused, TooLarge
 from bus.grants import SERVE
-from bus.provision import ACK_WAIT_S, MAX_DELIVER
+from bus.lives import FIRST, Life, Lives
+from bus.provision import ACK_WAIT_S
+from bus.requests import respond
 from bus.roster import LiveRoster
-from bus.subjects import CallSubject, parse_rpc
+from bus.subjects import CallSubject
 from bus.wire import (
     HEADER_MISMATCH,
-    INTERNAL_ERROR,
     INVALID_REQUEST,
-    PROTOCOL_VERSION,
-    UNSUPPORTED_VERSION,
     Correlation,
     JsonObject,
-    as_object,
     called_tool,
     correlation_of,
     error_response,
@@ -49,6 +48,9 @@ DRAIN_S = 3.0
 
 
 _AGAIN_S = 1.0
+_REMEMBERED = 1024
+_FAREWELL_S = 1.0
+"""How long it may take to note that a call is handed back."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Incoming:
     """Empty for requests that are not stored."""
     notify: Callable[[str, JsonObject], Awaitable[None]] | None = None
     """Sends a JSON-RPC notification that belongs to this call."""
-    attempt: int = 1
-    """Which delivery of the call this is; a later one means that nothing is stored of what was done before."""
+    life: Life = FIRST
+    """Which execution of the call this is; a later one means that nothing is stored of what was done before."""
 
     @property
     def about(self) -> Correlation:
@@ -78,6 +80,16 @@ class Answer(Protocol):
         ...
 
 
+@dataclass
+class _Work:
+    """A call that is being executed."""
+
+    delivery: Delivery
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    life: Life | None = None
+    """Once it is known."""
+
+
 Allows = Callable[[str, str], Awaitable[bool]]
 """Whether (caller, tool) is granted: the check inside the process, for whoever reaches it past the broker."""
 
@@ -85,7 +97,7 @@ Allows = Callable[[str, str], Awaitable[bool]]
 class Serving:
     """Serves one identity's calls and requests until cancelled or told to leave.
 
-    How many calls run at once is the broker's to limit (`MAX_IN_FLIGHT` deliveries without acknowledgement).
+    How many calls run at once is the broker's to limit (`Grant.concurrency` deliveries without acknowledgement).
     """
 
     def __init__(self, bus: Bus, answer: Answer, allows: Allows) -> None:
@@ -93,7 +105,10 @@ class Serving:
         self._answer = answer
         self._allows = allows
         self._roster = LiveRoster(bus)
-        self._running: dict[str, tuple[Delivery, anyio.CancelScope]] = {}
+        self._lives = Lives(bus, self._roster)
+        self._running: dict[str, _Work] = {}
+        self._unwanted = OrderedDict[str, str]()
+        """Who has cancelled which calls that were not under way then."""
         self._leaving = False
 
     @property
@@ -119,7 +134,7 @@ class Serving:
                         tasks.start_soon(self._handle_call, delivery)
 
                     async def on_request(message: Message) -> None:
-                        tasks.start_soon(self._handle_request, message)
+                        tasks.start_soon(respond, self._bus, message, self._answer_request)
 
                     async with (
                         self._bus.listen(f"rpc.{self.name}.>", on_request, queue=self.name),
@@ -130,17 +145,24 @@ class Serving:
                     self._leaving = True
                     patience.deadline = anyio.current_time() + DRAIN_S
 
+    async def _answer_request(self, message: JsonObject, caller: str) -> bytes:
+        return await self._answer(Incoming(message, caller))
+
     async def _heartbeat(self) -> None:
         while True:
             await anyio.sleep(ACK_WAIT_S / 3)
-            for delivery, _ in list(self._running.values()):
-                await delivery.in_progress()
+            for work in list(self._running.values()):
+                await work.delivery.in_progress()
 
     async def _on_cancel(self, message: Message) -> None:
         _, _, caller, call_id = message.subject.split(".")
         running = self._running.get(call_id)
-        if running is not None and CallSubject.parse(running[0].message.subject).caller == caller:
-            running[1].cancel()
+        if running is None:
+            self._unwanted[call_id] = caller  # it may wait for its turn in the ledger
+            if len(self._unwanted) > _REMEMBERED:
+                self._unwanted.popitem(last=False)
+        elif CallSubject.parse(running.delivery.message.subject).caller == caller:
+            running.scope.cancel()
 
     async def _handle_call(self, delivery: Delivery) -> None:
         subject = delivery.message.subject
@@ -153,27 +175,42 @@ class Serving:
         if call.call_id in self._running:
             await delivery.in_progress()
             return
-        with anyio.CancelScope() as scope:
-            self._running[call.call_id] = (delivery, scope)
+        work = _Work(delivery)
+        with work.scope as scope:
+            self._running[call.call_id] = work
             try:
-                if delivery.attempt > 1 and await self._bus.stands(call.result):
+                if self._unwanted.pop(call.call_id, "") == call.caller:
+                    scope.cancel()
+                    await anyio.lowlevel.checkpoint()
+                if delivery.repeated and await self._bus.stands(call.result):
                     await delivery.ack()
                     return
-                await self._settle(call, delivery, await self._respond(call, delivery))
+                work.life = await self._lives.begin(call, delivery.attempt) if delivery.repeated else FIRST
+                await self._settle(call, work, await self._respond(call, delivery, work.life))
             except BusError as wrong:
                 log.warning("%s is left for redelivery: %s", subject, wrong)
             except anyio.get_cancelled_exc_class():
                 if self._leaving and not scope.cancel_called:
                     with anyio.CancelScope(shield=True):
-                        await delivery.hand_back()
+                        await self._hand_back(call, work)
                 raise
             finally:
                 self._running.pop(call.call_id, None)
         if scope.cancelled_caught:
             gone = Failure(kind="unavailable", message="cancelled by its caller", retry=True)
-            await self._settle(call, delivery, response(call.call_id, failure_result(gone)))
+            await self._settle(call, work, response(call.call_id, failure_result(gone)))
 
-    async def _settle(self, call: CallSubject, delivery: Delivery, body: bytes) -> None:
+    async def _hand_back(self, call: CallSubject, work: _Work) -> None:
+        """Give the call to whoever is there next. Where that cannot be noted, it looks like this server's death."""
+        with anyio.move_on_after(_FAREWELL_S):
+            try:
+                if work.life is not None:
+                    await self._lives.hand_back(call, work.life)
+            except BusError as wrong:
+                log.warning("%s is handed back without a note: %s", call, wrong)
+        await work.delivery.hand_back()
+
+    async def _settle(self, call: CallSubject, work: _Work, body: bytes) -> None:
         try:
             await self._store_result(call, body)
         except AlreadyStored:
@@ -183,10 +220,10 @@ class Serving:
             way_out = refused.way_out if isinstance(refused, TooLarge) else ""
             limit = Failure(kind="limit", message=told, way_out=way_out)
             await self._store_result(call, response(call.call_id, failure_result(limit)))
-        if delivery.attempt < MAX_DELIVER:
-            await delivery.ack()
+        if work.life is not None and work.life.poisoned:
+            await work.delivery.reject(f"given up after {work.life.deaths} deaths")
         else:
-            await delivery.reject(f"given up at delivery {delivery.attempt}")
+            await work.delivery.ack()
 
     async def _store_result(self, call: CallSubject, body: bytes) -> None:
         """Store it, however long the ledger cannot take it: the work is done, and must not be done again for that."""
@@ -203,7 +240,7 @@ class Serving:
                 log.warning("the answer to %s waits for the ledger: %s", call, wrong)
             await anyio.sleep(_AGAIN_S)
 
-    async def _respond(self, call: CallSubject, delivery: Delivery) -> bytes:
+    async def _respond(self, call: CallSubject, delivery: Delivery, life: Life) -> bytes:
         try:
             sender = await self._roster.received(delivery.message)
             held = await self._bus.whole(delivery.message)
@@ -221,10 +258,11 @@ class Serving:
                 way_out="Grant it in the crew file.",
             )
             return response(request_id, failure_result(denied))
-        if delivery.attempt >= MAX_DELIVER:
+        if life.poisoned:
             poisoned = Failure(
                 kind="internal",
-                message=f"given up: {self.name} died {delivery.attempt - 1} times while working on this call",
+                message=f"given up: {self.name} died {life.deaths} times while working on this call",
+                way_out=f"The house's log has {self.name}'s last words.",
             )
             return response(request_id, failure_result(poisoned))
 
@@ -232,40 +270,6 @@ class Serving:
             await self._bus.publish(call.progress, notification(method, params))
 
         crash_point("execute.before")
-        answer = await self._answer(Incoming(message, call.caller, call.call_id, notify, delivery.attempt))
+        answer = await self._answer(Incoming(message, call.caller, call.call_id, notify, life))
         crash_point("execute.after")
         return answer
-
-    async def _handle_request(self, held: Message) -> None:
-        message: JsonObject = {}
-        try:
-            _, method, caller = parse_rpc(held.subject)
-            message = parse(held.subject, held.body)
-        except InvalidMessage as wrong:
-            body = error_response(None, INVALID_REQUEST, wrong.reason)
-        else:
-            if message.get("method") != method:
-                told = f"the subject says {method}, the body {message.get('method')}"
-                body = error_response(message.get("id"), HEADER_MISMATCH, told)
-            elif method == "tools/call":
-                body = error_response(message.get("id"), INVALID_REQUEST, "tools/call goes to call.… and is stored")
-            elif method == "initialize":
-                told = "there is no handshake on this bus; ask with server/discover"
-                body = error_response(message.get("id"), UNSUPPORTED_VERSION, told, _versions(message))
-            else:
-                body = await self._answer(Incoming(message, caller))
-        if not held.reply:
-            return
-        try:
-            try:
-                await self._bus.publish(held.reply, body)
-            except TooLarge as wrong:  # only what is stored can be kept apart
-                await self._bus.publish(held.reply, error_response(message.get("id"), INTERNAL_ERROR, wrong.reason))
-        except BusError as wrong:  # whoever asked asks again, or is told by their own time-out
-            log.warning("an answer of %d bytes on %s is not sent: %s", len(body), held.subject, wrong)
-
-
-def _versions(message: JsonObject) -> JsonObject:
-    """What goes with `UnsupportedProtocolVersion`."""
-    requested = as_object(message.get("params")).get("protocolVersion")
-    return {"supported": [PROTOCOL_VERSION], "requested": str(requested or "")}

@@ -4,6 +4,7 @@
 
     call.<server>.<tool>.<caller>.<call-id>      tools/call, stored
     result.<caller>.<server>.<call-id>           its answer, stored
+    begun.<server>.<caller>.<call-id>            what became of earlier executions of it, stored
     rpc.<server>.<method…>.<caller>              every other request, not stored
     progress.<caller>.<server>.<call-id>         not stored
     cancel.<server>.<caller>.<call-id>           not stored
@@ -91,6 +92,11 @@ class CallSubject:
     def result(self) -> str:
         """Where the answer is stored."""
         return f"result.{self.caller}.{self.server}.{self.call_id}"
+
+    @property
+    def begun(self) -> str:
+        """Where it is kept what became of earlier executions; see `bus.lives`."""
+        return f"begun.{self.server}.{self.caller}.{self.call_id}"
 
     @property
     def progress(self) -> str:
@@ -186,7 +192,7 @@ def stream_of(subject: str) -> str:
     """
     parts = subject.split(".")
     match parts[0]:
-        case "call":
+        case "call" | "begun":
             return server_stream(parts[1])
         case "result":
             return server_stream(parts[2])

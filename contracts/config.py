@@ -25,11 +25,21 @@ Environment = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
 """Environment variables: a table where people write it."""
 
 
+CONCURRENCY = 64
+"""Calls a server works on at once, where nobody says how many."""
+
+
 class Grant(Model):
     """What one server may do; what is not granted does not exist for it."""
 
     scopes: tuple[Scope, ...] = ()
     calls: tuple[str, ...] = Field(default=(), description="`server.tool` names it may call.")
+    concurrency: int = Field(
+        default=CONCURRENCY, ge=1, le=1000, description="Calls it works on at once; more wait in the ledger."
+    )
+    deadline_s: float = Field(
+        default=600, gt=0, le=24 * 3600, description="For each call to a server behind `command` or `url`."
+    )
 
 
 class ServerConfig(Grant):

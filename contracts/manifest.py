@@ -87,4 +87,7 @@ class Card(Model):
     started_at: UtcTime
     confinement: str = Field(description="How the kernel holds this process, in words.")
     sandbox: str = Field(default="", description="Level its sandbox reached, for servers that have one.")
+    deadlines_s: dict[str, float | None] = Field(
+        default={}, description="By tool, how long it may work on a call; None: that depends on the call's parameters."
+    )
     refuses: str = Field(default="", description="Why every call is refused; empty when calls are answered.")

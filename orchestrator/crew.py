@@ -128,7 +128,8 @@ def write(name: str, entry: ServerConfig | HostConfig, now: datetime) -> Update:
     """
     section, key = place_of(name)
     always = ("calls",) if section == "hosts" else ("calls", "scopes")
-    said = {each: value for each, value in entry.model_dump(mode="json").items() if value or each in always}
+    wanted = {*always, *entry.model_dump(exclude_defaults=True)}
+    said = {each: value for each, value in entry.model_dump(mode="json").items() if each in wanted}
 
     def edit(text: str) -> Change:
         change = with_entry(Toml(), text, section, key, said)

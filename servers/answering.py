@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 import mcp_types as types
 from pydantic import ValidationError
 
+from bus.lives import FIRST, Life
 from bus.nested import Account, nested_id
 from bus.serving import Answer, Incoming
 from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool, failure_apart
 from contracts.base import Model, sha256
 from contracts.failure import Failure
 from contracts.manifest import Manifest
+from servers.deadline import Clock, missed
 from servers.sandbox.job import SandboxUnavailable
 from servers.specialist import Tool, ToolError
 
@@ -42,7 +44,8 @@ class BusCall:
     run: str
     step: str
     _report: Callable[[float, float | None, str], Awaitable[None]]
-    attempt: int = 1
+    life: Life = FIRST
+    clock: Clock = field(default_factory=Clock)
     _answers: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
@@ -56,7 +59,7 @@ class BusCall:
                 told: JsonObject = {"progressToken": token, "progress": done, "total": total, "message": message}
                 await notify("notifications/progress", {key: value for key, value in told.items() if value is not None})
 
-        return cls(incoming.call_id, incoming.caller, about.run, about.step, report, incoming.attempt)
+        return cls(incoming.call_id, incoming.caller, about.run, about.step, report, incoming.life)
 
     @classmethod
     def local(cls, report: Callable[[float, float | None, str], Awaitable[None]]) -> BusCall:
@@ -82,7 +85,7 @@ class BusCall:
     @property
     def account(self) -> Account:
         """What was asked on behalf of this call up to now."""
-        return Account(attempt=self.attempt, answers=dict(self._answers))
+        return Account(attempt=self.life.number, answers=dict(self._answers))
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,14 @@ def encodable(text: str) -> str:
 
 
 async def perform(chosen: Tool, arguments: JsonObject, call: BusCall) -> Outcome:
-    """Run one tool; whatever goes wrong becomes a structured failure."""
+    """Run one tool, up to its deadline; whatever goes wrong becomes a structured failure."""
     try:
-        return Outcome.of_result(await chosen.handler(chosen.params.model_validate(arguments), call))
+        params = chosen.params.model_validate(arguments)
+        deadline_s = chosen.deadline_s(params)
+        with call.clock.limit(chosen.spec.name, deadline_s):
+            return Outcome.of_result(await chosen.handler(params, call))
+        log.error("%s was not done within %g s", chosen.spec.name, deadline_s)
+        return Outcome.of_failure(missed(chosen.spec, deadline_s))
     except ValidationError as wrong:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong.errors()[:5])
         return Outcome.of_failure(Failure(kind="invalid", message=f"{chosen.spec.name}: {problems}"))

@@ -6,6 +6,7 @@ import importlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import cast
 
@@ -110,6 +111,21 @@ class Crew:
     own_file: Path | None = None
     """A person's own crew file, beside which the pins of their servers lie."""
 
+    def __post_init__(self) -> None:
+        """A server that calls others keeps its place at work meanwhile, so in a circle all could wait for one another.
+
+        Raises:
+            CrewError: servers may call each other in a circle.
+        """
+        callees = {each.name: {call.partition(".")[0] for call in each.calls} for each in self.members}
+        try:
+            TopologicalSorter(callees).prepare()
+        except CycleError as wrong:
+            circle = " → ".join(reversed(wrong.args[1]))
+            raise CrewError(
+                f"servers may not call each other in a circle, as all of {circle} could wait for ever"
+            ) from wrong
+
     @property
     def by_name(self) -> dict[str, Member]:
         """The members by their names."""
@@ -149,7 +165,8 @@ class Crew:
     def _with_promise(self, member: Member) -> Member:
         promise = self.promised.get(member.name, Grant())
         scopes, calls = (*member.scopes, *promise.scopes), (*member.calls, *promise.calls)
-        return member.model_copy(update={"scopes": tuple(dict.fromkeys(scopes)), "calls": tuple(dict.fromkeys(calls))})
+        granted = {"scopes": tuple(dict.fromkeys(scopes)), "calls": tuple(dict.fromkeys(calls))}
+        return member.model_copy(update=promise.model_dump(exclude_unset=True) | granted)
 
     def without(self, joining: Joining) -> Crew:
         """After it has left."""
@@ -167,7 +184,13 @@ class Crew:
             bus_grants.Grant(PERSON, decides_gates=True),
             bus_grants.Grant(AUDITOR, reads_ledger=names),
             *(
-                bus_grants.Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
+                bus_grants.Grant(
+                    member.name,
+                    serves=True,
+                    concurrency=member.concurrency,
+                    calls=member.calls,
+                    accounts="net:model" in member.scopes,
+                )
                 for member in self.members
             ),
             *(
@@ -229,7 +252,7 @@ def read_crew(shipped: Path, own: Path | None = None) -> Crew:
         if name in CLASSES and not member.own:
             raise CrewError(f"{name} is Podium's own and is started by nothing else")
         if member.own and name not in CLASSES:
-            promised[name] = Grant(scopes=one.scopes, calls=one.calls)
+            promised[name] = Grant.model_validate(one.model_dump(include={*Grant.model_fields}, exclude_unset=True))
         else:
             servers.append(member)
     return Crew(tuple(servers), config.hosts, promised, own_file=own)

@@ -184,6 +184,8 @@ class House:
         """Somebody has left; with the last of several processes of one host, the host."""
         self._joined[joining] -= 1
         if self._joined[joining] == 0:
+            if joining.server is not None:
+                self._staff.dismiss(joining.name)
             self.crew = self.crew.without(joining)
             self._settle_departure()
 

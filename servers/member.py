@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
+from anyio.abc import TaskGroup
 
 from bus.background import cause
 from bus.caller import open_caller
@@ -39,6 +40,7 @@ from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
 from servers.sandbox.order import Policy
 from servers.specialist import Room, Sandbox
 from servers.throwaway import open_scratch
+from servers.watchdog import watch
 
 log = logging.getLogger(__name__)
 
@@ -167,19 +169,19 @@ async def _serve(
         bus = await opened.enter_async_context(
             connect_nats(place.url, identity, credentials=os.environ.get(CREDENTIALS_ENV))
         )
-        allows = LiveGrants(bus).allows
+        allows, leave = LiveGrants(bus).allows, anyio.Event()
         if member.foreign:
             tasks = await opened.enter_async_context(anyio.create_task_group())
-            tasks.start_soon(_end_with, bus)
-            await serve_foreign(bus, member, scratch, allows, confinement=held_by, ready=ready)
+            _beside(tasks, bus, leave)
+            await serve_foreign(bus, member, scratch, allows, confinement=held_by, ready=ready, leave=leave)
+            tasks.cancel_scope.cancel()
             return
         caller = await opened.enter_async_context(open_caller(bus))
         sandbox, level = await opened.enter_async_context(kept(keeper))
         ledger = BusLedger(bus) if "net:model" in member.scopes else None
         room = Room(place.work, scratch, BusCrew(caller), sandbox, ledger, keys)
-        tasks, leave = await opened.enter_async_context(anyio.create_task_group()), anyio.Event()
-        tasks.start_soon(_end_with, bus)
-        tasks.start_soon(_leave_when_told, leave)
+        tasks = await opened.enter_async_context(anyio.create_task_group())
+        _beside(tasks, bus, leave)
         crash_point("member.before_serving")
         if keeper is not None:
             tasks.start_soon(end_without, keeper)
@@ -196,6 +198,13 @@ async def _serve(
             leave=leave,
         )
         tasks.cancel_scope.cancel()
+
+
+def _beside(tasks: TaskGroup, bus: NatsBus, leave: anyio.Event) -> None:
+    """What goes on beside every member's work."""
+    tasks.start_soon(_end_with, bus)
+    tasks.start_soon(_leave_when_told, leave)
+    tasks.start_soon(watch)
 
 
 async def _leave_when_told(leave: anyio.Event) -> None:

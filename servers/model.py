@@ -17,7 +17,7 @@ import anyio
 from anyio import to_thread
 from pydantic import JsonValue
 
-from bus.provision import MAX_DELIVER
+from bus.lives import MAX_DEATHS
 from contracts.config import ModelsConfig, PriceTable
 from contracts.endpoint import shown
 from contracts.failure import Failure
@@ -25,7 +25,8 @@ from contracts.manifest import Manifest
 from contracts.model import CompleteParams, CompleteResult, DescribeParams, DescribeResult, Turn, Way
 from contracts.run import RunStartedEvent
 from contracts.spending import Spending, Usage
-from servers.minds.asking import Answer, Asking, Asks, Terms
+from servers.deadline import DEADLINE_S
+from servers.minds.asking import Answer, Asking, Asks, Terms, longest_s
 from servers.minds.config import Chosen, choose, known_of, models_of, price_table, secrets_of
 from servers.minds.heard import Heard
 from servers.minds.prices import cost, price_of, worst_cost
@@ -36,8 +37,8 @@ from servers.specialist import Call, Room, ToolError, tool
 
 log = logging.getLogger(__name__)
 
-GIVE_UP_AT = MAX_DELIVER - 1
-"""The delivery at which nothing is asked any more: at the next one the bus answers, and knows nothing of costs."""
+GIVE_UP_AFTER = MAX_DEATHS - 1
+"""Deaths after which nothing is asked any more: after the next one the bus answers, and knows nothing of costs."""
 
 PROGRESS_S = 0.5
 """Between two words on how far a reply is."""
@@ -76,8 +77,10 @@ class ModelServer:
         self._purse = Purse(room.ledger) if room.ledger is not None else None
         self._way_known: dict[tuple[str, str], Way] = {}
         """By endpoint and model: the first way that was not found to be ignored or refused; it is tried first."""
+        self.longest_s = DEADLINE_S + max(map(longest_s, self._models.endpoints.values()), default=0.0)
+        """Past that, what a reply has cost would be lost; so it is more than any can take."""
 
-    @tool(open_world=True)
+    @tool(open_world=True, deadline_s=lambda server, _: server.longest_s)
     async def complete(self, params: CompleteParams, call: Call) -> CompleteResult:
         """Ask the model of a role for one reply that fits a JSON Schema."""
         began = time.monotonic()
@@ -94,10 +97,10 @@ class ModelServer:
             raise ToolError("denied", f"not asked: it would be shown secrets ({', '.join(mask.met)})", way_out=REFUSED)
         assert self._purse is not None  # `_started` saw a ledger
         terms = self._terms(params, started, chosen, self._purse, mask, call)
-        lost = await self._purse.lose(params.run, call.caller, terms.estimate(request), call.attempt - 1)
+        lost = await self._purse.lose(params.run, call.caller, terms.estimate(request), call.life.number - 1)
         asking = Asking(await to_thread.run_sync(_open, chosen), terms, spent=lost, requests=lost.requests)
-        if call.attempt >= GIVE_UP_AT:
-            answer = Answer("unavailable", chosen.config.structured[0], failure=_given_up(call.attempt - 1))
+        if call.life.deaths >= GIVE_UP_AFTER:
+            answer = Answer("unavailable", chosen.config.structured[0], failure=_given_up(call.life.deaths))
         else:
             answer = await self._answer(asking, request, chosen)
         if answer.outcome == "unavailable" and answer.failure is not None and not asking.spent.requests:

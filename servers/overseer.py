@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
+from bus.serving import DRAIN_S
 from servers.housekeeping import fork
 from servers.sandbox import linux, tree
 
 _ENDS = (signal.SIGTERM, signal.SIGCHLD)
+_FAREWELL_S = DRAIN_S + 1.0
+"""How long the member may take to leave when it is told to."""
 
 
 def overseen(work: Callable[[], int | None]) -> int:
     """Run `work` in a fork of this process, which is a fork itself; the exit status.
 
-    All its descendants are killed when it ends, when this process is told to end, and when the parent is gone.
+    When this process is told to end, so is the member, which may finish what it is at. All descendants are killed when
+    it has ended or takes too long, and at once when the parent is gone.
     """
+    parent = os.getppid()
     linux.adopt_orphans()
-    linux.die_with_parent(os.getppid(), signal.SIGTERM)
+    linux.die_with_parent(parent, signal.SIGTERM)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
 
     def member() -> int | None:
@@ -33,6 +39,12 @@ def overseen(work: Callable[[], int | None]) -> int:
     ended: dict[int, int] = {}
     while pid not in ended and signal.sigwait(_ENDS) != signal.SIGTERM:
         ended |= tree.reap()[0]
+    if pid not in ended and os.getppid() == parent:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _FAREWELL_S
+        while pid not in ended and os.getppid() == parent and (left := deadline - time.monotonic()) > 0:
+            signal.sigtimedwait(_ENDS, left)
+            ended |= tree.reap()[0]
     ended |= tree.end_everything()
     status = os.waitstatus_to_exitcode(ended[pid])
     return status if status >= 0 else 128 - status

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bus.lives import FIRST
 from contracts.base import Model
 from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
 from servers.specialist import Call, Room, Specialist, ToolError, tools_of
@@ -66,7 +67,7 @@ class _Call:
 
     id = "0" * 32
     caller = "rehearsal"
-    attempt = 1
+    life = FIRST
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Nobody listens."""

@@ -44,7 +44,8 @@ class BusCrew:
         subject = CallSubject(server, name, self._caller.identity, parent.asks(tool, params))
         about = Correlation(parent.run, parent.step, parent.id)
         try:
-            answer = await self._caller.exchange(subject, call_request(subject.call_id, name, params, about))
+            with parent.clock.stopped():
+                answer = await self._caller.exchange(subject, call_request(subject.call_id, name, params, about))
             parent.was_told(subject.call_id, answer)
             return result_of(server, name, answer, result)
         except CallFailed as failed:
@@ -174,6 +175,7 @@ async def serve(
             started_at=utc_now(),
             confinement=confinement,
             sandbox=sandbox,
+            deadlines_s={one.spec.name: None if callable(one.deadline) else one.deadline for one in tools},
             refuses=approval.refuses if approval else "",
         )
         async with announced(bus, card, calls_answered=lambda: answered):

@@ -17,15 +17,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
+from bus.lives import Life
 from bus.wire import JsonObject
 from contracts.base import Model
 from contracts.failure import Failure, FailureKind
 from contracts.manifest import Manifest, ToolSpec
 from contracts.run import RunStartedEvent
 from contracts.spending import Spending
+from servers.deadline import DEADLINE_S
 from servers.sandbox.job import Finished, Job, OnLine
 
 P = TypeVar("P", bound=Model)
@@ -56,8 +59,8 @@ class Call(Protocol):
         ...
 
     @property
-    def attempt(self) -> int:
-        """Which delivery of the call this is; a later one follows a server that ended before its answer was stored."""
+    def life(self) -> Life:
+        """Which execution of the call this is; a later one follows one that ended before its answer was stored."""
         ...
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
@@ -127,6 +130,9 @@ class Specialist(Protocol):
 
 Handler = Callable[[Any, Call], Awaitable[Model]]
 
+Deadline = float | Callable[[Any, Any], float]
+"""Seconds that a tool may work on a call, or a function that tells them from the specialist and the parameters."""
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -136,14 +142,34 @@ class Tool:
     params: type[Model]
     result: type[Model]
     handler: Handler
+    deadline: float | Callable[[Any], float]
+    """Seconds, or a function that tells them from the parameters."""
+
+    def deadline_s(self, params: Model) -> float:
+        """How long it may work on a call with these parameters."""
+        return self.deadline(params) if callable(self.deadline) else self.deadline
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What a tool's declaration says of it."""
+
+    hints: dict[str, bool]
+    deadline: Deadline
 
 
 def tool(
-    *, read_only: bool = False, destructive: bool = False, idempotent: bool = True, open_world: bool = False
+    *,
+    read_only: bool = False,
+    destructive: bool = False,
+    idempotent: bool = True,
+    open_world: bool = False,
+    deadline_s: Deadline = DEADLINE_S,
 ) -> Callable[[Callable[..., Awaitable[R]]], Callable[..., Awaitable[R]]]:
     """Mark a method `(self, params: P, call: Call) -> R` as a tool; its docstring is the description.
 
-    The keywords are MCP's tool annotations (specification 2026-07-28, `ToolAnnotations`).
+    The keywords are MCP's tool annotations (specification 2026-07-28, `ToolAnnotations`), and how long it may work on
+    a call; the time others take whom it calls does not count. Limits of its own have to be below that.
     """
 
     def mark(method: Callable[..., Awaitable[R]]) -> Callable[..., Awaitable[R]]:
@@ -153,7 +179,7 @@ def tool(
             "idempotent": idempotent,
             "open_world": open_world,
         }
-        setattr(method, "__podium_tool__", hints)  # noqa: B010 - a plain attribute is not typed on functions
+        setattr(method, "__podium_tool__", _Mark(hints, deadline_s))  # noqa: B010 - a plain attribute is not typed on functions
         return method
 
     return mark
@@ -161,16 +187,20 @@ def tool(
 
 def tool_names(kind: type[Specialist], *, read_only: bool = False) -> frozenset[str]:
     """The names of a specialist's tools, without making one; with `read_only` those that change nothing."""
-    marks = {name.rstrip("_"): getattr(method, "__podium_tool__", None) for name, method in inspect.getmembers(kind)}
-    return frozenset(name for name, hints in marks.items() if hints and (hints["read_only"] or not read_only))
+    marks = {name.rstrip("_"): _mark(method) for name, method in inspect.getmembers(kind)}
+    return frozenset(name for name, mark in marks.items() if mark and (mark.hints["read_only"] or not read_only))
+
+
+def _mark(method: object) -> _Mark | None:
+    return getattr(method, "__podium_tool__", None)
 
 
 def tools_of(specialist: Specialist) -> tuple[Tool, ...]:
     """The tools of a specialist, by name."""
     found: list[Tool] = []
     for name, method in inspect.getmembers(specialist, inspect.iscoroutinefunction):
-        marks = getattr(method, "__podium_tool__", None)
-        if marks is None:
+        mark = _mark(method)
+        if mark is None:
             continue
         types = get_type_hints(method)
         params, result = types["params"], types["return"]
@@ -181,7 +211,7 @@ def tools_of(specialist: Specialist) -> tuple[Tool, ...]:
             description=doc,
             input_schema=params.model_json_schema(),
             output_schema=result.model_json_schema(mode="serialization"),
-            **marks,
-        )
-        found.append(Tool(spec=spec, params=params, result=result, handler=method))
+        ).model_copy(update=mark.hints)
+        deadline = partial(mark.deadline, specialist) if callable(mark.deadline) else mark.deadline
+        found.append(Tool(spec, params, result, method, deadline))
     return tuple(found)

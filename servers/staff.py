@@ -52,6 +52,12 @@ class Staff:
         here = {member.name for member in self._working.values()} | set(self._restart_at)
         return {self._start(member): member for name, member in wanted.items() if name not in here}
 
+    def dismiss(self, name: str) -> None:
+        """End who is not wanted any more, now that the broker still takes their last answers."""
+        self._wanted.pop(name, None)
+        self._restart_at.pop(name, None)
+        self._end([pid for pid, member in self._working.items() if member.name == name])
+
     def _start(self, member: Member) -> int:
         reading, writing = os.pipe()
 

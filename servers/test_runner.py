@@ -27,6 +27,9 @@ from servers.testing.scratch import TREE, checked_splices, scratch_copy, state, 
 from servers.testing.spectrum import trace_suite
 from servers.testing.suite import run_pytest
 
+AROUND_S = 300.0
+"""For a copy of the tree, and for whatever else is done around what `timeout_s` or `budget_s` limits."""
+
 
 class TestRunner:
     """Every tool works on a scratch copy of the run's tree; the tree itself is only read."""
@@ -44,7 +47,7 @@ class TestRunner:
         self._room = room
         self._baselines = Baselines()
 
-    @tool(read_only=True)
+    @tool(read_only=True, deadline_s=lambda _, params: params.timeout_s + AROUND_S)
     async def run(self, params: RunParams, call: Call) -> RunResult:
         """Run tests.
 
@@ -64,7 +67,7 @@ class TestRunner:
                 self._baselines.keep(params.run, before, Baseline(result))
             return result
 
-    @tool(read_only=True)
+    @tool(read_only=True, deadline_s=lambda _, params: params.budget_s + AROUND_S)
     async def try_patches(self, params: TryPatchesParams, call: Call) -> TryPatchesResult:
         """Try candidate patches, each on its own.
 
@@ -74,7 +77,7 @@ class TestRunner:
         tree, confined = await anyio.to_thread.run_sync(self._confined, params.run, "try_patches")
         return await Bench(confined, tree, self._room.scratch, call, params, self._baselines).work()
 
-    @tool(read_only=True)
+    @tool(read_only=True, deadline_s=lambda _, params: params.budget_s + AROUND_S)
     async def coverage(self, params: CoverageParams, call: Call) -> CoverageResult:
         """Trace which lines each test runs.
 

@@ -55,6 +55,9 @@ _DIFF = (
 _REVERTED = "refs/podium/reverted"
 """Where the branch was before it was last reverted: what was discarded can be come back to."""
 
+WHOLE_TREE_S = 1800.0
+"""For what writes, packs or removes a whole tree, which may be large."""
+
 
 class Workspace:
     """The run's worktree."""
@@ -69,7 +72,7 @@ class Workspace:
     def __init__(self, room: Room) -> None:
         self._room = room
 
-    @tool()
+    @tool(deadline_s=WHOLE_TREE_S)
     async def open(self, params: OpenParams, call: Call) -> OpenResult:
         """Create the run's worktree on its branch at a commit, or find it."""
         return await to_thread.run_sync(self._run(params.run).open, params)
@@ -94,12 +97,12 @@ class Workspace:
         """Put the worktree back to a commit of the branch, discarding anything later; or undo such a call."""
         return await to_thread.run_sync(self._run(params.run).revert, params)
 
-    @tool()
+    @tool(deadline_s=WHOLE_TREE_S)
     async def export(self, params: ExportParams, call: Call) -> ExportResult:
         """Pack the run's branch as a git bundle in the run's folder, for the handover."""
         return await to_thread.run_sync(self._run(params.run).export, params)
 
-    @tool(destructive=True)
+    @tool(destructive=True, deadline_s=WHOLE_TREE_S)
     async def close(self, params: CloseParams, call: Call) -> CloseResult:
         """Remove everything of the run: worktree, repository copy, bundle."""
         return await to_thread.run_sync(self._run(params.run).close)

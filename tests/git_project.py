@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from bus.lives import FIRST, Life
 from contracts.base import Model
 from orchestrator.intake import Intake, intake
 from servers.sandbox.job import Finished, Job, OnLine
@@ -73,7 +74,7 @@ class FakeCall:
 
     id: str = "0" * 32
     caller: str = "orchestrator"
-    attempt: int = 1
+    life: Life = FIRST
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Nobody listens."""

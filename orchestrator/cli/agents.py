@@ -56,7 +56,7 @@ def agents(context: click.Context, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """Show one member: what each tool is for, what it was granted, who may call it.
+    """Show one member: what each tool is for and how long it may work on a call, its grant, who may call it.
 
     \b
     Examples:
@@ -77,7 +77,9 @@ def show(name: str, as_json: bool) -> None:
         out().print(_card(card))
     table = Table.grid(padding=(0, 2, 0, 2))
     for tool in found[0].tools:
-        table.add_row(Text(tool.name, "bold"), Text("" if tool.read_only else "writes", "yellow"), Text(tool.title))
+        writes = Text("" if tool.read_only else "writes", "yellow")
+        within = Text(_within(found[0].deadlines_s.get(tool.name)), "dim")
+        table.add_row(Text(tool.name, "bold"), writes, within, Text(tool.title))
     out().print(Group(Text("  called by  " + ", ".join(["orchestrator", *callers, *hosts]), "dim"), table))
 
 
@@ -201,6 +203,10 @@ def _taken_up(done: Update) -> houses.House | None:
 
 def _may_call(server: str, calls: tuple[str, ...]) -> bool:
     return any(call.partition(".")[0] == server for call in calls)
+
+
+def _within(deadline_s: float | None) -> str:
+    return "by its parameters" if deadline_s is None else f"within {duration(deadline_s)}"
 
 
 async def _cards() -> tuple[Card, ...]:

@@ -43,6 +43,7 @@ class Bridge:
         transport: Callable[[], Transport],
         approval: Approval,
         scopes: tuple[Scope, ...],
+        deadline_s: float,
         last_words: Callable[[], str],
     ) -> None:
         self._bus = bus
@@ -59,7 +60,7 @@ class Bridge:
         self.on_defined: OnDefined | None = None
         self.run = self._alive.run
         self.answer: Answer = approval.guarding(self._answer)
-        self._relay = Relay(self._alive, self._tools.get, self._subscribed)
+        self._relay = Relay(self._alive, self._tools.get, self._subscribed, deadline_s)
 
     async def _answer(self, incoming: Incoming) -> bytes:
         """Tools are listed as they were when they were compared with what was approved, whatever it lists later."""

@@ -26,28 +26,34 @@ log = logging.getLogger(__name__)
 class Relay:
     """See `bus.serving.Answer`."""
 
-    def __init__(self, alive: Alive, tool: Callable[[str], ToolSpec | None], subscribed: Subscribed) -> None:
+    def __init__(
+        self, alive: Alive, tool: Callable[[str], ToolSpec | None], subscribed: Subscribed, deadline_s: float
+    ) -> None:
         self._alive = alive
         self._tool = tool
         self._subscribed = subscribed
+        self._deadline_s = deadline_s
+        """For each request. Where a person is asked, the answer to that is another one."""
         self._parked: tuple[Link, Parked] | None = None
 
     async def __call__(self, incoming: Incoming) -> bytes:
-        """The server's own response, or a failure that says whether to try again.
+        """The server's own response, up to the deadline, or a failure that says whether to try again.
 
         What does no harm twice is asked a second time where the server died over it.
         """
         request_id, tool = incoming.message.get("id"), called_tool(incoming.message)
         repeatable = tool is None or self._repeatable(tool)
-        if incoming.attempt > 1 and not repeatable:
-            return response(request_id, failure_result(_lost("the bridge to the server died", repeatable)))
+        if incoming.life.number > 1 and not repeatable:
+            return response(request_id, failure_result(_lost("the bridge to the server ended", repeatable)))
         try:
-            try:
-                return await self._answered(incoming)
-            except PeerGone:
-                if not repeatable:
-                    raise
-                return await self._answered(incoming)
+            with anyio.move_on_after(self._deadline_s):
+                try:
+                    return await self._answered(incoming)
+                except PeerGone:
+                    if not repeatable:
+                        raise
+                    return await self._answered(incoming)
+            lost = _late(self._deadline_s, repeatable)
         except MCPError as wrong:
             return error_response(request_id, wrong.error.code, wrong.error.message, wrong.error.data)
         except Unreachable as wrong:
@@ -120,6 +126,16 @@ async def _pass_on(told: Told, incoming: Incoming, params: JsonObject) -> None:
     if "progressToken" in said:
         said["progressToken"] = as_object(params.get("_meta")).get("progressToken")
     await incoming.notify(told.method, said)
+
+
+def _late(deadline_s: float, repeatable: bool) -> Failure:
+    more = "Where it needs more time, say so: deadline_s in its entry of the crew file."
+    return Failure(
+        kind="timeout",
+        message=f"the server did not answer within {deadline_s:g} s, and was told to stop",
+        retry=repeatable,
+        way_out=more if repeatable else f"It may have had its effect: see whether it had. {more}",
+    )
 
 
 def _lost(why: str, repeatable: bool) -> Failure:

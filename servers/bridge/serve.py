@@ -1,4 +1,4 @@
-"""Be a foreign server on the bus, until cancelled."""
+"""Be a foreign server on the bus, until cancelled or told to leave."""
 
 from __future__ import annotations
 
@@ -51,15 +51,24 @@ def _transport(member: Member, scratch: Path, said: Said) -> Callable[[], Transp
 
 
 async def serve_foreign(
-    bus: Bus, member: Member, scratch: Path, allows: Allows, *, confinement: str, ready: Callable[[], None]
+    bus: Bus,
+    member: Member,
+    scratch: Path,
+    allows: Allows,
+    *,
+    confinement: str,
+    ready: Callable[[], None],
+    leave: anyio.Event,
 ) -> None:
-    """Serve until cancelled; `ready` is called once the server is in the registry.
+    """Serve until cancelled or told to `leave`; `ready` is called once the server is in the registry.
+
+    Whoever leaves has the server finish what it is at, see `bus.serving.Serving.run`, before it is hung up on.
 
     Raises:
         CrewError: the server cannot be started, or reached.
     """
     said, approval = Said(), Approval(member.name, member.pin)
-    bridge = Bridge(bus, _transport(member, scratch, said), approval, member.scopes, said.last_words)
+    bridge = Bridge(bus, _transport(member, scratch, said), approval, member.scopes, member.deadline_s, said.last_words)
     instance, started_at, answered = secrets.token_hex(6), utc_now(), 0
 
     async def counted(incoming: Incoming) -> bytes:
@@ -78,17 +87,20 @@ async def serve_foreign(
             pid=os.getpid(),
             started_at=started_at,
             confinement=confinement,
+            deadlines_s={tool.name: member.deadline_s for tool in tools},
             refuses=approval.refuses,
         )
 
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(bridge.run)
-        await tasks.start(Serving(bus, counted, allows).run)
-        async with announced(bus, card(bridge.manifest, bridge.tools), calls_answered=lambda: answered) as entry:
+    async with anyio.create_task_group() as connection:
+        await connection.start(bridge.run)
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(Serving(bus, counted, allows).run, leave)
+            async with announced(bus, card(bridge.manifest, bridge.tools), calls_answered=lambda: answered) as entry:
 
-            async def defined(manifest: Manifest, tools: tuple[ToolSpec, ...]) -> None:
-                await entry.put(card(manifest, tools))
+                async def defined(manifest: Manifest, tools: tuple[ToolSpec, ...]) -> None:
+                    await entry.put(card(manifest, tools))
 
-            bridge.on_defined = defined
-            ready()
-            await anyio.sleep_forever()
+                bridge.on_defined = defined
+                ready()
+                await leave.wait()
+        connection.cancel_scope.cancel()

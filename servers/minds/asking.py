@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
 
 from bus.crash import crash_point
+from contracts.config import EndpointConfig
 from contracts.failure import Failure
 from contracts.model import Attempt, ReplyOutcome, Way
 from contracts.spending import NOTHING, Spending, Usage
@@ -32,6 +33,12 @@ _CHARS_PER_TOKEN = 16
 _SPARE_CHARS = 16_000
 _MAX_TEXT = 100_000
 _MAX_MESSAGE = 600
+
+
+def longest_s(endpoint: EndpointConfig) -> float:
+    """How long one reply of an endpoint can take at most."""
+    requests = 2 + endpoint.max_retries + len(endpoint.structured)
+    return requests * endpoint.timeout_s + endpoint.max_retries * (LONGEST_ASKED_WAIT_S + LONGEST_WAIT_S)
 
 
 class Asks(Protocol):

@@ -33,13 +33,13 @@ def command(era: str) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def serving(rig: Rig, scratch: Path, member: Member) -> AsyncGenerator[Card]:
-    """The bridge, for as long as the block runs; yields the first card."""
-    ready = anyio.Event()
+async def serving(rig: Rig, scratch: Path, member: Member, leave: anyio.Event | None = None) -> AsyncGenerator[Card]:
+    """The bridge, for as long as the block runs or until it is told to `leave`; yields the first card."""
+    ready, leave = anyio.Event(), leave or anyio.Event()
     async with rig.connect("echo") as bus:
 
         async def serve() -> None:
-            await serve_foreign(bus, member, scratch, everybody, confinement="none", ready=ready.set)
+            await serve_foreign(bus, member, scratch, everybody, confinement="none", ready=ready.set, leave=leave)
 
         async with background(serve):
             with anyio.fail_after(PATIENCE_S):
@@ -64,10 +64,15 @@ async def bridged(rig: Rig, scratch: Path, era: str, **more: Any) -> AsyncGenera
 @asynccontextmanager
 async def approved(rig: Rig, scratch: Path, member: Member) -> AsyncGenerator[Card]:
     """Any server under the name `echo`, with the tools approved that it has when it is first asked."""
+    async with serving(rig, scratch, await pinned(rig, scratch, member)) as found:
+        yield found
+
+
+async def pinned(rig: Rig, scratch: Path, member: Member) -> Member:
+    """The member, with its tools approved as it has them now."""
     async with serving(rig, scratch, member) as first:
         pin = Pin(server="echo", tools=first.tools, approved_at=utc_now(), approved_by="tests")
-    async with serving(rig, scratch, member.model_copy(update={"pin": pin})) as found:
-        yield found
+    return member.model_copy(update={"pin": pin})
 
 
 @asynccontextmanager

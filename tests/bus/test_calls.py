@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, cast
@@ -18,7 +17,7 @@ from bus.errors import AlreadyStored, CallFailed, ServerGone
 from bus.registry import cards
 from bus.subjects import CallSubject
 from bus.wire import INVALID_REQUEST, Correlation, call_request, failure_of, parse, result_of
-from contracts.ledger import RUNS_STREAM, server_stream
+from contracts.ledger import server_stream
 from contracts.manifest import tools_digest
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
 from tests.bus.rigs import NatsRig, Rig
@@ -301,67 +300,6 @@ async def test_a_result_sealed_by_somebody_else_is_not_believed(nats: NatsRig) -
         with anyio.move_on_after(2) as waiting:
             await say(caller, "x", subject.call_id)
         assert waiting.cancelled_caught
-
-
-async def test_a_poisoned_call_ends_as_a_failure(nats: NatsRig) -> None:
-    """A call that killed its server each time is given up with a reason, and the broker notes that in the ledger."""
-    from bus.grants import SERVE
-    from bus.provision import MAX_DELIVER
-    from bus.provision import given_up as advisory_of
-
-    subject = CallSubject("echo", "say", "orchestrator", new_call_id())
-    async with nats.connect("orchestrator") as bus, nats.connect("echo") as server:
-        await bus.store(str(subject), call_request(subject.call_id, "say", EchoParams(text="x"), Correlation()))
-        seen = anyio.Event()
-
-        async def die(delivery: Delivery) -> None:
-            if delivery.attempt == MAX_DELIVER - 1:
-                seen.set()
-            else:
-                await server.publish(_ack_subject(delivery), b"-NAK")
-
-        async with server.consume(server_stream("echo"), SERVE, die):
-            with anyio.fail_after(20):
-                await seen.wait()
-        echo = Echo()
-        async with served(server, echo), open_caller(bus) as caller:
-            with pytest.raises(CallFailed) as given_up:
-                await say(caller, "x", subject.call_id)
-            assert "given up" in given_up.value.failure.message
-            assert echo.executed == []
-            with anyio.fail_after(10):
-                while (noted := await bus.last(RUNS_STREAM, advisory_of("echo"))) is None:
-                    await anyio.lowlevel.checkpoint()
-        advisory = json.loads(noted.body)
-        assert (advisory["stream_seq"], advisory["deliveries"]) == (1, MAX_DELIVER)
-        assert "given up" in advisory["reason"]
-
-
-async def test_deliveries_that_nobody_answered_do_not_lose_a_call(nats: NatsRig) -> None:
-    """However often its server died, and even while giving it up: the next one answers it."""
-    from bus.grants import SERVE
-    from bus.provision import MAX_DELIVER
-
-    subject = CallSubject("echo", "say", "orchestrator", new_call_id())
-    async with nats.connect("orchestrator") as bus, nats.connect("echo") as server:
-        await bus.store(str(subject), call_request(subject.call_id, "say", EchoParams(text="x"), Correlation()))
-        seen = anyio.Event()
-
-        async def die(delivery: Delivery) -> None:
-            await server.publish(_ack_subject(delivery), b"-NAK")
-            if delivery.attempt > 2 * MAX_DELIVER:
-                seen.set()
-
-        async with server.consume(server_stream("echo"), SERVE, die):
-            with anyio.fail_after(20):
-                await seen.wait()
-        async with served(server, Echo()), open_caller(bus) as caller:
-            with pytest.raises(CallFailed, match="given up"), anyio.fail_after(20):
-                await say(caller, "x", subject.call_id)
-
-
-def _ack_subject(delivery: object) -> str:
-    return str(vars(delivery)["_ack_subject"])
 
 
 async def test_a_call_is_stored_once_however_often_it_is_sent(rig: Rig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
@@ -24,15 +25,15 @@ CALLS = 300
 
 @pytest.mark.parametrize("durability", ["process", "disk"])
 async def test_a_broker_killed_in_mid_traffic_loses_and_doubles_nothing(durability: Durability, tmp_path: Path) -> None:
-    """`kill -9` and restart six times with hundreds of calls in flight: every one is answered, each stored once."""
-    answers: dict[str, EchoResult] = {}
+    """`kill -9` and restart six times with hundreds of calls in flight: every one is answered, each executed once."""
+    answers, echo = dict[str, EchoResult](), Echo()
     async with (
         nats_rig(tmp_path, durability=durability) as nats,
         nats.connect("echo") as server,
         nats.connect("orchestrator") as bus,
         open_caller(bus) as caller,
     ):
-        async with served(server, Echo()):
+        async with served(server, echo):
 
             async def ask(call_id: str) -> None:
                 answers[call_id] = await caller.call(
@@ -51,7 +52,41 @@ async def test_a_broker_killed_in_mid_traffic_loses_and_doubles_nothing(durabili
                             nats.broker.start()
             kept = [one.subject async for one in bus.history(server_stream("echo"))]
     assert {call_id: answer.text for call_id, answer in answers.items()} == {one: one for one in ids}
-    assert len(kept) == len(set(kept)) == 2 * CALLS
+    assert len(kept) == len(set(kept)) == len(echo.executed) * 2 == 2 * CALLS
+
+
+@pytest.mark.parametrize("again", ["the same process", "another process"])
+async def test_what_a_broker_has_forgotten_that_it_delivered_is_not_executed_again(again: str, tmp_path: Path) -> None:
+    """A consumer that is made anew delivers all calls as if for the first time; their answers stand."""
+    first, second = Echo(), Echo()
+    ids = [new_call_id() for _ in range(20)]
+    async with nats_rig(tmp_path) as nats, AsyncExitStack() as serving:
+        server = await serving.enter_async_context(nats.connect("echo"))
+        await serving.enter_async_context(served(server, first))
+        async with nats.connect("orchestrator") as bus, open_caller(bus) as caller:
+            for call_id in ids:
+                await caller.call("echo", "say", EchoParams(text=""), EchoResult, call_id=call_id)
+        if again == "another process":
+            await serving.aclose()
+        nats.broker.stop()
+        _forget_deliveries(nats.state)
+        nats.broker.start()
+        async with nats.connect("orchestrator") as bus, open_caller(bus) as caller, AsyncExitStack() as next_one:
+            if again == "another process":
+                server = await next_one.enter_async_context(nats.connect("echo"))
+                await next_one.enter_async_context(served(server, second))
+            last = new_call_id()
+            with anyio.fail_after(30):
+                await caller.call("echo", "say", EchoParams(text=""), EchoResult, call_id=last)
+    assert [*first.executed, *second.executed] == [*ids, last]
+
+
+def _forget_deliveries(state: Path) -> None:
+    """Have the store as a broker leaves it that died before it wrote down what its consumers had delivered."""
+    found = list((state / "broker").glob("**/LEDGER_echo/obs/serve/o.dat"))
+    assert found
+    for file in found:
+        file.unlink()
 
 
 async def test_a_store_that_was_cut_off_is_found_again(nats: NatsRig) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from bus.lives import FIRST, Life
 from bus.wire import JsonObject
 from contracts.base import Model
 from contracts.config import EndpointConfig, ModelsConfig, Price
@@ -44,7 +45,7 @@ class AskedCall:
 
     id: str = "0" * 32
     caller: str = "code_writer"
-    attempt: int = 1
+    life: Life = FIRST
     told: list[tuple[float, float | None, str]] = field(default_factory=list[tuple[float, float | None, str]])
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
@@ -118,9 +119,9 @@ class Rig:
     ledger: MemoryLedger
     slept: list[float]
 
-    async def complete(self, caller: str = "code_writer", attempt: int = 1, **over: object) -> CompleteResult:
+    async def complete(self, caller: str = "code_writer", life: Life = FIRST, **over: object) -> CompleteResult:
         """Ask; what came is stored in the ledger, as the bus would."""
-        result = await self.server.complete(params(**over), AskedCall(caller=caller, attempt=attempt))
+        result = await self.server.complete(params(**over), AskedCall(caller=caller, life=life))
         self.ledger.answers.append((caller, result.model_dump(mode="json")))
         return result
 

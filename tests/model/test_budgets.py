@@ -7,8 +7,9 @@ from decimal import Decimal
 import anyio
 import pytest
 
+from bus.lives import FIRST, Life
 from contracts.spending import Allowance
-from servers.model import GIVE_UP_AT
+from servers.model import GIVE_UP_AFTER
 from servers.specialist import ToolError
 from tests.model.rig import GOOD, RUN, MemoryLedger, Rig, budgets, rig
 from tests.model.script import Asked, Step
@@ -124,7 +125,7 @@ async def test_calls_at_the_same_time_cannot_overdraw_together_and_an_abandoned_
 async def test_a_request_that_was_lost_with_its_server_counts_as_the_most_it_could_cost():
     ledger = MemoryLedger(budgets(calls=3))
     async with rig(AGAIN, ledger) as at:
-        result = await at.complete(attempt=2)
+        result = await at.complete(life=FIRST.next())
     assert (result.outcome, len(at.endpoint.requests), result.spent.requests, result.retries) == ("ok", 1, 2, 1)
     assert result.spent.usage.output_tokens == 1000 + 20
     assert result.spent.cost_usd is not None
@@ -136,7 +137,7 @@ async def test_a_request_that_was_lost_with_its_server_counts_as_the_most_it_cou
 
 async def test_what_was_lost_is_missing_from_the_budget_of_the_call_that_is_made_again():
     async with rig([ANSWER], MemoryLedger(budgets(usd="0.02"))) as at:
-        result = await at.complete(attempt=2)
+        result = await at.complete(life=FIRST.next())
     assert (result.outcome, at.endpoint.requests, result.spent.requests) == ("unavailable", [], 1)
     assert result.failure is not None
     assert result.failure.kind == "budget"
@@ -146,8 +147,8 @@ async def test_what_was_lost_is_missing_from_the_budget_of_the_call_that_is_made
 async def test_a_call_whose_server_ends_over_it_again_and_again_is_given_up_with_what_it_cost():
     ledger = MemoryLedger()
     async with rig([ANSWER], ledger) as at:
-        result = await at.complete(attempt=GIVE_UP_AT)
-    assert (result.outcome, at.endpoint.requests, result.spent.requests) == ("unavailable", [], GIVE_UP_AT - 1)
+        result = await at.complete(life=Life(number=6, deaths=GIVE_UP_AFTER))
+    assert (result.outcome, at.endpoint.requests, result.spent.requests) == ("unavailable", [], 5)
     assert result.failure is not None
     assert result.failure.retry is False
     assert "ended 3 times" in result.failure.message

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
+from bus.lives import FIRST, Life
 from contracts import diff
 from contracts.base import Model
 from contracts.repository import ReadParams, ReadResult
@@ -70,7 +71,7 @@ class ScriptedCall:
 
     id: str = "0" * 32
     caller: str = "orchestrator"
-    attempt: int = 1
+    life: Life = FIRST
     told: list[str] = field(default_factory=list[str])
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:

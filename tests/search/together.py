@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from bus.lives import FIRST
 from contracts.base import Model
 from contracts.code_writer import ProposeParams, ProposeResult
 from contracts.test_runner import RunParams, RunResult
@@ -29,7 +30,7 @@ class QuietCall:
 
     id = "0" * 32
     caller = "code_writer"
-    attempt = 1
+    life = FIRST
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Progress goes nowhere."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from bus.lives import FIRST, Life
 from contracts import diff
 from contracts.base import Model
 from contracts.run_settings import RunSettings
@@ -33,7 +34,7 @@ class Asked:
 
     id: str = "0" * 32
     caller: str = "tests"
-    attempt: int = 1
+    life: Life = FIRST
     said: list[str] = field(default_factory=list[str])
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
