@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime
 
 import anyio
 from pydantic import ValidationError
@@ -39,6 +40,15 @@ async def cards(bus: Bus) -> tuple[Card, ...]:
         except ValidationError:
             continue
     return tuple(sorted(found, key=lambda card: (card.manifest.name, card.instance)))
+
+
+async def last_heard(bus: Bus) -> datetime | None:
+    """When the broker last took a heartbeat, by its own clock, which that of this machine should agree with.
+
+    Raises:
+        BusUnavailable: the registry does not answer.
+    """
+    return max([kept.stored_at async for kept in bus.history(f"KV_{AGENTS_BUCKET}")], default=None)
 
 
 class Announcement:

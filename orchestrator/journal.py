@@ -15,7 +15,6 @@ import anyio
 from bus.bus import Bus, Expect
 from bus.crash import crash_point
 from bus.errors import BusUnavailable, Overtaken
-from contracts.base import utc_now
 from contracts.run import (
     CallFinishedEvent,
     CallIntendedEvent,
@@ -33,6 +32,7 @@ from contracts.run import (
     ValueRecordedEvent,
     What,
 )
+from orchestrator.clock import RunClock
 from orchestrator.errors import TakenOver, Torn
 from orchestrator.seals import Seals, events
 
@@ -105,6 +105,7 @@ class Journal(Notes):
         self._on_event = on_event
         self._seals = Seals(bus)
         self._lock = anyio.Lock()
+        self._clock = RunClock()
         self._seq = 0
 
     @classmethod
@@ -121,6 +122,8 @@ class Journal(Notes):
                 raise Torn(run, len(journal.events) + 1, event.n)
             if event is not None:
                 journal.take(event)
+        if journal.events:
+            journal._clock.not_before(journal.events[-1].at)
         for event in journal.events:
             await on_event(event)
         return journal
@@ -133,7 +136,7 @@ class Journal(Notes):
             BusUnavailable: the broker is gone and the event is not known to be stored.
         """
         async with self._lock:
-            event = Event(run=self._run, n=len(self.events) + 1, at=utc_now(), what=what)
+            event = Event(run=self._run, n=len(self.events) + 1, at=self._clock.now(), what=what)
             crash_point("event.before_store")
             self._seq = await self._store(event)
             crash_point("event.after_store")
