@@ -147,7 +147,7 @@ class MemoryBus:
         """See `Bus.last`."""
         await anyio.lowlevel.checkpoint()
         kept = self._broker.streams.get(stream, [])
-        found = next((one for one in reversed(kept) if one.subject == subject), None)
+        found = next((one for one in reversed(kept) if matches(subject, one.subject)), None)
         return None if found is None else await readable(found, self._get_chunk)
 
     async def whole(self, message: Message) -> Message:

@@ -94,6 +94,10 @@ class Notes(ABC):
         `sha256` is the digest of what it is about, where there is one.
         """
 
+    @abstractmethod
+    async def held(self) -> None:
+        """The code is about to do what only who holds the run may; raises where somebody else does."""
+
 
 class Journal(Notes):
     """A run's events in the ledger. Only one writer can advance it: each write names the event it follows."""
@@ -147,6 +151,15 @@ class Journal(Notes):
     async def beyond(self, path: str, what: str, sha256: str = "") -> None:
         """A run that is going on goes beyond what is written down all the time."""
 
+    async def held(self) -> None:
+        """See `Notes.held`.
+
+        Raises:
+            TakenOver: somebody else stored an event after the last one that this journal knows.
+        """
+        async with self._lock:
+            await self._catch_up()
+
     async def _store(self, event: Event) -> int:
         subject, body = f"run.{self._run}.{event.what.event}", event.model_dump_json().encode()
         while True:
@@ -154,14 +167,19 @@ class Journal(Notes):
                 return await self._bus.store(subject, body, expect=Expect(self._seq, f"run.{self._run}.>"))
             except (Overtaken, BusUnavailable) as error:
                 before = self._seq
-                async for seq, next_event in events(self._bus, self._seals, self._run, after=before):
-                    # An unacknowledged write may have got through; then what stands there is ours.
-                    if next_event == event:
-                        return seq
-                    if next_event is not None:
-                        what = next_event.what
-                        by = what.by if isinstance(what, RunResumedEvent) else ""
-                        raise TakenOver(self._run, by) from error
-                    self._seq = seq
+                # An unacknowledged write may have got through; then what stands there is ours.
+                if await self._catch_up(event, error):
+                    return self._seq
                 if self._seq == before:
                     raise
+
+    async def _catch_up(self, mine: Event | None = None, because: Exception | None = None) -> bool:
+        """Pass over what strangers stored behind this journal's last event, up to `mine`; whether that stands there."""
+        async for seq, event in events(self._bus, self._seals, self._run, after=self._seq):
+            if event is not None and event != mine:
+                by = event.what.by if isinstance(event.what, RunResumedEvent) else ""
+                raise TakenOver(self._run, by) from because
+            self._seq = seq  # never behind another's event: whatever is added after that is refused, too
+            if event is not None:
+                return True
+        return False
