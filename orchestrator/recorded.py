@@ -157,6 +157,10 @@ class NoCheckout:
         """See `Checkout.deliver`."""
         raise RecordingEnds("handover/delivered", "a delivery")
 
+    async def withdraw(self, task: Task, head: str) -> str:
+        """See `Checkout.withdraw`."""
+        raise RecordingEnds("handover/delivered", "a delivery that is taken back")
+
 
 def otherwise(run: str, step: str, recorded: What, now: What) -> Diverged:
     """Two events that should be the same."""
