@@ -236,6 +236,9 @@ class MemoryBus:
         """See `Bus.put`."""
         await anyio.lowlevel.checkpoint()
         self._broker.keys[bucket, key] = (value, math.inf if ttl_s is None else time.monotonic() + ttl_s)
+        stream = self._broker.streams.setdefault(f"KV_{bucket}", [])
+        subject = f"$KV.{bucket}.{key}"
+        stream.append(Stored(f"KV_{bucket}", len(stream) + 1, subject, value, NO_HEADERS, datetime.now(UTC)))
 
     async def delete(self, bucket: str, key: str) -> None:
         """See `Bus.delete`."""

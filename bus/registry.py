@@ -51,6 +51,16 @@ async def last_heard(bus: Bus) -> datetime | None:
     return max([kept.stored_at async for kept in bus.history(f"KV_{AGENTS_BUCKET}")], default=None)
 
 
+async def last_beat(bus: Bus, server: str) -> int:
+    """A number that grows with each heartbeat of `server` that the broker takes.
+
+    Raises:
+        BusUnavailable: the registry does not answer.
+    """
+    stream, subject = f"KV_{AGENTS_BUCKET}", f"$KV.{AGENTS_BUCKET}.{server}.>"
+    return max([kept.seq async for kept in bus.history(stream, subject)], default=0)
+
+
 class Announcement:
     """A server's entry in the registry, for as long as it is kept."""
 
