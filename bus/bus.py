@@ -136,7 +136,7 @@ class Bus(Protocol):
         ...
 
     async def last(self, stream: str, subject: str) -> Stored | None:
-        """The newest stored message on exactly `subject`, for who may read the whole stream.
+        """The newest stored message on `subject`, which may be a pattern, for who may read the whole stream.
 
         A body that is kept apart and cannot be had, or is another one, is not put in: what stands for it is left, and
         nobody has sealed that.

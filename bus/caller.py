@@ -14,10 +14,12 @@ import anyio
 from bus.background import background
 from bus.bus import ABSENT, Bus, Delivery, Message
 from bus.crash import crash_point
-from bus.errors import AlreadyStored, BusUnavailable, CallFailed, InvalidMessage, ServerGone, TooLarge
+from bus.errors import AlreadyStored, BusUnavailable, CallFailed, InvalidMessage, ServerGone, StoreFull, TooLarge
 from bus.grants import results_consumer
+from bus.registry import last_beat
 from bus.roster import LiveRoster
 from bus.subjects import CallSubject
+from bus.waiting import OnNotification, Waiting
 from bus.wire import Correlation, call_request, failure_result, parse, response, result_of
 from contracts.base import Model
 from contracts.failure import Failure
@@ -30,9 +32,6 @@ R = TypeVar("R", bound=Model)
 OnProgress = Callable[[float, float | None, str], Awaitable[None]]
 """Receives (done, total, message)."""
 
-OnNotification = Callable[[bytes], Awaitable[None]]
-"""Receives the body of each JSON-RPC notification that belongs to a call."""
-
 FIRST_SILENCE_S = 1.0
 """How long a call is silent before it is looked after; each time it is, twice as long."""
 _LONGEST_SILENCE_S = 10.0
@@ -40,6 +39,9 @@ PATIENCE_S = 120.0
 """How long a server may be away, be it to be started again, before whoever waits for it is told."""
 CLIENTS_PATIENCE_S = 30.0
 """The same for MCP clients, who do not wait for long."""
+STUCK_S = 60.0
+"""For how long a server that is there may have had no heartbeat taken: the registry forgets it within seconds, unless
+the broker can store nothing. A broker whose disk is full says nothing about it, and answers whoever reads."""
 _CROWD = 4
 """With more calls under way than this, throughput counts more than the tenth of a millisecond of one call."""
 
@@ -76,48 +78,11 @@ def new_call_id() -> str:
 
 
 @dataclass
-class _Waiting:
-    subject: CallSubject
-    look_at: float
-    """When to look into the ledger, in case the delivery was missed; `anyio.current_time()`."""
-    silence_s: float
-    for_client: bool = False
-    news: anyio.Event = field(default_factory=anyio.Event)
-    notifications: list[bytes] = field(default_factory=list[bytes])
-    result: Message | None = None
-    """Once it has arrived; its body may be kept apart."""
-    away_since: float | None = None
-    """Since when its server was not found in the registry; `anyio.current_time()`."""
-    gone: ServerGone | None = None
-
-    async def answered(self, on_notification: OnNotification | None) -> Message:
-        """The result, after every notification that came before it."""
-        while self.result is None or self.notifications:
-            if not self.notifications:
-                if self.gone is not None:
-                    raise self.gone
-                await self.news.wait()
-            told, self.notifications = self.notifications, []
-            for body in told:
-                try:
-                    if on_notification is not None:
-                        await on_notification(body)
-                except Exception as wrong:  # nobody vouches for it, and no result is to be lost over it
-                    log.warning("a notification of %s was not understood: %r", self.subject, wrong)
-        return self.result
-
-    def tell(self) -> None:
-        """Wake whoever waits for news."""
-        self.news.set()
-        self.news = anyio.Event()
-
-
-@dataclass
 class _Channel:
     """One server's results and notifications for this caller."""
 
     server: str
-    waiting: dict[str, _Waiting] = field(default_factory=dict[str, _Waiting])
+    waiting: dict[str, Waiting] = field(default_factory=dict[str, Waiting])
 
 
 class Caller:
@@ -172,10 +137,11 @@ class Caller:
 
         Raises:
             StoreRefused, BusUnavailable: see `Bus.store`.
+            StoreFull: the broker stores nothing any more, so that no answer can come; the call may be stored.
             ServerGone: the server has left the crew for longer than `PATIENCE_S`, or `CLIENTS_PATIENCE_S`.
         """
         channel = await self._channel(subject.server)
-        waiting = _Waiting(subject, anyio.current_time() + FIRST_SILENCE_S, FIRST_SILENCE_S, for_client)
+        waiting = Waiting(subject, anyio.current_time() + FIRST_SILENCE_S, FIRST_SILENCE_S, for_client)
         waiting = channel.waiting.setdefault(subject.call_id, waiting)
         try:
             try:
@@ -221,25 +187,32 @@ class Caller:
                 except BusUnavailable as wrong:
                     log.warning("still waiting for %s: %s", waiting.subject, wrong)
 
-    async def _look(self, waiting: _Waiting) -> None:
+    async def _look(self, waiting: Waiting) -> None:
         """Take the result from the ledger, in case its delivery was missed."""
         server = waiting.subject.server
         kept = await self._bus.glance(server_stream(server), waiting.subject.result)
         if kept is not None:
             await self._arrived(server, Message(kept.subject, kept.body, kept.headers), waiting)
 
-    async def _look_for_server(self, waiting: _Waiting, now: float) -> None:
-        """Give the call up if nobody has been there to answer it for long."""
+    async def _look_for_server(self, waiting: Waiting, now: float) -> None:
+        """Give the call up if nobody has been there to answer it for long, or nobody can."""
         server = waiting.subject.server
         if any(key.partition(".")[0] == server for key in await self._bus.entries(AGENTS_BUCKET)):
             waiting.away_since = None
+            beat = await last_beat(self._bus, server)
+            if beat != waiting.beat[0]:
+                waiting.beat = (beat, now)
+            elif (silent_s := now - waiting.beat[1]) > STUCK_S:
+                told = f"the broker has taken no heartbeat of {server} for {silent_s:.0f} s"
+                waiting.hopeless = StoreFull(waiting.subject.result, told)
+                waiting.tell()
         elif waiting.away_since is None:
             waiting.away_since = now
         elif now - waiting.away_since > (CLIENTS_PATIENCE_S if waiting.for_client else PATIENCE_S):
-            waiting.gone = ServerGone(server, now - waiting.away_since)
+            waiting.hopeless = ServerGone(server, now - waiting.away_since)
             waiting.tell()
 
-    async def _arrived(self, server: str, message: Message, waiting: _Waiting) -> None:
+    async def _arrived(self, server: str, message: Message, waiting: Waiting) -> None:
         try:
             sender = await self._roster.received(message)
         except InvalidMessage as wrong:

@@ -151,7 +151,7 @@ class MemoryBus:
         """See `Bus.last`."""
         await anyio.lowlevel.checkpoint()
         kept = self._broker.streams.get(stream, [])
-        found = next((one for one in reversed(kept) if one.subject == subject), None)
+        found = next((one for one in reversed(kept) if matches(subject, one.subject)), None)
         return None if found is None else await readable(found, self._get_chunk)
 
     async def whole(self, message: Message) -> Message:
@@ -240,6 +240,9 @@ class MemoryBus:
         """See `Bus.put`."""
         await anyio.lowlevel.checkpoint()
         self._broker.keys[bucket, key] = (value, math.inf if ttl_s is None else time.monotonic() + ttl_s)
+        stream = self._broker.streams.setdefault(f"KV_{bucket}", [])
+        subject = f"$KV.{bucket}.{key}"
+        stream.append(Stored(f"KV_{bucket}", len(stream) + 1, subject, value, NO_HEADERS, datetime.now(UTC)))
 
     async def delete(self, bucket: str, key: str) -> None:
         """See `Bus.delete`."""

@@ -194,6 +194,9 @@ async def _ensure_stream(bus: Bus, config: dict[str, object]) -> None:
         said = await ask_jetstream(bus, f"STREAM.UPDATE.{name}", config)
     if error := said.get("error"):
         raise StoreRefused(str(name), f"the stream cannot be provisioned: {error}")
+    # A broker leaves out what it has never heard of, and says nothing.
+    if unknown := [key for key, wanted in config.items() if wanted is True and not said["config"].get(key)]:
+        raise StoreRefused(str(name), f"this broker knows no {', '.join(unknown)}: NATS 2.11 or newer is needed")
 
 
 async def _ensure_consumer(bus: Bus, stream: str, config: dict[str, object]) -> None:

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime
 
 import anyio
 from pydantic import ValidationError
@@ -39,6 +40,25 @@ async def cards(bus: Bus) -> tuple[Card, ...]:
         except ValidationError:
             continue
     return tuple(sorted(found, key=lambda card: (card.manifest.name, card.instance)))
+
+
+async def last_heard(bus: Bus) -> datetime | None:
+    """When the broker last took a heartbeat, by its own clock, which that of this machine should agree with.
+
+    Raises:
+        BusUnavailable: the registry does not answer.
+    """
+    return max([kept.stored_at async for kept in bus.history(f"KV_{AGENTS_BUCKET}")], default=None)
+
+
+async def last_beat(bus: Bus, server: str) -> int:
+    """A number that grows with each heartbeat of `server` that the broker takes.
+
+    Raises:
+        BusUnavailable: the registry does not answer.
+    """
+    stream, subject = f"KV_{AGENTS_BUCKET}", f"$KV.{AGENTS_BUCKET}.{server}.>"
+    return max([kept.seq async for kept in bus.history(stream, subject)], default=0)
 
 
 class Announcement:

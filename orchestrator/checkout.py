@@ -51,6 +51,13 @@ class GitCheckout:
             raise CouldNot(error.message, f"{error.way_out} The work is kept in {bundle_file.parent}.") from error
         return Delivered(branch=branch, head=head)
 
+    async def withdraw(self, task: Task, head: str) -> str:
+        """See `Checkout.withdraw`."""
+        try:
+            return await to_thread.run_sync(handover.withdraw, Path(task.repo), task.run, head)
+        except intake.IntakeError as error:
+            return f"Whether its branch was delivered is not known: {error.message}"
+
 
 def notes(made: intake.Intake) -> tuple[str, ...]:
     """What a person should know about what was, and was not, brought in."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -66,6 +67,18 @@ def crew(cards: tuple[Card, ...], seconds: float) -> Iterator[Check]:
     for card in cards:
         if card.sandbox:
             yield _sandbox(card)
+
+
+def clock(apart: timedelta) -> Check:
+    """Whether this machine's clock is the broker's; `apart` is how far it is ahead."""
+    if not apart:
+        return Check(name="clock", level="ok", found="agrees with the broker's")
+    return Check(
+        name="clock",
+        level="warn",
+        found=f"{apart.total_seconds():+,.0f} s from the broker's",
+        way_out="Set the one that is wrong: approvals expire by the broker's, and `podium gc` removes nothing.",
+    )
 
 
 def _sandbox(card: Card) -> Check:

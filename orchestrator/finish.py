@@ -12,6 +12,7 @@ from contracts.workspace import CloseParams, CloseResult, DiffParams, DiffResult
 from orchestrator import bundle as bundles
 from orchestrator.engine import Engine
 from orchestrator.job import Accepted, Job, Opened, Seen
+from orchestrator.journal import Notes
 from orchestrator.ports import Delivered
 
 
@@ -49,6 +50,12 @@ async def hand_over(run: Engine, job: Job, bundle: Bundle) -> RunHandedOverEvent
     return RunHandedOverEvent(
         branch=delivered.branch, head=delivered.head, bundle=kept.directory, bundle_sha256=kept.bundle_sha256
     )
+
+
+async def withdraw(notes: Notes, job: Job) -> str:
+    """Take back what was delivered of a run that is aborted, whether or not that was written down; what stays."""
+    bundle = notes.values.get("finalize/bundle")
+    return "" if bundle is None else await job.checkout.withdraw(job.task, Bundle.model_validate(bundle.value).head)
 
 
 async def close(run: Engine, job: Job) -> None:

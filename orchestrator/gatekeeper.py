@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from datetime import timedelta
 
-from bus.bus import Bus
+from bus.bus import Bus, Expect, Stored
+from bus.errors import Overtaken
 from contracts.base import utc_now
 from contracts.gate import GateDecision, GateRequest, Subject
 from contracts.gate_policy import Policy
+from contracts.ledger import RUNS_STREAM
 from contracts.run import GateClosedEvent, GateDecidedEvent, GateOpenedEvent
 from orchestrator import gates, policies
 from orchestrator.errors import CouldNot, Diverged, Waiting
@@ -92,7 +95,7 @@ class Gatekeeper:
         if kept is None:
             by_rule = policies.by_policy(self._policy.of(request.kind), request, utc_now())
             if by_rule is not None and utc_now() <= request.expires_at:
-                kept = await gates.store_decision(self._bus, request, by_rule)
+                kept = await self._by_rule(request, by_rule)
             elif self._desk is not None:
                 kept = await gates.first_decision(self._bus, request, self._desk)
         if kept is None and utc_now() <= request.expires_at:
@@ -103,3 +106,19 @@ class Gatekeeper:
             settled = gates.settle(request, kept, await self._seals.sealed_by(kept))
         await self._journal.add(settled)
         return settled
+
+    async def _by_rule(self, request: GateRequest, decision: GateDecision) -> Stored:
+        """Store what a rule decides, unless somebody decided first; only who holds the run may have its rule decide.
+
+        Both are looked up after the newest message of the run was seen, and the broker is told to store nothing if
+        another one has come since.
+        """
+        of_run = f"*.{self._run}.>"
+        while True:
+            newest = await self._bus.last(RUNS_STREAM, of_run)
+            assert newest is not None, "the gate's question is one"
+            await self._journal.held()
+            if (kept := await gates.decided(self._bus, self._run, request.gate)) is not None:
+                return kept
+            with suppress(Overtaken):
+                return await gates.store_decision(self._bus, request, decision, expect=Expect(newest.seq, of_run))

@@ -9,7 +9,7 @@ from typing import Protocol
 import anyio
 from pydantic import ValidationError
 
-from bus.bus import ABSENT, Bus, Message, Stored
+from bus.bus import ABSENT, Bus, Expect, Message, Stored
 from bus.crash import crash_point
 from bus.errors import AlreadyStored
 from contracts.base import utc_now
@@ -82,11 +82,15 @@ async def decide(bus: Bus, request: GateRequest, decision: GateDecision) -> None
         raise InvalidDecision(request.gate, "it was decided already; the first decision counts")
 
 
-async def store_decision(bus: Bus, request: GateRequest, decision: GateDecision) -> Stored:
-    """Store `decision` unless one stands already; returns the one that stands."""
+async def store_decision(bus: Bus, request: GateRequest, decision: GateDecision, *, expect: Expect = ABSENT) -> Stored:
+    """Store `decision` unless one stands already; returns the one that stands.
+
+    Raises:
+        Overtaken: what else was expected than that no decision stands does not hold.
+    """
     with suppress(AlreadyStored):
         crash_point("decision.before_store")
-        await bus.store(f"gate.{request.run}.{request.gate}.decision", decision.canonical(), expect=ABSENT)
+        await bus.store(f"gate.{request.run}.{request.gate}.decision", decision.canonical(), expect=expect)
         crash_point("decision.after_store")
     stands = await decided(bus, request.run, request.gate)
     assert stands is not None, "stored, or somebody else's was there before"

@@ -1,4 +1,4 @@
-"""Brings a run's branch into the user's repository: new objects and one new ref, nothing else."""
+"""Brings a run's branch into the user's repository, new objects and one new ref, nothing else; and takes it back."""
 
 from __future__ import annotations
 
@@ -59,3 +59,25 @@ def deliver(repo: Path, bundle: Path, run: str, base: str, expected_head: str) -
     run_git(repo, "update-ref", ref, expected_head, "0" * len(expected_head))
     crash_point("handover.after_ref")
     return branch
+
+
+def withdraw(repo: Path, run: str, head: str) -> str:
+    """Take back the branch of a run that was aborted after all; what stays there, in words.
+
+    Only if it is as it was delivered, at `head`, and nobody works on it: one that was gone on with is the person's.
+    What was on it is kept with the run's bundle.
+
+    Raises:
+        IntakeError: git failed.
+    """
+    branch = branch_name(run)
+    ref = f"refs/heads/{branch}"
+    if not git_answers(repo, "show-ref", "--verify", "--quiet", ref):
+        return ""
+    worktrees = run_git(repo, "worktree", "list", "--porcelain").decode(errors="replace").splitlines()
+    checked_out = f"branch {ref}" in worktrees
+    if checked_out or run_git(repo, "rev-parse", "--verify", ref).decode().strip() != head:
+        why = "it is checked out" if checked_out else "it has moved on"
+        return f"The branch {branch} had been delivered, and stays: {why}."
+    run_git(repo, "update-ref", "-d", ref, head)
+    return ""

@@ -15,7 +15,6 @@ import anyio
 from bus.bus import Bus, Expect
 from bus.crash import crash_point
 from bus.errors import BusUnavailable, Overtaken
-from contracts.base import utc_now
 from contracts.run import (
     CallFinishedEvent,
     CallIntendedEvent,
@@ -33,6 +32,7 @@ from contracts.run import (
     ValueRecordedEvent,
     What,
 )
+from orchestrator.clock import RunClock
 from orchestrator.errors import TakenOver, Torn
 from orchestrator.seals import Seals, events
 
@@ -94,6 +94,10 @@ class Notes(ABC):
         `sha256` is the digest of what it is about, where there is one.
         """
 
+    @abstractmethod
+    async def held(self) -> None:
+        """The code is about to do what only who holds the run may; raises where somebody else does."""
+
 
 class Journal(Notes):
     """A run's events in the ledger. Only one writer can advance it: each write names the event it follows."""
@@ -105,6 +109,7 @@ class Journal(Notes):
         self._on_event = on_event
         self._seals = Seals(bus)
         self._lock = anyio.Lock()
+        self._clock = RunClock()
         self._seq = 0
 
     @classmethod
@@ -121,6 +126,8 @@ class Journal(Notes):
                 raise Torn(run, len(journal.events) + 1, event.n)
             if event is not None:
                 journal.take(event)
+        if journal.events:
+            journal._clock.not_before(journal.events[-1].at)
         for event in journal.events:
             await on_event(event)
         return journal
@@ -133,7 +140,7 @@ class Journal(Notes):
             BusUnavailable: the broker is gone and the event is not known to be stored.
         """
         async with self._lock:
-            event = Event(run=self._run, n=len(self.events) + 1, at=utc_now(), what=what)
+            event = Event(run=self._run, n=len(self.events) + 1, at=self._clock.now(), what=what)
             crash_point("event.before_store")
             self._seq = await self._store(event)
             crash_point("event.after_store")
@@ -144,6 +151,15 @@ class Journal(Notes):
     async def beyond(self, path: str, what: str, sha256: str = "") -> None:
         """A run that is going on goes beyond what is written down all the time."""
 
+    async def held(self) -> None:
+        """See `Notes.held`.
+
+        Raises:
+            TakenOver: somebody else stored an event after the last one that this journal knows.
+        """
+        async with self._lock:
+            await self._catch_up()
+
     async def _store(self, event: Event) -> int:
         subject, body = f"run.{self._run}.{event.what.event}", event.model_dump_json().encode()
         while True:
@@ -151,14 +167,19 @@ class Journal(Notes):
                 return await self._bus.store(subject, body, expect=Expect(self._seq, f"run.{self._run}.>"))
             except (Overtaken, BusUnavailable) as error:
                 before = self._seq
-                async for seq, next_event in events(self._bus, self._seals, self._run, after=before):
-                    # An unacknowledged write may have got through; then what stands there is ours.
-                    if next_event == event:
-                        return seq
-                    if next_event is not None:
-                        what = next_event.what
-                        by = what.by if isinstance(what, RunResumedEvent) else ""
-                        raise TakenOver(self._run, by) from error
-                    self._seq = seq
+                # An unacknowledged write may have got through; then what stands there is ours.
+                if await self._catch_up(event, error):
+                    return self._seq
                 if self._seq == before:
                     raise
+
+    async def _catch_up(self, mine: Event | None = None, because: Exception | None = None) -> bool:
+        """Pass over what strangers stored behind this journal's last event, up to `mine`; whether that stands there."""
+        async for seq, event in events(self._bus, self._seals, self._run, after=self._seq):
+            if event is not None and event != mine:
+                by = event.what.by if isinstance(event.what, RunResumedEvent) else ""
+                raise TakenOver(self._run, by) from because
+            self._seq = seq  # never behind another's event: whatever is added after that is refused, too
+            if event is not None:
+                return True
+        return False

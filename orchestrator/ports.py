@@ -44,6 +44,10 @@ class Checkout(Protocol):
         """
         ...
 
+    async def withdraw(self, task: Task, head: str) -> str:
+        """Take back the run's branch if it was delivered, at `head`; what stays there, in words. Repeatable."""
+        ...
+
 
 @dataclass(frozen=True)
 class Paths:

@@ -114,6 +114,9 @@ class RecordedJournal(Notes):
             raise (OverBudget if ending.over_budget else CouldNot)(ending.reason, ending.way_out)
         raise RecordingEnds(path, what, sha256)
 
+    async def held(self) -> None:
+        """Nobody else is there."""
+
     def check_all_done(self, answered: set[str], edge: RecordingEnds | None = None) -> None:
         """See that everything recorded was done again; `answered` are ids of calls, `edge` is where the code stopped.
 
@@ -153,6 +156,10 @@ class NoCheckout:
     async def deliver(self, task: Task, bundle_file: Path, base: str, head: str) -> Delivered:
         """See `Checkout.deliver`."""
         raise RecordingEnds("handover/delivered", "a delivery")
+
+    async def withdraw(self, task: Task, head: str) -> str:
+        """See `Checkout.withdraw`."""
+        raise RecordingEnds("handover/delivered", "a delivery that is taken back")
 
 
 def otherwise(run: str, step: str, recorded: What, now: What) -> Diverged:

@@ -22,10 +22,9 @@ KEPT = ("bundles/{run}", "bundles/.{run}.new", "hosted/{run}", "work/{run}")
 
 
 def due(states: Sequence[RunState], ended_before: datetime, keep: int) -> tuple[RunState, ...]:
-    """Runs that ended before then, the newest `keep` ended ones never; oldest first. Pure."""
+    """Of runs, the last begun first, those that ended before then, but for the newest `keep`; oldest first. Pure."""
     ended = [(state.ended_at, state) for state in states if state.ended_at is not None]
-    newest_first = sorted(ended, key=lambda each: each[0], reverse=True)
-    return tuple(state for at, state in reversed(newest_first[keep:]) if at < ended_before)
+    return tuple(state for at, state in reversed(ended[keep:]) if at < ended_before)
 
 
 def kept(state_dir: Path, run: str) -> tuple[Pruned, ...]:

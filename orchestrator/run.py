@@ -96,6 +96,9 @@ class Conductor:
     async def abort(self, run: str, *, by: str, reason: str = "") -> Outcome:
         """End a run whatever it is doing, and clean up after it; an orchestrator at work on it stops.
 
+        Its branch is taken back if it was delivered already. An orchestrator that delivers it while it is fenced out
+        finds the run aborted when it would write that down, or else has delivered it before this looks again.
+
         Raises:
             UnknownRun, Torn: there is nothing to abort.
             TakenOver: another orchestrator keeps on writing.
@@ -105,7 +108,9 @@ class Conductor:
             engine, job = self._prepare(journal)
             request = await pending(self.bus, fold(journal.events))
             await finish.close(engine, job)
-            await journal.add(RunAbortedEvent(verdict="abort", reason=reason, by=by))
+            left = await finish.withdraw(journal, job)
+            await journal.add(RunAbortedEvent(verdict="abort", reason=f"{reason} {left}".strip(), by=by))
+            await finish.withdraw(journal, job)
             if request is not None:
                 # Wakes an orchestrator that waits at this gate; it finds the run ended.
                 await store_decision(self.bus, request, answer(request, "abort", by=by, via="command", reason=reason))
@@ -137,6 +142,8 @@ class Conductor:
             latest = await Journal.read(self.bus, job.task.run, self.observer.on_event)
             if not latest.ended:
                 raise
+            if isinstance(latest.ending, RunAbortedEvent):
+                await finish.withdraw(latest, job)
             return self._outcome(latest)
         return self._outcome(journal)
 

@@ -36,7 +36,7 @@ class Listing:
     """All runs of a ledger."""
 
     runs: tuple[RunState, ...]
-    """Newest first."""
+    """The last begun first, in the ledger's order: no clock has a say in it."""
     torn: tuple[Torn | Unreadable, ...]
     """Runs with events missing, of which nothing can be said."""
 
@@ -111,6 +111,4 @@ async def list_runs(bus: Bus) -> Listing:
     except Unreadable as wrong:
         unreadable = (wrong,)
     states = [fold(each) for run, each in found.items() if run not in torn]
-    return Listing(
-        tuple(sorted(states, key=lambda state: state.started_at, reverse=True)), (*torn.values(), *unreadable)
-    )
+    return Listing(tuple(reversed(states)), (*torn.values(), *unreadable))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from bus.bus import Bus
 from contracts.base import Model, UtcTime
 from orchestrator import gates
 from orchestrator.errors import Torn, UnknownRun
-from orchestrator.runs import state_of
+from orchestrator.runs import started, state_of
 
 
 class Left(Model):
@@ -46,12 +45,9 @@ def at_work(folder: Path, run: str) -> Generator[None]:
         OSError: `folder` cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    begins = not (folder / run).exists()
     fd = os.open(folder / run, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
-        if begins:  # the kernel's own stamps are milliseconds apart
-            os.utime(fd, ns=(time.time_ns(), time.time_ns()))
         yield
     finally:
         os.close(fd)
@@ -63,15 +59,17 @@ def forget(folder: Path, run: str) -> None:
 
 
 def abandoned(folder: Path) -> tuple[str, ...]:
-    """The runs nobody is at work on, in the order they were begun."""
-    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns) if folder.is_dir() else []
+    """The runs nobody is at work on, by name."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
     return tuple(file.name for file in files if not _held(file))
 
 
 async def left_over(bus: Bus, folder: Path) -> tuple[Left, ...]:
     """Where those stand that nobody is at work on, in the order they were begun; torn ones cannot be gone on with."""
+    names = abandoned(folder)
+    begun = {event.run: place for place, event in enumerate(reversed(await started(bus)))} if len(names) > 1 else {}
     found: list[Left] = []
-    for run in abandoned(folder):
+    for run in sorted(names, key=lambda name: begun.get(name, -1)):
         try:
             state = await state_of(bus, run)
         except UnknownRun:  # its orchestrator died before it had stored anything

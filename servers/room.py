@@ -38,7 +38,7 @@ def see_to_room(store: Path) -> None:
         why, way_out = "is on a read-only file system", "Make it writable"
     elif free < LEAST_FREE_BYTES:
         why = f"has no room: {free // _MIB} MiB of its disk are free, and {LEAST_FREE_BYTES // _MIB} are needed"
-        way_out = "Make room"
+        way_out = "Make room (with that much, `podium gc` removes what is kept of old runs)"
     else:
         return
     message = f"The ledger in {store} {why}. Nothing that was acknowledged is lost."

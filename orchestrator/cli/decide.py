@@ -116,7 +116,8 @@ def reject(run: str, reason: str, as_json: bool) -> None:
 def abort(run: str, reason: str, as_json: bool) -> None:
     """End a run, and clean up after it.
 
-    An orchestrator that is at work on it stops. Nothing in your repository is changed.
+    An orchestrator that is at work on it stops. Nothing in your repository is changed: a branch that had been delivered
+    already is taken back, unless you went on with it; then the reason says so.
 
     \b
     Examples:

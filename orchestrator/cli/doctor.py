@@ -14,7 +14,8 @@ from bus.registry import cards
 from orchestrator import house as houses
 from orchestrator.cli.shared import AUDITOR, document, json_option, out, start
 from orchestrator.cli.trouble import failure_of, root
-from orchestrator.doctor import Check, crew, house_check, machine
+from orchestrator.clock import apart_from_broker
+from orchestrator.doctor import Check, clock, crew, house_check, machine
 from orchestrator.house import house, state_dir
 from orchestrator.keys import take_keys
 from orchestrator.runs import list_runs
@@ -72,6 +73,7 @@ async def _checks() -> AsyncGenerator[Check]:
         async with house(state) as found, connect(state, found.url, AUDITOR) as bus:
             for check in crew(await cards(bus), time.monotonic() - began):
                 yield check
+            yield clock(await apart_from_broker(bus))
             yield _unfinished([state.run for state in (await list_runs(bus)).runs if not state.ended])
     except Exception as error:
         failure = failure_of(root(error))

@@ -11,6 +11,8 @@ from contracts.run import Pruned
 from orchestrator import retention
 from orchestrator.cli.shared import document, json_option, ledger, start, who
 from orchestrator.cli.stats import Since
+from orchestrator.cli.trouble import trouble
+from orchestrator.clock import apart_from_broker
 from orchestrator.house import state_dir
 from orchestrator.runs import list_runs
 from orchestrator.seals import ORCHESTRATOR
@@ -30,7 +32,8 @@ def gc(older_than: datetime | None, keep: int, dry_run: bool, as_json: bool) -> 
     """Remove what is kept of old runs beside the ledger: bundles, work folders, logs of hosted runs.
 
     Only of runs that have ended. The ledger stays whole, and gets a note for each run of what was removed, by whom,
-    and its digests; `podium show`, `audit log` and `replay` work as before. Branches in your repositories stay.
+    and its digests; `podium show`, `audit log` and `replay` work as before. Branches in your repositories stay. Where
+    this machine's clock is not the broker's, nothing is removed.
 
     \b
     Examples:
@@ -56,6 +59,12 @@ async def _gc(ended_before: datetime, keep: int, dry_run: bool) -> dict[str, tup
     state, removed = state_dir(), dict[str, tuple[Pruned, ...]]()
     policy = f"ended before {ended_before:%Y-%m-%d %H:%M} UTC, not among the newest {keep}"
     async with ledger(ORCHESTRATOR) as bus:
+        if apart := await apart_from_broker(bus):
+            raise trouble(
+                f"This machine's clock is {apart.total_seconds():+,.0f} s from the broker's, so that nobody can say "
+                "how old a run is.",
+                "Set the one that is wrong. Nothing was removed.",
+            )
         for run in retention.due((await list_runs(bus)).runs, ended_before, keep):
             if not (there := retention.kept(state, run.run)):
                 continue

@@ -94,7 +94,10 @@ def failure_of(error: BaseException) -> Failure | None:
                 way_out="`podium status` says whether it runs; `podium down` and the same command again start it anew.",
             )
         case StoreFull():
-            way_out = "Make room where the broker keeps it, or raise its limits; then `podium resume last`."
+            way_out = (
+                "Make room where the broker keeps it, or raise its limits; one whose disk was full must be started "
+                "anew. Then `podium resume last`."
+            )
             return Failure(kind="limit", message=f"The ledger takes no more: {error}", retry=True, way_out=way_out)
         case ServerGone():
             way_out = "`podium agents` says who is there; `podium resume last` makes no call twice."

@@ -122,6 +122,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return None
         if said.strip().replace(".", "", 1).isdecimal():
             return float(said)
-        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+        # By the endpoint's own clock where it says how late it is there: one of the two may be wrong.
+        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        return max(0.0, (parsedate_to_datetime(said) - now).total_seconds())
     except (ValueError, TypeError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from servers.sandbox import tree
@@ -25,7 +25,7 @@ class Watchdog:
         self._scratch = scratch
         self._tasks = limits.processes + helpers
         self._highest_resident = 0
-        self._started = time.time()
+        self._began = Since()
         self._free = self._free_now()
 
     def breach(self) -> str | None:
@@ -58,16 +58,29 @@ class Watchdog:
         return sum(sizes.values()) > self._limits.disk_bytes
 
     def _written(self, pids: list[int]) -> Iterator[os.stat_result]:
+        since = self._began.stamp()
         for folder, folders, files in os.walk(self._scratch):
             for name in (*folders, *files):
                 try:
                     found = os.lstat(os.path.join(folder, name))
                 except OSError:
                     continue  # removed meanwhile, or too deep to name
-                if found.st_ctime >= self._started:
+                if found.st_ctime >= since:
                     yield found
         for pid in pids:
             yield from _unlinked(pid)
+
+
+class Since:
+    """What the kernel stamps files with from now on, although its clock may be set back meanwhile."""
+
+    def __init__(self, wall: Callable[[], float] = time.time, counted: Callable[[], float] = time.monotonic) -> None:
+        self._wall, self._counted = wall, counted
+        self._began, self._began_counted = wall(), counted()
+
+    def stamp(self) -> float:
+        """The earliest; after the clock was set back as much earlier: rather is too much counted than too little."""
+        return min(self._began, self._wall() - (self._counted() - self._began_counted))
 
 
 def _unlinked(pid: int) -> Iterator[os.stat_result]:

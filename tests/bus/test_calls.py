@@ -13,11 +13,11 @@ from bus import caller as calls
 from bus.bus import ABSENT, Bus, Delivery, Message, OnDelivery, OnMessage
 from bus.caller import Caller, new_call_id, open_caller
 from bus.envelope import MAC, SEAL
-from bus.errors import AlreadyStored, CallFailed, ServerGone
+from bus.errors import AlreadyStored, CallFailed, ServerGone, StoreFull
 from bus.registry import cards
 from bus.subjects import CallSubject
 from bus.wire import INVALID_REQUEST, Correlation, call_request, failure_of, parse, result_of
-from contracts.ledger import server_stream
+from contracts.ledger import AGENTS_BUCKET, server_stream
 from contracts.manifest import tools_digest
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
 from tests.bus.rigs import NatsRig, Rig
@@ -81,6 +81,19 @@ async def test_a_call_whose_server_stays_away_is_given_up_and_found_again(
             await say()
         async with rig.connect("echo") as server, served(server, Echo()):
             assert (await say()).executions == 1
+
+
+async def test_where_no_heartbeat_is_taken_any_more_no_answer_is_waited_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is never said by the broker: the registry shows a server that it could not have kept for so long."""
+    monkeypatch.setattr(calls, "STUCK_S", 0.1)
+    monkeypatch.setattr(calls, "FIRST_SILENCE_S", 0.01)
+    async with rig.connect("orchestrator") as bus, rig.connect("echo") as server, open_caller(bus) as caller:
+        say = partial(caller.call, "echo", "say", EchoParams(text="hi"), EchoResult, call_id=new_call_id())
+        await server.put(AGENTS_BUCKET, "echo.1", b"{}")
+        with pytest.raises(StoreFull, match="no heartbeat of echo"):
+            await say()
 
 
 async def test_a_server_that_dies_at_work_is_given_the_call_again(rig: Rig) -> None:

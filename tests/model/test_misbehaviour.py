@@ -8,6 +8,7 @@ import pytest
 
 from contracts.model import CompleteResult
 from servers.answering import Outcome
+from servers.minds.trouble import retry_after
 from servers.specialist import ToolError
 from tests.model.messages_server import messages_server
 from tests.model.rig import GOOD, KEY, Rig, rig
@@ -256,3 +257,9 @@ async def test_a_key_that_an_escape_hides_is_masked_in_the_reply() -> None:
         result = await found.complete()
         assert KEY not in result.model_dump_json()
         assert result.outcome == "ok"
+
+
+def test_a_date_to_wait_for_is_taken_by_the_clock_of_who_names_it() -> None:
+    """A clock of ours that is wrong by years makes nobody wait, nor ask too early."""
+    headers = {"date": "Sun, 06 Nov 1994 08:49:37 GMT", "retry-after": "Sun, 06 Nov 1994 08:49:44 GMT"}
+    assert retry_after(headers) == 7

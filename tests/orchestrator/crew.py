@@ -207,6 +207,11 @@ class ScriptedCheckout:
         self.delivered.append(head)
         return Delivered(branch=f"podium/{task.run}", head=head)
 
+    async def withdraw(self, task: Task, head: str) -> str:
+        """See `Checkout.withdraw`."""
+        self.delivered = [other for other in self.delivered if other != head]
+        return ""
+
 
 @dataclass
 class Watcher:

@@ -14,6 +14,7 @@ from contracts.test_runner import RunParams
 from contracts.workflow import Budgets
 from orchestrator import ceilings, journal
 from orchestrator.ceilings import check_time
+from orchestrator.clock import RunClock
 from orchestrator.errors import OverBudget
 from orchestrator.gates import decide
 from orchestrator.metrics import measure
@@ -30,13 +31,17 @@ class Clock:
     """Time that passes when it is told to."""
 
     def __init__(self) -> None:
-        self.now = utc_now()
+        self._began = utc_now()
+        self._passed = 0.0
 
-    def __call__(self) -> datetime:
-        return self.now
+    def wall(self) -> datetime:
+        return self._began + timedelta(seconds=self._passed)
+
+    def counted(self) -> float:
+        return self._passed
 
     def passes(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+        self._passed += seconds
 
 
 class SlowCrew(ScriptedCrew):
@@ -53,7 +58,7 @@ class SlowCrew(ScriptedCrew):
 def clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The journal's clock, and a crew that is slow by it."""
     clock = Clock()
-    monkeypatch.setattr(journal, "utc_now", clock)
+    monkeypatch.setattr(journal, "RunClock", lambda: RunClock(clock.wall, clock.counted))
     stage.crew = SlowCrew(stage.crew.work)
     stage.crew.clock = clock
     return clock

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -15,17 +16,38 @@ from hypothesis import strategies as st
 
 from bus.bus import NO_HEADERS, Bus, Expect, Headers, Stored
 from bus.memory import MemoryBus
+from contracts.gate import GateRequest
 from contracts.run import RunResumedEvent
 from orchestrator.errors import TakenOver
+from orchestrator.gates import decide, decided, pending
+from orchestrator.policies import answer
 from orchestrator.run import Conductor, Outcome
 from orchestrator.runs import events_of, state_of
 from tests.bus.rigs import nats_rig
 from tests.orchestrator.crew import RUN
 from tests.orchestrator.stage import AUTO_ALL, TASK, WORKFLOW, Stage
-from tests.orchestrator.test_gates import PLAN
+from tests.orchestrator.test_gates import PLAN, approve
 from tests.orchestrator.test_resume import Result, prepared
 
 RACERS = 3
+
+
+class Pausing:
+    """A bus that holds the first decision back until it is let go, by which time its sender may hold nothing."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.about_to, self.go = anyio.Event(), anyio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def store(self, subject: str, body: bytes, headers: Headers = NO_HEADERS, **how: Any) -> int:
+        """See `Bus.store`."""
+        if subject.endswith(".decision") and not self.go.is_set():
+            self.about_to.set()
+            await self.go.wait()
+        return await self._bus.store(subject, body, headers, **how)
 
 
 class Dawdling(MemoryBus):
@@ -128,3 +150,60 @@ async def test_over_a_real_broker_the_same_holds(tmp_path: Path) -> None:
         async with rig.connect("orchestrator") as second, rig.connect("orchestrator") as third:
             ended, refused = await race([replace(stage.conductor(), bus=each) for each in (bus, second, third)])
         await check(stage, bus, golden, ended, refused)
+
+
+async def overtaken_by_a_person(stage: Stage, bus: Bus, other: Bus) -> None:
+    """One conductor has a rule, and is stopped on its way to the ledger; another takes over, to ask a person."""
+    pausing = Pausing(bus)
+    refused, asked = list[TakenOver](), list[GateRequest]()
+
+    async def fenced_out() -> None:
+        try:
+            await replace(stage.conductor(), bus=cast(Bus, pausing)).start(TASK, WORKFLOW, AUTO_ALL)
+        except TakenOver as error:
+            refused.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fenced_out)
+        await pausing.about_to.wait()
+        outcome = await replace(stage.conductor(), bus=other).resume(RUN, PLAN)
+        asked += [outcome.waiting] if outcome.waiting else []
+        pausing.go.set()
+
+    (waits,) = asked
+    assert len(refused) == 1
+    assert await decided(other, RUN, waits.gate) is None
+    await decide(other, waits, approve(waits))
+    assert (await replace(stage.conductor(), bus=other).resume(RUN, AUTO_ALL)).state.status == "handed_over"
+
+
+async def test_a_rule_decides_nothing_for_who_was_overtaken(stage: Stage) -> None:
+    """What another asks a person for is not approved behind their back."""
+    await overtaken_by_a_person(stage, stage.bus, stage.broker.connect("orchestrator"))
+
+
+async def test_over_a_real_broker_a_rule_decides_nothing_for_who_was_overtaken(tmp_path: Path) -> None:
+    """The broker refuses it in the step in which it would store it."""
+    stage = prepared(tmp_path / "raced")
+    async with nats_rig(tmp_path / "broker") as rig:
+        async with rig.connect("orchestrator") as bus, rig.connect("orchestrator") as other:
+            await overtaken_by_a_person(stage, bus, other)
+
+
+async def test_a_person_who_was_quicker_than_a_rule_is_heard(stage: Stage) -> None:
+    """Nobody took over; what stands at the gate is theirs."""
+    pausing = Pausing(stage.bus)
+    outcomes = list[Outcome]()
+
+    async def conduct() -> None:
+        outcomes.append(await replace(stage.conductor(), bus=cast(Bus, pausing)).start(TASK, WORKFLOW, AUTO_ALL))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(conduct)
+        await pausing.about_to.wait()
+        request = await pending(stage.bus, await state_of(stage.bus, RUN))
+        assert request is not None
+        await decide(stage.broker.connect("person"), request, answer(request, "abort", by="ann", via="command"))
+        pausing.go.set()
+
+    assert [outcome.state.status for outcome in outcomes] == ["aborted"]

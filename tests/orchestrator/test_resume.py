@@ -15,12 +15,14 @@ from bus.errors import BusUnavailable
 from bus.memory import MemoryBus
 from contracts.run import Event, RunResumedEvent, RunStartedEvent
 from contracts.state import RunState
+from contracts.task import Task
 from contracts.test_runner import RunResult
 from orchestrator.errors import Diverged, TakenOver, Torn, UnknownRun
+from orchestrator.ports import Delivered
 from orchestrator.run import Outcome
 from orchestrator.runs import events_of, list_runs, state_of
 from orchestrator.state import fold
-from tests.orchestrator.crew import BAD, GOOD, RUN, proposal
+from tests.orchestrator.crew import BAD, GOOD, RUN, ScriptedCheckout, proposal
 from tests.orchestrator.stage import AUTO_ALL, TASK, WORKFLOW, Stage, make_stage
 from tests.orchestrator.test_gates import PLAN, PatientDesk, approve
 
@@ -322,6 +324,49 @@ async def test_aborting_ends_a_run_and_whoever_works_on_it(stage: Stage) -> None
     assert [outcome.exit_code for outcome in outcomes] == [4, 4]
     assert outcomes[0].state.reason == "enough"
     assert stage.crew.effects[-1] == "workspace.close"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_killed_at_any_event_an_aborted_run_leaves_no_branch(tmp_path: Path, after: bool) -> None:
+    """Also where it had been delivered, and where that was about to be written down."""
+    delivered = set[str]()
+    for dies_at in itertools.count(2):
+        stage = make_stage(tmp_path / str(dies_at))
+        steady, stage.bus = stage.bus, frail(stage, dies_at, after)
+        with suppress(Killed):
+            await stage.run()
+            break
+        stage.bus = steady
+        delivered.update(stage.checkout.delivered)
+        state = (await stage.conductor().abort(RUN, by="ann")).state
+        assert stage.checkout.delivered == ([state.head] if state.status == "handed_over" else []), dies_at
+    assert delivered
+
+
+async def test_a_branch_delivered_while_the_run_is_aborted_is_taken_back(stage: Stage) -> None:
+    """Whoever delivered it finds out when they would write it down."""
+
+    class Slow(ScriptedCheckout):
+        delivering, go = anyio.Event(), anyio.Event()
+
+        async def deliver(self, task: Task, bundle_file: Path, base: str, head: str) -> Delivered:
+            self.delivering.set()
+            await self.go.wait()
+            return await super().deliver(task, bundle_file, base, head)
+
+    stage.checkout = slow = Slow()
+    outcomes: list[Outcome] = []
+
+    async def first() -> None:
+        outcomes.append(await stage.run())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(first)
+        await slow.delivering.wait()
+        outcomes.append(await stage.conductor().abort(RUN, by="ann"))
+        slow.go.set()
+    assert [outcome.state.status for outcome in outcomes] == ["aborted", "aborted"]
+    assert slow.delivered == []
 
 
 async def test_resuming_or_aborting_what_does_not_exist_says_so(stage: Stage) -> None:

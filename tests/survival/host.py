@@ -1,6 +1,6 @@
-"""An MCP host whose person has a bug fixed and approves whatever they are shown; `podium mcp` is its server.
+"""An MCP host whose person has a bug fixed and approves whatever they are shown; COMMAND is its server, `podium mcp`.
 
-    python -m tests.survival.host REPO
+    python -m tests.survival.host REPO COMMAND…
 
 Ends with 0 when the branch was handed over, and with 1 when the gateway did not get that far.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -26,11 +27,9 @@ async def _approve(context: ClientRequestContext, params: types.ElicitRequestPar
     return types.ElicitResult(action="accept", content={"verdict": "approve"})
 
 
-async def _fix(repo: str) -> str:
+async def _fix(repo: str, command: Sequence[str]) -> str:
     """How the run stands when the host has done what it can."""
-    server = StdioServerParameters(
-        command=sys.executable, args=["-m", "orchestrator.cli.main", "mcp"], env=dict(os.environ), cwd=ROOT
-    )
+    server = StdioServerParameters(command=command[0], args=list(command[1:]), env=dict(os.environ), cwd=ROOT)
     asked: dict[str, Any] = {"workflow": "fix-bug", "repo": repo, "tests": [TEST], "engine": "search"}
     async with Client(server, elicitation_callback=_approve, cache=None) as client:
         begun: dict[str, Any] = (await client.call_tool("run_workflow", asked)).structured_content or {}
@@ -42,7 +41,7 @@ async def _fix(repo: str) -> str:
 def main() -> int:
     """Be the host; its exit status."""
     try:
-        return 0 if anyio.run(_fix, sys.argv[1]) == "handed_over" else 1
+        return 0 if anyio.run(_fix, sys.argv[1], sys.argv[2:]) == "handed_over" else 1
     except* (MCPError, OSError, anyio.ClosedResourceError) as wrong:
         sys.stderr.write(f"{wrong!r}\n")
     return 1

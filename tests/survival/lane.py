@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -70,13 +71,15 @@ class Trial:
 class Lane:
     """Runs cells in one state directory."""
 
-    def __init__(self, folder: Path, model: Endpoint) -> None:
+    def __init__(
+        self, folder: Path, model: Endpoint, podium: Callable[[Path, Control, Endpoint], Podium] = Armed
+    ) -> None:
         self._folder = folder
         self._model = model
         self._number = 0
         self._state = folder / "state"
         self._control = Control(folder / "control")
-        self._podium = Armed(self._state, self._control, model)
+        self._podium = podium(self._state, self._control, model)
         self._house = Household(self._podium, self._control)
 
     def run(self, cell: Cell) -> Found:

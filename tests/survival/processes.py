@@ -68,7 +68,7 @@ class Household:
 
     def kill(self, victim: str) -> set[int]:
         """SIGKILL to a member, the broker, the house, or a keeper; returns once it has ended, with its pid."""
-        pid = self._pid(victim)
+        pid = self.pid(victim)
         if pid is None:
             return set()
         with suppress(ProcessLookupError):
@@ -105,14 +105,15 @@ class Household:
     def _members(self) -> set[int]:
         return {pid for name, pid in self._control.processes().items() if name in self._crew}
 
-    def _pid(self, victim: str) -> int | None:
+    def pid(self, victim: str) -> int | None:
+        """The process of a member, the broker, the house or a keeper; None where it is not there."""
         if victim in (BROKER, KEEPER):
             return next((pid for pid, words in sorted(self._ours().items()) if _PROGRAMS[victim] in words), None)
         pid = self._control.processes().get(victim)
         return pid if pid in self._ours() else None
 
     def _running(self) -> bool:
-        return self._pid(HOUSE) is not None
+        return self.pid(HOUSE) is not None
 
     async def _complete(self) -> frozenset[str]:
         """The names of who serves, once everybody does who is to."""

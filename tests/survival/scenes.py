@@ -39,6 +39,9 @@ RIGHT = {
     "blocks": [{"search": "        result -= price\n", "replace": "        result += price\n"}],
 }
 
+LONG_ENOUGH = ("--budget-minutes", "60")
+"""A budget of time that nothing uses up but a clock that is set."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -56,13 +59,13 @@ class Scene:
 SCENES = {
     scene.name: scene
     for scene in (
-        Scene("search", ("--engine", "search", "--auto", "all")),
+        Scene("search", ("--engine", "search", "--auto", "all", *LONG_ENOUGH)),
         Scene(
             "edited",
-            ("--engine", "search", "--auto", "plan,handoff"),
+            ("--engine", "search", "--auto", "plan,handoff", *LONG_ENOUGH),
             {"patches-1": diff.make("till.py", BROKEN, WORSE)},
         ),
-        Scene("model", ("--engine", "model", "--auto", "all")),
+        Scene("model", ("--engine", "model", "--auto", "all", *LONG_ENOUGH)),
         Scene("host", (), by_host=True),
     )
 }

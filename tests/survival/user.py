@@ -37,7 +37,8 @@ class User:
     def begin(self) -> Command:
         """The first thing they do."""
         if self.scene.by_host:
-            return Command("begin", (sys.executable, "-m", "tests.survival.host", str(self.repo)))
+            host = (sys.executable, "-m", "tests.survival.host", str(self.repo))
+            return Command("begin", (*host, *self.podium.command("mcp")))
         of = ("run", "fix-bug", "--repo", str(self.repo), "--test", TEST, "--json", "--consent-weak")
         return self._podium("begin", *of, *self.scene.words)
 
