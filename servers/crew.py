@@ -29,6 +29,9 @@ CLASSES = {
 }
 """Podium's own servers: name to `module:class`."""
 
+PACK = "workspace.pack"
+"""The tool by which a tree is read where it does not lie."""
+
 
 def load_own(name: str) -> type[Specialist]:
     """The class of one of Podium's own servers."""
@@ -87,6 +90,12 @@ class Member(ServerConfig):
         return make(room)
 
     @property
+    def may_call(self) -> tuple[str, ...]:
+        """Tools of others that it may call: as granted, and the one that brings runs' trees to who may read them."""
+        reads = "work:read" in self.scopes and "work:write" not in self.scopes
+        return (*self.calls, *((PACK,) if reads else ()))
+
+    @property
     def reading(self) -> frozenset[str]:
         """Its tools that change nothing: as its class says, or else as a person approved them."""
         if self.own:
@@ -114,6 +123,11 @@ class Crew:
     def by_name(self) -> dict[str, Member]:
         """The members by their names."""
         return {member.name: member for member in self.members}
+
+    @property
+    def at_home(self) -> dict[str, Member]:
+        """Those that the house starts, by their names."""
+        return {name: member for name, member in self.by_name.items() if not member.away}
 
     def admitting(self, joining: Joining) -> Crew:
         """With whoever asks to join now. Later a host stays, whatever becomes of its grant.
@@ -167,7 +181,12 @@ class Crew:
             bus_grants.Grant(PERSON, decides_gates=True),
             bus_grants.Grant(AUDITOR, reads_ledger=names),
             *(
-                bus_grants.Grant(member.name, serves=True, calls=member.calls, accounts="net:model" in member.scopes)
+                bus_grants.Grant(
+                    member.name,
+                    serves=True,
+                    calls=tuple(call for call in member.may_call if call != PACK or "workspace" in names),
+                    accounts="net:model" in member.scopes,
+                )
                 for member in self.members
             ),
             *(
@@ -228,6 +247,8 @@ def read_crew(shipped: Path, own: Path | None = None) -> Crew:
         member = _member(name, one, own)
         if name in CLASSES and not member.own:
             raise CrewError(f"{name} is Podium's own and is started by nothing else")
+        if member.away and name not in CLASSES:
+            raise CrewError(f"{name} is none of Podium's own, and only those can be away")
         if member.own and name not in CLASSES:
             promised[name] = Grant(scopes=one.scopes, calls=one.calls)
         else:
