@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from bus.errors import StoreRefused
 from bus.identity import new_identity
 from bus.key_file import KeyFileUnusable, read_key_file, write_key_file
 from contracts.workspace import CloseParams, CloseResult, PackParams, PackResult
+from orchestrator.cli.serve_away import serve_away
+from orchestrator.cli.trouble import Trouble
 from servers.away.fit import BoundToTheHouse, fit_member
 from servers.crew import CREW_FILE, CrewError, Member, read_crew
 from servers.member import Place, rules_for
@@ -110,3 +113,26 @@ def test_a_broker_known_by_name_can_be_looked_up(tmp_path: Path, url: str, looks
     """By a confined member, when its connection is lost; where there is no name it may not even ask."""
     member = Member(name="test_runner", scopes=("work:read", "sandbox:run"))
     assert rules_for(member, Place(tmp_path, url), tmp_path, {}).resolve is looks_up
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "others", "url", "told"),
+    [
+        (("test_runner",), None, {}, "nats://x", "no key to be test_runner by"),
+        (("test_runner",), Path("key"), {}, "", "PODIUM_NATS_URL is not set"),
+        ((), Path("key"), {}, "nats://x", "one specialist is served"),
+        (("test_runner",), Path("key"), {"--name": "", "--approve": True}, "nats://x", "^--approve has no meaning"),
+    ],
+)
+def test_a_command_that_makes_no_sense_is_refused(
+    words: tuple[str, ...],
+    key: Path | None,
+    others: Mapping[str, object],
+    url: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before anything is started."""
+    monkeypatch.setenv("PODIUM_NATS_URL", url)
+    with pytest.raises(Trouble, match=told):
+        serve_away(words, key, None, others)
