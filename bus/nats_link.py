@@ -33,6 +33,8 @@ _BARRIER_S = 30.0
 _ATTEMPT_S = 0.5
 _NOTHING = b'{"last_by_subj": "$KV.roster.-"}'
 _PAUSE_S = 10.0
+_PATIENCE_S = 10.0
+"""How long nobody may be at the address of a new connection: a broker that died is being started again."""
 
 
 def addresses(url: str) -> list[str]:
@@ -53,7 +55,8 @@ class Link:
         """Set when the connection of that number is; the next one has another event."""
         self._name = identity.name
         self._seed = identity.seed
-        self._attempts_left = 0
+        self._give_up_at: float | None = None
+        """Until when nobody at any address is borne with; None once that is over. `anyio.current_time()`."""
         self._refused: OrderedDict[str, None] = OrderedDict()
 
     async def connect(self, url: str, credentials: str | None) -> None:
@@ -63,11 +66,11 @@ class Link:
             NatsError, OSError: nothing answers there, or the server refuses the identity.
         """
         servers = addresses(url)
-        self._attempts_left = len(servers)
+        self._give_up_at = anyio.current_time() + _PATIENCE_S
         try:
             await self._connect(random.sample(servers, len(servers)), credentials)
         finally:
-            self._attempts_left = 0
+            self._give_up_at = None
 
     @property
     def clustered(self) -> bool:
@@ -129,10 +132,10 @@ class Link:
         return StoreRefused(subject, f"the broker does not permit {self._name} to publish there")
 
     async def _on_error(self, wrong: Exception) -> None:
-        if self._attempts_left:
-            self._attempts_left -= 1
-            if not self._attempts_left or not isinstance(wrong, OSError):
-                raise wrong  # the client would try a refused identity forever
+        if self._give_up_at is not None:
+            if not isinstance(wrong, OSError) or anyio.current_time() > self._give_up_at:
+                raise wrong  # the client would try a refused identity, or an address where nobody is, forever
+            return
         log.warning("%s: %s", self._name, wrong)
         if hit := _REFUSED.search(str(wrong)):
             self._refused[hit[1].lower()] = None

@@ -52,6 +52,9 @@ class ServerConfig(Grant):
     command: tuple[str, ...] = Field(default=(), description="Any MCP server on stdio: program and arguments.")
     env: Environment = Field(default=(), description="Environment variables of `command`, beside the usual few.")
     url: str = Field(default="", description="Any MCP server over Streamable HTTP.")
+    away: bool = Field(
+        default=False, description="One of Podium's own that the house does not start: `podium serve NAME --away` does."
+    )
 
     @model_validator(mode="after")
     def _one_way_to_start(self) -> Self:

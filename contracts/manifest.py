@@ -19,7 +19,7 @@ Scope = Annotated[
 ]
 """What a server may ask of the kernel. Calling other servers is asked for with `Manifest.calls`.
 
-- `work:read`, `work:write`: read, or write, runs' trees and repositories
+- `work:read`, `work:write`: read, or write, runs' trees and repositories; who may read them may have them sent, too
 - `sandbox:run`: run programs in the sandbox
 - `net:model`: reach one model endpoint, holding its key
 - `files:read:/PATH`, `files:write:/PATH`: read, or read and write, a file or everything below a folder

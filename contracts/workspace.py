@@ -7,9 +7,13 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from contracts.base import Model, RelPath, RunId, Sha256
+from contracts.run_settings import RunSettings
 
 OneLine = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """Text for one line of a commit message: it cannot begin a trailer of its own."""
+
+TreeId = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+"""The id of a git tree object: a digest of everything in it."""
 
 MAX_BODY_CHARS = 20_000
 """Of a commit message below its first line: what a program can be given as one argument (128 KiB) in any script."""
@@ -59,6 +63,23 @@ class DiffResult(Model):
     diff: str
     sha256: Sha256
     files: tuple[RelPath, ...]
+
+
+class PackParams(Model):
+    """The worktree as it is now, for who cannot read it where it lies."""
+
+    run: RunId
+    have: tuple[TreeId, ...] = Field(
+        default=(), max_length=64, description="Trees that need not be sent again; unknown ones count for nothing."
+    )
+
+
+class PackResult(Model):
+    """A tree, what is missing to have all of it, and how the run's tests are started."""
+
+    tree: TreeId
+    pack: str = Field(description="A git pack in base64; empty where nothing is missing.")
+    settings: RunSettings
 
 
 class CommitParams(Model):

@@ -30,6 +30,9 @@ CLASSES = {
 }
 """Podium's own servers: name to `module:class`."""
 
+PACK = "workspace.pack"
+"""The tool by which a tree is read where it does not lie."""
+
 
 def load_own(name: str) -> type[Specialist]:
     """The class of one of Podium's own servers."""
@@ -88,6 +91,12 @@ class Member(ServerConfig):
         return make(room)
 
     @property
+    def may_call(self) -> tuple[str, ...]:
+        """Tools of others that it may call: as granted, and the one that brings runs' trees to who may read them."""
+        reads = "work:read" in self.scopes and "work:write" not in self.scopes
+        return (*self.calls, *((PACK,) if reads else ()))
+
+    @property
     def reading(self) -> frozenset[str]:
         """Its tools that change nothing: as its class says, or else as a person approved them."""
         if self.own:
@@ -130,6 +139,11 @@ class Crew:
     def by_name(self) -> dict[str, Member]:
         """The members by their names."""
         return {member.name: member for member in self.members}
+
+    @property
+    def at_home(self) -> dict[str, Member]:
+        """Those that the house starts, by their names."""
+        return {name: member for name, member in self.by_name.items() if not member.away}
 
     def admitting(self, joining: Joining) -> Crew:
         """With whoever asks to join now. Later a host stays, whatever becomes of its grant.
@@ -188,7 +202,7 @@ class Crew:
                     member.name,
                     serves=True,
                     concurrency=member.concurrency,
-                    calls=member.calls,
+                    calls=tuple(call for call in member.may_call if call != PACK or "workspace" in names),
                     accounts="net:model" in member.scopes,
                 )
                 for member in self.members
@@ -251,6 +265,8 @@ def read_crew(shipped: Path, own: Path | None = None) -> Crew:
         member = _member(name, one, own)
         if name in CLASSES and not member.own:
             raise CrewError(f"{name} is Podium's own and is started by nothing else")
+        if member.away and name not in CLASSES:
+            raise CrewError(f"{name} is none of Podium's own, and only those can be away")
         if member.own and name not in CLASSES:
             promised[name] = Grant.model_validate(one.model_dump(include={*Grant.model_fields}, exclude_unset=True))
         else:

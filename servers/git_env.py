@@ -1,9 +1,9 @@
-"""Runs read-only git commands for specialists, in the environment of `contracts.git_env`."""
+"""Runs git commands for specialists, in the environment of `contracts.git_env`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -27,14 +27,14 @@ async def git_process(tree: Path, *args: str) -> AsyncGenerator[Process]:
                 process.kill()
 
 
-async def git_output(tree: Path, *args: str) -> bytes:
-    """What `git args` prints.
+async def git_output(tree: Path, *args: str, extra: Mapping[str, str] | None = None, stdin: bytes = b"") -> bytes:
+    """What `git args` prints; `extra` adds variables.
 
     Raises:
         ToolError: internal, with git's message.
     """
-    command = git_command("-C", str(tree), *args, path=os.environ.get("PATH", os.defpath))
-    done = await anyio.run_process(command, check=False, stdin=DEVNULL)
+    command = git_command("-C", str(tree), *args, path=os.environ.get("PATH", os.defpath), extra=extra)
+    done = await anyio.run_process(command, check=False, input=stdin)
     if done.returncode:
         raise ToolError("internal", f"git {args[0]}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout

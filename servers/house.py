@@ -115,7 +115,7 @@ class House:
             raise LedgerTorn(f"the ledger has lost something since it was last used: {losses}")
         self._ledger_is_whole = True
         crash_point("house.before_crew")
-        starting = self._staff.change(self.crew.by_name)
+        starting = self._staff.change(self.crew.at_home)
         hear({pipe: member for pipe, member in starting.items() if not member.own}, self._door)
         await_ready({pipe: member for pipe, member in starting.items() if member.own})
         crash_point("house.ready")
@@ -227,7 +227,7 @@ class House:
                 self._broker.reload(broker_users(self.crew, public_keys(self.state, self.crew)))
             raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")
         self.crew, self._settle_at = crew, math.inf
-        return self._staff.change(crew.by_name)
+        return self._staff.change(crew.at_home)
 
     def _mend(self) -> None:
         if self._broker is not None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,10 +24,12 @@ from bus.crash import arm, crash_point
 from bus.errors import BusError, BusUnavailable
 from bus.granted import LiveGrants
 from bus.identity import Identity, load_identity
+from bus.key_file import KeyFileUnusable, read_key_file
 from bus.nats_bus import NatsBus, connect_nats
 from bus.nats_link import addresses
 from contracts.manifest import granted_paths, granted_ports
 from servers.approval import Approval
+from servers.away.mirrors import Mirrors
 from servers.bridge.program import installation
 from servers.bridge.serve import port_of, program_of, serve_foreign
 from servers.confine import Confinement, confine
@@ -34,7 +37,7 @@ from servers.crew import CrewError, Member
 from servers.minds.addresses import endpoint_ports
 from servers.overseer import overseen
 from servers.own_ledger import BusLedger
-from servers.runtime import BusCrew, serve
+from servers.runtime import BusCrew, as_it_is, serve
 from servers.sandbox.client import Keeper, KeptSandbox, start_keeper
 from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
 from servers.sandbox.order import Policy
@@ -43,6 +46,16 @@ from servers.throwaway import open_scratch
 from servers.watchdog import watch
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Away:
+    """How a member works on another machine than the house's."""
+
+    key: Path
+    """The file with its private key."""
+    python: Path | None = None
+    """Runs projects' tests, in place of the interpreter that they name."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,7 @@ class Place:
     unsandboxed: bool = False
     folder: Path | None = None
     """Where runs' folders and throw-away copies lie; None: with keys and ledger."""
+    away: Away | None = None
 
     @property
     def work(self) -> Path:
@@ -70,6 +84,19 @@ class Place:
     def ports(self) -> tuple[int, ...]:
         """The brokers' ports, if there are any; NATS' own where a URL names none."""
         return tuple(urlsplit(one).port or 4222 for one in addresses(self.url))
+
+    @property
+    def named(self) -> bool:
+        """Whether a broker is known by a name that has to be looked up."""
+        return any(_is_name(urlsplit(one).hostname or "") for one in addresses(self.url))
+
+    def identity(self, name: str) -> Identity:
+        """The member's own.
+
+        Raises:
+            KeyFileUnusable, OSError: its key cannot be had.
+        """
+        return read_key_file(self.away.key, name) if self.away else load_identity(identities(self.state), name)
 
 
 def become(
@@ -92,15 +119,15 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
     )
     arm(member.name)
     scratch = open_scratch(place.scratch(member.name))
-    identity = load_identity(identities(place.state), member.name)
-    keeper = keeper_for(member, place, scratch)
     try:
+        identity = place.identity(member.name)
+        keeper = keeper_for(member, place, scratch)
         held_by = confine(rules_for(member, place, scratch, keys))
         anyio.run(
             partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
         )
-    except* (BusError, CrewError, SandboxUnavailable) as wrong:
+    except* (BusError, CrewError, KeyFileUnusable, SandboxUnavailable) as wrong:
         log.error("%s", cause(wrong))
         tell(" ".join(str(cause(wrong)).split()))
         sys.exit(1)
@@ -112,7 +139,8 @@ def keeper_for(member: Member, place: Place, scratch: Path) -> Keeper | None:
     if "sandbox:run" not in member.scopes:
         return None
     home = Path.home()
-    private = (identities(place.state), place.state / "broker", *(home / name for name in _SECRETS))
+    keys = (identities(place.state), *([place.away.key] if place.away else []))
+    private = (*keys, place.state / "broker", *(home / name for name in _SECRETS))
     policy = Policy(
         scratch_root=scratch,
         read_only=(place.work,),
@@ -150,9 +178,17 @@ def rules_for(member: Member, place: Place, scratch: Path, keys: Mapping[str, st
             *granted_ports(member.scopes),
             *([port_of(member.url)] if member.url else []),
         ),
-        resolve=bool(member.url) or any(scope.startswith("net:") for scope in member.scopes),
+        resolve=place.named or bool(member.url) or any(scope.startswith("net:") for scope in member.scopes),
         exec=bool(member.command) or any(scope.startswith("work:") for scope in member.scopes),  # git
     )
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return host != "localhost"
+    return False
 
 
 async def _serve(
@@ -179,15 +215,19 @@ async def _serve(
         caller = await opened.enter_async_context(open_caller(bus))
         sandbox, level = await opened.enter_async_context(kept(keeper))
         ledger = BusLedger(bus) if "net:model" in member.scopes else None
-        room = Room(place.work, scratch, BusCrew(caller), sandbox, ledger, keys)
+        crew, work, around = BusCrew(caller), place.work, as_it_is
         tasks = await opened.enter_async_context(anyio.create_task_group())
         _beside(tasks, bus, leave)
+        if place.away and "work:read" in member.scopes:
+            mirrors = Mirrors(scratch / "mirrors", crew, place.away.python)
+            work, around = mirrors.work, mirrors.around
+            tasks.start_soon(mirrors.forget_when_idle)
         crash_point("member.before_serving")
         if keeper is not None:
             tasks.start_soon(end_without, keeper)
         await serve(
             bus,
-            member.build(room),
+            member.build(Room(work, scratch, crew, sandbox, ledger, keys)),
             allows,
             granted_scopes=member.scopes,
             granted_calls=member.calls,
@@ -196,6 +236,7 @@ async def _serve(
             ready=ready,
             approval=None if member.own else Approval(member.name, member.pin),
             leave=leave,
+            around=around,
         )
         tasks.cancel_scope.cancel()
 

@@ -8,9 +8,26 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from contracts.run_settings import RunSettings
 from servers.specialist import ToolError
 
 _STALE = ("*.lock", "worktrees/*/*.lock", "refs/heads/podium/*.lock", "refs/podium/*.lock")
+
+
+def run_settings(file: Path) -> RunSettings:
+    """What intake wrote down of how a run's tests are started, in `work/<run>/settings.json`.
+
+    Raises:
+        ToolError: invalid, when the file does not say it right.
+    """
+    try:
+        return RunSettings.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return RunSettings()
+    except ValidationError as wrong:
+        raise ToolError("invalid", f"{file.name} of the run cannot be read: {wrong}") from wrong
 
 
 class RunFolder:

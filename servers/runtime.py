@@ -129,6 +129,11 @@ def _call_of(ctx: ServerRequestContext[Any, Any]) -> BusCall:
     return BusCall.local(report)
 
 
+def as_it_is(tool: Tool) -> Tool:
+    """The tool itself."""
+    return tool
+
+
 async def serve(
     bus: Bus,
     specialist: Specialist,
@@ -141,13 +146,15 @@ async def serve(
     ready: Callable[[], None],
     approval: Approval | None = None,
     leave: anyio.Event | None = None,
+    around: Callable[[Tool], Tool] = as_it_is,
 ) -> None:
     """Serve on the bus until cancelled or told to `leave`; `ready` is called once the server is in the registry.
 
-    Without an `approval`, none is needed.
+    Without an `approval`, none is needed. `around` gives what answers in a tool's place.
     """
     leave = leave or anyio.Event()
-    server, tools = mcp_server(specialist), tools_of(specialist)
+    tools = [around(one) for one in tools_of(specialist)]
+    server = mcp_server(specialist, offered=tools)
     answered = 0
     async with anyio.create_task_group() as tasks, server.lifespan(server) as state:
         specs = tuple(one.spec for one in tools)

@@ -33,11 +33,13 @@ from contracts.workspace import (
     ExportResult,
     OpenParams,
     OpenResult,
+    PackParams,
+    PackResult,
     RevertParams,
     RevertResult,
 )
-from servers import patch_writing, patching
-from servers.run_folder import RunFolder
+from servers import packing, patch_writing, patching
+from servers.run_folder import RunFolder, run_settings
 from servers.run_git import line, resolve, run_git, succeeds
 from servers.specialist import Call, Room, ToolError, tool
 
@@ -86,6 +88,11 @@ class Workspace:
     async def diff(self, params: DiffParams, call: Call) -> DiffResult:
         """Show the branch and worktree against a commit as a unified diff."""
         return await to_thread.run_sync(self._run(params.run).diff, params)
+
+    @tool(read_only=True)
+    async def pack(self, params: PackParams, call: Call) -> PackResult:
+        """Pack the worktree as it is, committed or not, for a server that works on another machine."""
+        return await to_thread.run_sync(self._run(params.run).pack, params)
 
     @tool()
     async def commit(self, params: CommitParams, call: Call) -> CommitResult:
@@ -182,6 +189,14 @@ class _Run:
         except UnicodeDecodeError as error:
             raise ToolError("invalid", f"a file that changed since {base} is not UTF-8 text") from error
         return DiffResult(diff=text, sha256=sha256(raw), files=diff.files(text))
+
+    def pack(self, params: PackParams) -> PackResult:
+        folder = self._folder
+        with folder.locked():
+            self._head()
+            tree = line(folder.tree, "write-tree")  # what is applied is in the index, committed or not
+            made = packing.pack(folder.repository, tree, params.have, folder.path / "packing")
+        return PackResult(tree=tree, pack=made, settings=run_settings(folder.path / "settings.json"))
 
     def commit(self, params: CommitParams, call: str) -> CommitResult:
         folder = self._folder

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from bus.connect import identities
+from bus.identity import load_identity
+from bus.key_file import write_key_file
 from bus.registry import cards
 from contracts.base import utc_now
 from contracts.config import ServerConfig
@@ -43,6 +48,7 @@ def agents(context: click.Context, as_json: bool) -> None:
       podium agents grant host:cursor "repository.*"
       podium agents revoke host:cursor "repository.*"
       podium agents approve files
+      podium agents key test_runner test_runner.key
     """
     if context.invoked_subcommand is None:
         found = start(_cards)
@@ -151,6 +157,28 @@ def approve(name: str, seen: str, as_json: bool) -> None:
     click.echo(f"{name}: {count} approved, sha256 {card.tools_sha256[:16]}…: {', '.join(t.name for t in card.tools)}")
     if card.refuses:
         click.echo(f"Until now calls were refused: {card.refuses}", err=True)
+
+
+@agents.command()
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+def key(name: str, file: Path) -> None:
+    """Write a member's private key to FILE, to serve it on another machine (`podium serve NAME --away`).
+
+    Who has the file is that member to all others: it can do what the member was granted, answer its calls and read
+    what it is asked. Only you can read the file; carry it over a way that others cannot read either.
+
+    \b
+    Examples:
+      podium agents key test_runner test_runner.key
+    """
+    if name not in load_crew().servers:
+        raise trouble(f"There is no {name} in the crew file.", f"It has {', '.join(sorted(load_crew().servers))}.")
+    try:
+        write_key_file(file, load_identity(identities(houses.state_dir()), name))
+    except OSError as wrong:
+        raise trouble(f"{file} cannot be written: {wrong.strerror}.", "Name a file that is not there yet.") from wrong
+    click.echo(f"{file} is {name}'s private key. Whoever has it is {name} in this crew.")
 
 
 async def _approve(name: str, seen: str) -> Card:

@@ -1,4 +1,6 @@
-"""`podium serve`: an agent of one's own, or any MCP server, joins the crew; or one specialist serves a host alone."""
+"""`podium serve`: an agent of one's own, or any MCP server, joins the crew; or one specialist serves a host alone, or
+the crew from another machine.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from contracts.config import Joining
 from contracts.manifest import Card
 from orchestrator.cli.joining import joining
 from orchestrator.cli.serve_alone import serve_alone
+from orchestrator.cli.serve_away import serve_away
 from orchestrator.cli.shared import AUDITOR, document, json_option, out, start, who
 from orchestrator.cli.trouble import trouble
 from orchestrator.config import crew_file
@@ -32,7 +35,7 @@ _LOOK_S = 1.0
 
 
 @click.command()
-@click.argument("what", nargs=-1, metavar="[FILE.py | -- COMMAND … | NAME --stdio]")
+@click.argument("what", nargs=-1, metavar="[FILE.py | -- COMMAND … | NAME --stdio | NAME --away]")
 @click.option("--name", default="", metavar="NAME", help="Under which name it is called; an agent's file has its own.")
 @click.option("--url", default="", metavar="URL", help="A server over Streamable HTTP, instead of a command.")
 @click.option("--grant", multiple=True, metavar="SCOPE", help="What it may do, e.g. files:write:DIR; may be repeated.")
@@ -41,6 +44,14 @@ _LOOK_S = 1.0
 @click.option("--stdio", is_flag=True, help="Serve NAME, one of Podium's own, alone on standard input and output.")
 @click.option(
     "--repo", type=click.Path(path_type=Path), metavar="DIR", help="With --stdio: on this checkout, not here."
+)
+@click.option("--away", is_flag=True, help="Serve NAME, one of Podium's own, for the crew at PODIUM_NATS_URL.")
+@click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="With --away: NAME's private key.")
+@click.option(
+    "--python",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --away: runs projects' tests here, not the interpreter they name.",
 )
 @json_option
 def serve(
@@ -52,6 +63,9 @@ def serve(
     approve: bool,
     stdio: bool,
     repo: Path | None,
+    away: bool,
+    key: Path | None,
+    python: Path | None,
     as_json: bool,
 ) -> None:
     """Have an agent of your own, or any MCP server, in the crew for as long as this runs.
@@ -62,18 +76,26 @@ def serve(
     With --stdio an MCP host gets one of Podium's own specialists, without broker, crew and ledger. It works on copies
     of a checkout, as it is at each call.
 
+    With --away one of them works on this machine for a crew on another, beside the one there or in its place. The runs'
+    trees come over the bus. `podium agents key`, there, writes the key.
+
     \b
     Examples:
       podium serve --name files --grant files:write:docs -- mcp-server-filesystem "$PWD/docs"
       podium serve --name remote --url https://example.com/mcp
       podium serve agents/doc_writer.py --grant repository.list --grant repository.read
       podium serve test_runner --stdio --repo ~/shop
+      podium serve test_runner --away --key test_runner.key
     """
+    others = {"--name": name, "--url": url, "--grant": grant, "--env": env, "--approve": approve, "--json": as_json}
+    of_stdio, of_away = {"--repo": repo}, {"--key": key, "--python": python}
     if stdio:
-        others = {"--name": name, "--url": url, "--grant": grant, "--env": env, "--approve": approve, "--json": as_json}
-        serve_alone(what, repo or Path(), others)
-    if repo:
-        raise trouble("--repo is for --stdio.", "`podium serve --help` has examples.", code=2)
+        serve_alone(what, repo or Path(), {**others, "--away": away, **of_away})
+    if away:
+        serve_away(what, key, python, {**others, **of_stdio})
+    for way, options in (("--stdio", of_stdio), ("--away", of_away)):
+        if given := ", ".join(option for option, value in options.items() if value):
+            raise trouble(f"{given} is for {way}.", "`podium serve --help` has examples.", code=2)
     who_joins = joining(what, name, url, grant, env)
     with suppress(KeyboardInterrupt):  # that is how it ends
         start(_serve, who_joins, approve, as_json)

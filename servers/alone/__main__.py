@@ -22,6 +22,7 @@ from servers.alone.line import MOST_BYTES, Answer, Ask, pair
 from servers.alone.snapshots import Album, Checkout, CheckoutUnreadable
 from servers.crew import CREW_FILE, CrewError, Member, read_crew
 from servers.housekeeping import Signals, fork
+from servers.last_words import end_with
 from servers.member import Place
 from servers.sandbox import linux, tree
 
@@ -35,19 +36,19 @@ def main() -> NoReturn:
     try:
         member = fit_member(read_crew(CREW_FILE, options.own_crew), options.name)
     except CannotBeAlone as wrong:
-        _end(wrong.failure, 2)
+        end_with(wrong.failure, 2)
     except CrewError as wrong:
-        _end(Failure(kind="invalid", message=str(wrong), way_out="Correct it."), 2)
+        end_with(Failure(kind="invalid", message=str(wrong), way_out="Correct it."), 2)
     checkout = Checkout(options.checkout, RunSettings.model_validate_json(options.settings), options.ignore_file)
     try:
         with own_folder(options.state / "alone") as folder:
             status = _serve(member, checkout, Place(state=options.state, folder=folder))
     except CheckoutUnreadable as wrong:
-        _end(wrong.failure, 1)
+        end_with(wrong.failure, 1)
     except OSError as wrong:
         told = f"The state directory {options.state} cannot be used: {wrong.strerror}."
         way_out = "Make it writable, or set PODIUM_STATE_DIR to a directory that is."
-        _end(Failure(kind="unavailable", message=told, way_out=way_out), 1)
+        end_with(Failure(kind="unavailable", message=told, way_out=way_out), 1)
     sys.exit(status)
 
 
@@ -112,12 +113,6 @@ def _answer(album: Album) -> Answer:
         return Answer(snapshot=album.take())
     except CheckoutUnreadable as wrong:
         return Answer(failure=wrong.failure)
-
-
-def _end(why: Failure, status: int) -> NoReturn:
-    way_out = f"\n  → {why.way_out}" if why.way_out else ""
-    sys.stderr.write(f"podium: {why.message}{way_out}\n")
-    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -103,7 +103,10 @@ class Keeper:
 
     def _admit(self, backend: Backend, policy: Policy) -> bool:
         """Take a job's socket from the specialist; False when it has gone."""
-        message, ancillary, _, _ = self._door.recvmsg(64, socket.CMSG_SPACE(array.array("i").itemsize))
+        try:
+            message, ancillary, _, _ = self._door.recvmsg(64, socket.CMSG_SPACE(array.array("i").itemsize))
+        except ConnectionResetError:  # it has not even read who we are
+            return False
         if not message:
             return False
         for level, kind, data in ancillary:

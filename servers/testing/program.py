@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from contracts.run_settings import PytestConfig, RunSettings
+from contracts.run_settings import PytestConfig
+from servers.run_folder import run_settings
 from servers.specialist import ToolError
 from servers.testing.plugins import plugin_environment
 
@@ -47,7 +46,7 @@ def program(tree: Path, settings_file: Path) -> Program:
     Raises:
         ToolError: invalid, when the file does not say it right or the interpreter is none.
     """
-    settings = _settings(settings_file)
+    settings = run_settings(settings_file)
     python = Path(os.path.abspath(settings.python or sys.executable))
     env = {} if settings.python or settings.test_command else plugin_environment(tree)
     return Program(python, interpreter_paths(python), settings.test_command, settings.junit or "", env, settings.pytest)
@@ -92,12 +91,3 @@ def _hops(python: Path) -> list[Path]:
 
 def _has_library(prefix: Path) -> bool:
     return any((prefix / f"lib/python3.{minor}/os.py").exists() for minor in range(8, 30))
-
-
-def _settings(file: Path) -> RunSettings:
-    try:
-        return RunSettings.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        return RunSettings()
-    except ValidationError as wrong:
-        raise ToolError("invalid", f"{file.name} of the run cannot be read: {wrong}") from wrong

@@ -10,11 +10,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bus import nats_link
 from bus.broker import MAX_PAYLOAD, Durability
 from bus.bus import ABSENT, Message
 from bus.caller import new_call_id, open_caller
 from bus.errors import BusUnavailable, StoreRefused, TooLarge
-from bus.nats_bus import NatsBus
+from bus.identity import new_identity
+from bus.nats_bus import NatsBus, connect_nats
 from bus.subjects import CallSubject
 from contracts.ledger import RUNS_STREAM, server_stream
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
@@ -155,3 +157,12 @@ async def test_a_connection_that_the_broker_ended_is_unavailable_to_whoever_list
 
 async def _ignore(_: Message) -> None:
     return
+
+
+@pytest.mark.parametrize("url", ["nats://127.0.0.1:9", "nats://127.0.0.1:9,nats://127.0.0.1:11"])
+async def test_an_address_where_nobody_is_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a time in which a broker that died is started again, not never."""
+    monkeypatch.setattr(nats_link, "_PATIENCE_S", 0.2)
+    with anyio.fail_after(30), pytest.raises(BusUnavailable, match="Errno 111"):
+        async with connect_nats(url, new_identity("x")):
+            raise AssertionError

@@ -279,10 +279,10 @@ async def test_the_callers_git_variables_do_not_reach_git(opened: Opened, monkey
 
 
 def test_the_tools_are_the_contract(tmp_path: Path) -> None:
-    """Seven tools; only diff is read-only, only close and revert destroy."""
+    """Eight tools; only diff and pack are read-only, only close and revert destroy."""
     project = Project(tmp_path / "p")
     project.commit({"a": "a"})
     specs = {tool.spec.name: tool.spec for tool in tools_of(Workspace(bring_in(project, tmp_path / "work")[0]))}
-    assert sorted(specs) == ["apply", "close", "commit", "diff", "export", "open", "revert"]
-    assert [name for name, spec in specs.items() if spec.read_only] == ["diff"]
+    assert sorted(specs) == ["apply", "close", "commit", "diff", "export", "open", "pack", "revert"]
+    assert [name for name, spec in specs.items() if spec.read_only] == ["diff", "pack"]
     assert [name for name, spec in specs.items() if spec.destructive] == ["close", "revert"]
