@@ -37,12 +37,6 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.runs import events_of
 from orchestrator.seals import ORCHESTRATOR, Seals, events, may_decide
 
-_OF_THE_ANSWER = frozenset(
-    f"Nats-{name}"
-    for name in ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence", "UpTo-Sequence")
-)
-"""Headers the broker adds when it hands a message out; they are not stored."""
-
 
 class RecordingError(OrchestratorError):
     """There is no whole recording to be had; says why and what to do."""
@@ -177,7 +171,7 @@ async def record(bus: Bus, run: str, servers: Iterable[str]) -> Recording:
     for server in known:
         found += [kept async for kept in _of_run(bus, server, run)]
     roster = {name: public.decode() for name, public in (await bus.entries(ROSTER_BUCKET)).items()}
-    return Recording(run, version("podium"), roster, tuple(map(_as_stored, found)))
+    return Recording(run, version("podium"), roster, tuple(found))
 
 
 async def _of_run(bus: Bus, server: str, run: str) -> AsyncIterator[Stored]:
@@ -196,11 +190,6 @@ def _says_run(kept: Stored, run: str) -> bool:
     with suppress(InvalidMessage):
         return correlation_of(parse(kept.subject, kept.body)).run == run
     return False
-
-
-def _as_stored(kept: Stored) -> Stored:
-    headers = {name: value for name, value in kept.headers.items() if name not in _OF_THE_ANSWER}
-    return Stored(kept.stream, kept.seq, kept.subject, kept.body, headers, kept.stored_at)
 
 
 async def opened(recording: Recording) -> Contents:
