@@ -110,7 +110,7 @@ def keeper_for(member: Member, place: Place, scratch: Path) -> Keeper | None:
     if "sandbox:run" not in member.scopes:
         return None
     home = Path.home()
-    private = (identities(place.state), place.state / "broker", *(home / name for name in _SECRETS))
+    private = (identities(place.state), place.state / "broker", place.state / "notary", *(home / name for name in _SECRETS))
     policy = Policy(
         scratch_root=scratch,
         read_only=(place.work,),
@@ -170,7 +170,7 @@ async def _serve(
         allows = LiveGrants(bus).allows
         if member.foreign:
             tasks = await opened.enter_async_context(anyio.create_task_group())
-            tasks.start_soon(_end_with, bus)
+            tasks.start_soon(end_with, bus)
             await serve_foreign(bus, member, scratch, allows, confinement=held_by, ready=ready)
             return
         caller = await opened.enter_async_context(open_caller(bus))
@@ -178,7 +178,7 @@ async def _serve(
         ledger = BusLedger(bus) if "net:model" in member.scopes else None
         room = Room(place.work, scratch, BusCrew(caller), sandbox, ledger, keys)
         tasks, leave = await opened.enter_async_context(anyio.create_task_group()), anyio.Event()
-        tasks.start_soon(_end_with, bus)
+        tasks.start_soon(end_with, bus)
         tasks.start_soon(_leave_when_told, leave)
         crash_point("member.before_serving")
         if keeper is not None:
@@ -204,7 +204,7 @@ async def _leave_when_told(leave: anyio.Event) -> None:
             leave.set()
 
 
-async def _end_with(bus: NatsBus) -> None:
+async def end_with(bus: NatsBus) -> None:
     """A member whose connection is over for good ends, so that the house starts it again."""
     await bus.closed()
     raise BusUnavailable("the connection is over")
