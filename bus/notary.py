@@ -208,6 +208,11 @@ class Notary:
             return ""
 
 
+def newest_file(state: Path) -> Path:
+    """Where, below a state directory, the newest checkpoint lies outside the broker's store."""
+    return state / "notary" / "newest.json"
+
+
 def read(file: Path) -> Checkpoint | None:
     """The newest checkpoint, as it is kept outside the store; None where there is no file.
 

@@ -110,7 +110,12 @@ def keeper_for(member: Member, place: Place, scratch: Path) -> Keeper | None:
     if "sandbox:run" not in member.scopes:
         return None
     home = Path.home()
-    private = (identities(place.state), place.state / "broker", place.state / "notary", *(home / name for name in _SECRETS))
+    private = (
+        identities(place.state),
+        place.state / "broker",
+        place.state / "notary",
+        *(home / name for name in _SECRETS),
+    )
     policy = Policy(
         scratch_root=scratch,
         read_only=(place.work,),

@@ -20,7 +20,7 @@ from bus.errors import BusError, Overtaken
 from bus.grants import NOTARY
 from bus.identity import Identity, load_identity
 from bus.nats_bus import connect_nats
-from bus.notary import Notary
+from bus.notary import Notary, newest_file
 from contracts.ledger import ENDINGS
 from servers.confine import Confinement, confine
 from servers.member import Place, end_with
@@ -34,11 +34,6 @@ _SETTLE_S = 0.02
 """What is heard may be a moment ahead of what can be read."""
 _STANDBY_S = 3.0
 """How long it leaves the ledger to another house's notary who was faster."""
-
-
-def newest_file(state: Path) -> Path:
-    """Where the newest checkpoint lies, outside the broker's store."""
-    return state / "notary" / "newest.json"
 
 
 def become_notary(seat: Seat, place: Place, tell: Callable[[str], None]) -> int:
