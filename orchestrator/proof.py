@@ -16,12 +16,13 @@ from pydantic import ValidationError
 
 from bus.bus import Bus, Stored
 from bus.chain import START, leaf
+from bus.envelope import SEAL
 from bus.errors import Unreadable
 from contracts.checkpoint import Checkpoint
 from contracts.ledger import NOTARY_STREAM
 from orchestrator.errors import OrchestratorError
 from orchestrator.recording import Recording
-from orchestrator.recording_file import Header, Line, Withheld
+from orchestrator.recording_file import Header, Line, Signed, Withheld
 
 
 class NotSigned(OrchestratorError):
@@ -113,7 +114,8 @@ async def lines(bus: Bus, span: Span, recording: Recording | None, notary: str) 
     async with AsyncExitStack() as opened:
         streams: dict[str, _Stream] = {}
         async for kept in bus.history(NOTARY_STREAM, after=max(span.base_seq - 1, 0)):
-            yield Line.of(kept).model_dump_json()
+            said = Signed(checkpoint=kept.body.decode(errors="replace"), seal=kept.headers.get(SEAL, ""))
+            yield said.model_dump_json()
             if kept.seq != span.base_seq and (checkpoint := _read(kept)) is not None:
                 for name, to in checkpoint.streams.items():
                     if name not in streams:

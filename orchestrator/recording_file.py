@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from bus.bus import Stored
 from contracts.base import Model, RunId, Sha256
-from contracts.ledger import NOTARY_STREAM, RUNS_STREAM
+from contracts.ledger import RUNS_STREAM
 from orchestrator.recording import Recording, RecordingError
 
 
@@ -68,6 +68,13 @@ class Line(Model):
         return Stored(self.stream, self.seq, self.subject, body, self.headers, self.stored_at)
 
 
+class Signed(Model):
+    """A checkpoint of the notary's, which signs for what follows."""
+
+    checkpoint: str = Field(description="`contracts.checkpoint.Checkpoint`, byte for byte as it was signed.")
+    seal: str = Field(description="`Podium-Seal`; its subject is `notary.checkpoint`.")
+
+
 class Withheld(Model):
     """A message that is nobody's business here: what the chain needs of it."""
 
@@ -76,7 +83,7 @@ class Withheld(Model):
     leaf: Sha256
 
 
-_line = TypeAdapter[Line | Withheld](Line | Withheld)
+_line = TypeAdapter[Line | Signed | Withheld](Line | Signed | Withheld)
 
 
 def load(file: Path) -> Recording:
@@ -99,7 +106,7 @@ def load(file: Path) -> Recording:
     if len(lines) != header.messages:
         held = f"{len(lines)} of {header.messages} messages"
         raise RecordingError(f"the file {file} was cut: it holds {held}; export it anew")
-    messages = (line.stored() for line in lines if isinstance(line, Line) and line.stream != NOTARY_STREAM)
+    messages = (line.stored() for line in lines if isinstance(line, Line))
     return Recording(header.run, header.version, header.roster, tuple(sorted(messages, key=_order)))
 
 

@@ -178,8 +178,7 @@ def _words(found: dict[str, Any]) -> str:
         parts.append(f"  {count(found['withheld'], 'message')} of others, of which only digests are in it")
     if found["foreign"]:
         parts.append(f"  {count(found['foreign'], 'message')} that nobody entitled sealed: they count for nothing")
-    last = found["last"]
-    parts += [f"  signed up to checkpoint {last['number']} of {last['at']}", f"  notary {found['notary']}"]
+    parts += [f"  signed up to checkpoint {found['checkpoint']} of {found['at']}", f"  notary {found['notary']}"]
     return "\n".join(parts)
 
 
