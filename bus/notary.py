@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from bus.bus import Bus, Expect, Stored
 from bus.chain import START, gap, leaf, link
 from bus.envelope import opened
-from bus.errors import BusError, BusUnavailable, InvalidMessage, Unreadable
+from bus.errors import AlreadyStored, BusError, BusUnavailable, InvalidMessage, Overtaken, Unreadable
 from bus.grants import NOTARY, OPERATOR
 from bus.provision import ask_jetstream
 from contracts.base import utc_now
@@ -176,7 +176,10 @@ class Notary:
             gaps=tuple(self._gaps),
             breaches=tuple(self._breaches),
         )
-        self._expect = await self._bus.store(CHECKPOINT, checkpoint.canonical(), expect=Expect(last=self._expect))
+        try:
+            self._expect = await self._bus.store(CHECKPOINT, checkpoint.canonical(), expect=Expect(last=self._expect))
+        except AlreadyStored:
+            raise Overtaken(CHECKPOINT, self._expect) from None  # another's was the very first
         self._newest, self._gaps, self._breaches = checkpoint, [], []
         try:
             write(self._file, checkpoint)
