@@ -108,7 +108,8 @@ class House:
         provisioning, answer = fork_asking(
             lambda: ledger_upkeep.set_up(self.state, self.url, self.crew.grants(), public, ours=ours)
         )
-        (self.state / "work").mkdir(exist_ok=True, mode=0o700)
+        for folder in ("work", "notary"):  # before any sandbox is told what to hide
+            (self.state / folder).mkdir(exist_ok=True, mode=0o700)
         self._import_everything()  # while the other core provisions
         with os.fdopen(answer) as told:
             losses = told.read()

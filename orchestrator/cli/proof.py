@@ -30,6 +30,8 @@ from orchestrator.text import count
 _SIGNED_S = 10.0
 """How long the notary is waited for, which signs every second."""
 _AGAIN_S = 0.1
+_AT_ONCE = 256 << 10
+"""Bytes that are handed to the verifier at a time."""
 
 
 @click.command()
@@ -149,10 +151,15 @@ async def _verify_ledger(command: list[str], after: int) -> dict[str, Any]:
         async with await anyio.open_process(command, stderr=None) as verifier:
             assert verifier.stdin is not None
             assert verifier.stdout is not None
+            held = bytearray()
             try:
                 async with verifier.stdin, aclosing(lines(bus, span, None, _notary())) as rows:
                     async for row in rows:
-                        await verifier.stdin.send(f"{row}\n".encode())
+                        held += f"{row}\n".encode()
+                        if len(held) > _AT_ONCE:
+                            await verifier.stdin.send(bytes(held))
+                            held.clear()
+                    await verifier.stdin.send(bytes(held))
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass  # it has found something, and needs no more
             said = b"".join([part async for part in verifier.stdout])
