@@ -17,6 +17,7 @@ from bus.bus import Bus, Message, Stored
 from bus.errors import Overtaken, StoreRefused
 from bus.notary import read, write
 from bus.provision import provision
+from contracts.base import sha256
 from contracts.checkpoint import Checkpoint
 from contracts.ledger import CHECKPOINT, ENDINGS, NOTARY_STREAM, RUNS_STREAM, server_stream
 from contracts.run import Ending
@@ -288,3 +289,30 @@ async def test_a_damaged_file_beside_the_store_is_a_breach(tmp_path: Path) -> No
         newest = (await checkpoints(made))[0]
         assert read(made.file) == newest
         write(made.file, newest)
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [("once", ""), ("twice", "used before"), ("of another", "not shown"), ("none", "no such decision")],
+)
+async def test_a_decision_counts_once_for_what_was_shown(tmp_path: Path, what: str, why: str) -> None:
+    """Even where the orchestrator itself says otherwise, and all of it is sealed and signed."""
+    async with ledger(tmp_path) as made:
+        orchestrator = made.buses["orchestrator"]
+        subject = {"kind": "plan", "text": "ä"}
+        shown = sha256(json.dumps(subject, separators=(",", ":"), ensure_ascii=False).encode())
+        about = sha256(b"another") if what == "of another" else shown
+        decision = {"run": RUN, "gate": "plan", "subject_sha256": about, "verdict": "approve"}
+        request = {"run": RUN, "gate": "plan", "subject_sha256": shown, "subject": subject}
+        await orchestrator.store(f"gate.{RUN}.plan.request", json.dumps(request).encode())
+        if what != "none":
+            await made.buses["person"].store(f"gate.{RUN}.plan.decision", json.dumps(decision).encode())
+        said = {"event": "gate-decided", "gate": "plan", "decision": decision}
+        for n in (1, 2) if what == "twice" else (1,):
+            event = {"run": RUN, "n": n, "what": said}
+            await orchestrator.store(f"run.{RUN}.gate-decided", json.dumps(event).encode())
+        await (await made.notary()).round()
+        header, *rest = await made.whole_file()
+        found = verify([json.dumps(json.loads(header) | {"run": RUN}), *rest], unfinished=True)
+        assert found["verified"] == (not why), found
+        assert why in found.get("why", "")

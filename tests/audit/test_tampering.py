@@ -216,6 +216,35 @@ def test_messages_behind_the_last_checkpoint_are_not_signed(files: Files) -> Non
     assert found_in(rows)["record"].startswith(named(first_of_it))
 
 
+def test_the_last_records_of_a_ledger_cannot_be_cut_off(files: Files) -> None:
+    """Its last checkpoint says how far it goes."""
+    rows = rows_of(files.whole)
+    gone = rows.pop()
+    found = found_in(rows)
+    assert (found["record"], found["why"]) == (named(gone), "it is missing")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"previous": "0" * 64}, "should be here"),
+        ({"number": 7}, "should be here"),
+        ({"at": "2001-01-01T00:00:00Z"}, "older"),
+        ({"breaches": ["something is gone"]}, "damaged"),
+    ],
+)
+def test_a_checkpoint_must_follow_the_one_before(files: Files, change: dict[str, Any], why: str) -> None:
+    """Even where the notary itself has signed another one."""
+    rows = rows_of(files.whole)
+    row = rows[place(rows, "^checkpoint", 2)]
+    row["checkpoint"] = json.dumps(json.loads(row["checkpoint"]) | change)
+    signer = Identity("notary", files.seeds["notary"]).signer()
+    row["seal"] = seal(signer, "notary.checkpoint", row["checkpoint"].encode())["Podium-Seal"]
+    found = found_in(rows)
+    assert (found["verified"], found["record"]) == (False, named(row))
+    assert why in found["why"]
+
+
 def test_two_runs_cannot_be_swapped(files: Files) -> None:
     """Neither by the name in the first line, nor line by line."""
     rows, others = rows_of(files.run), rows_of(files.other)
