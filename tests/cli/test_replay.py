@@ -13,7 +13,7 @@ from tests.git_project import Project
 from tests.replay.recount import recount, told
 
 
-def check_proof(kept: Podium, nowhere: Podium, file: Path) -> None:
+def check_proof(kept: Podium, nowhere: Podium, file: Path, run: str) -> None:
     """What was exported is verified where no house has ever been, the ledger where it is; so when the notary died."""
     key = kept("audit", "key", "--json").document["notary"]
     verified = nowhere("audit", "verify", str(file), "--notary-key", key, "--json")
@@ -30,7 +30,7 @@ def check_proof(kept: Podium, nowhere: Podium, file: Path) -> None:
     crew = set(crew_of(kept).values())
     (notary,) = (pid for pid, words in below(house_of(kept)).items() if "servers.house" in words and pid not in crew)
     os.kill(notary, signal.SIGKILL)
-    assert kept("rework", "last", "--merged", "main").code == 0
+    assert kept("rework", run, "--merged", f"podium/{run}").code == 0
     assert kept("audit", "export", "--run", "last", "-o", str(cut), "--force").code == 0, "it is signed to its end"
     assert nowhere("audit", "verify", str(cut)).code == 0
     again = kept("audit", "verify", "--json").document
@@ -73,7 +73,7 @@ def test_a_run_can_be_replayed_exported_counted_compared_and_forked(
     assert "has no commit" in kept("rework", run, "--merged", "nope").err
     assert kept("stats", run, "--json").document["runs"][0]["rework"] == "major"
     assert kept("replay", run, "--json").document["verdict"] == "identical"
-    check_proof(kept, nowhere, file)
+    check_proof(kept, nowhere, file, run)
     assert not nowhere.state.exists()
 
     of_file = kept("replay", str(file), "--from", "apply")
