@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -162,10 +162,10 @@ class Bus(Protocol):
         """
         ...
 
-    def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+    def history(self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True) -> AsyncGenerator[Stored]:
         """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present.
 
-        Bodies that are kept apart are read one at a time, as in `last`.
+        Bodies that are kept apart are read one at a time, as in `last`; unless `whole`, what stands for them is left.
 
         Raises:
             Unreadable: after the last one, where some of them could not be read.

@@ -14,6 +14,8 @@ from bus.subjects import chunk, deliver_calls, deliver_results, token
 from contracts.config import CONCURRENCY
 from contracts.ledger import (
     AGENTS_BUCKET,
+    CHECKPOINT,
+    ENDINGS,
     GRANTS_BUCKET,
     ROSTER_BUCKET,
     RUNS_STREAM,
@@ -25,9 +27,9 @@ from contracts.terms import GATEWAY
 RUNS_CALLER = "orchestrator"
 """Under which identity the calls of runs are made."""
 
-OPERATOR, PERSON, AUDITOR = "operator", "person", "auditor"
+OPERATOR, PERSON, AUDITOR, NOTARY = "operator", "person", "auditor", "notary"
 
-RESERVED = frozenset({OPERATOR, RUNS_CALLER, PERSON, AUDITOR, GATEWAY})
+RESERVED = frozenset({OPERATOR, RUNS_CALLER, PERSON, AUDITOR, NOTARY, GATEWAY})
 """Names that no server may take: what they stand for on the ledger would be in doubt."""
 
 _HOST = "host_"
@@ -81,6 +83,10 @@ class Grant:
     """Speak for an MCP host: read runs, and write down what it was refused."""
     reads_ledger: tuple[str, ...] = ()
     """Servers whose calls and results it may read, beside runs and gates."""
+    reads_all: bool = False
+    """Read every stream: what is on the ledger stays there when a server has left the crew."""
+    notarizes: bool = False
+    """Write checkpoints of the ledger."""
     operates: bool = False
     """Provision streams, consumers and buckets: everything."""
 
@@ -151,6 +157,11 @@ def permissions(grant: Grant) -> Permissions:
     for server in grant.reads_ledger:
         publish += _reading(server_stream(server))
         subscribe += [f"progress.*.{server}.*"]
+    if grant.reads_all:
+        publish += [*_reading_all("*"), "$JS.API.DIRECT.GET.*.>"]
+    if grant.notarizes:
+        publish += [CHECKPOINT, "$JS.API.STREAM.NAMES"]
+        subscribe += [f"run.*.{ending}" for ending in ENDINGS]
     return Permissions(tuple(publish), tuple(subscribe))
 
 

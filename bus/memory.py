@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -172,12 +172,14 @@ class MemoryBus:
         """See `Bus.stands`."""
         return await self.last(stream_of(subject), subject) is not None
 
-    async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+    async def history(
+        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
+    ) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
         await anyio.lowlevel.checkpoint()
         for kept in list(self._broker.streams.get(stream, [])):
             if kept.seq > after and matches(subject, kept.subject):
-                yield await readable(kept, self._get_chunk)
+                yield await readable(kept, self._get_chunk) if whole else kept
 
     @asynccontextmanager
     async def consume(self, stream: str, consumer: str, on_delivery: OnDelivery) -> AsyncGenerator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from itertools import count
@@ -118,9 +118,9 @@ class NatsBus:
         """See `Bus.glance`."""
         return await self._reading.newest(stream, subject)
 
-    def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+    def history(self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
-        return self._reading.history(stream, subject, after=after)
+        return self._reading.history(stream, subject, after=after, whole=whole)
 
     async def whole(self, message: Message) -> Message:
         """See `Bus.whole`."""

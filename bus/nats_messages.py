@@ -47,6 +47,13 @@ class NatsDelivery:
         await self._client.publish(self._ack_subject, b"-NAK")
 
 
+_OF_THE_ANSWER = frozenset(
+    f"Nats-{name}"
+    for name in ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence", "UpTo-Sequence")
+)
+"""Headers the broker adds when it hands a message out; they are not stored."""
+
+
 def message_of(msg: Msg) -> Message:
     """A message that is not kept."""
     return Message(msg.subject, msg.data, msg.headers or {}, msg.reply)
@@ -65,6 +72,6 @@ def stored_of(msg: Msg) -> Stored:
         seq=int(headers["Nats-Sequence"]),
         subject=headers["Nats-Subject"],
         body=msg.data,
-        headers=headers,
+        headers={name: said for name, said in headers.items() if name not in _OF_THE_ANSWER},
         stored_at=datetime.fromisoformat(headers["Nats-Time-Stamp"]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import anyio
 from nats.aio.msg import Msg
@@ -20,12 +20,40 @@ from bus.subjects import stream_of
 
 _ATTEMPT_S = 0.5
 _GET_S = 30.0
+_SILENCE_S = 2.0
 _CHUNK_S = 5.0
 """For a chunk, which takes its time on a slow line: asked for again too early, it would never get through."""
 
 _BATCH = 256
 _BATCH_BYTES = 8 << 20
 """Read at once at most, and what goes beyond it by one message; so a long history is held in small parts."""
+
+
+class _Batch:
+    """The answer to one batched DIRECT.GET, as it comes in."""
+
+    def __init__(self) -> None:
+        self.found: list[Msg] = []
+        self._last: dict[str, str] | None = None
+        self._ended = anyio.Event()
+
+    async def take(self, msg: Msg) -> None:
+        """A message, or what says that there are no more."""
+        headers = msg.headers or {}
+        if "Nats-Sequence" in headers:
+            self.found.append(msg)
+        else:
+            self._last = headers
+            self._ended.set()
+
+    async def ended(self) -> dict[str, str] | None:
+        """The headers of what ended it; None where it broke off."""
+        seen = -1
+        while self._last is None and seen != len(self.found):
+            seen = len(self.found)
+            with anyio.move_on_after(_SILENCE_S):
+                await self._ended.wait()
+        return self._last
 
 
 class Reading:
@@ -61,7 +89,9 @@ class Reading:
                 return found
             await lag.wait()
 
-    async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+    async def history(
+        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
+    ) -> AsyncGenerator[Stored]:
         """See `Bus.history`. Reads in batches.
 
         JetStream leaves out what it cannot read, but counts it: after each batch it says how many are to come. Of a
@@ -80,7 +110,7 @@ class Reading:
             lost += 0 if self._link.clustered else max(0, due - len(batch) - to_come)
             for msg in batch:
                 kept = stored_of(msg)
-                yield await readable(kept, self._get_chunk)
+                yield await readable(kept, self._get_chunk) if whole else kept
                 after = kept.seq
             due = to_come
             if due:
@@ -97,30 +127,27 @@ class Reading:
 
         It is asked again when the answer breaks off.
         """
-        for _ in range(int(_GET_S / 2)):
+        for _ in range(int(_GET_S / _SILENCE_S)):
+            answer = _Batch()
             inbox = self._client.new_inbox()
-            subscription = await subscribe(self._client, inbox)
-            found: list[Msg] = []
+            subscription = await subscribe(self._client, inbox, cb=answer.take)
             try:
                 await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), reply=inbox)
-                while True:
-                    msg = await subscription.next_msg(timeout=2)
-                    headers = msg.headers or {}
-                    if "Nats-Sequence" in headers:
-                        found.append(msg)
-                    elif headers.get("Status") == "503":
-                        if not self._link.clustered:
-                            raise BusUnavailable(f"no stream {stream} answers")
-                        await anyio.sleep(_ATTEMPT_S)
-                        break
-                    else:
-                        return found, int(headers.get("Nats-Num-Pending", 0))  # 204: its end; 404: there is nothing
-            except (TimeoutError, NatsError, ConnectionError) as wrong:
-                if self._client.is_closed:
-                    raise BusUnavailable(f"the connection is closed: {wrong!r}") from wrong
+                last = await answer.ended()
+            except (NatsError, ConnectionError):
+                last = None
             finally:
                 if not self._client.is_closed:
                     await subscription.unsubscribe()
+            if self._client.is_closed:
+                raise BusUnavailable("the connection is closed")
+            if last is None:
+                continue
+            if last.get("Status") != "503":
+                return answer.found, int(last.get("Nats-Num-Pending", 0))  # 204: its end; 404: there is nothing
+            if not self._link.clustered:
+                raise BusUnavailable(f"no stream {stream} answers")
+            await anyio.sleep(_ATTEMPT_S)
         raise BusUnavailable(f"the broker did not answer DIRECT.GET {stream}")
 
     async def whole(self, message: Message) -> Message:

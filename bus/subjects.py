@@ -12,6 +12,7 @@
     run.<run-id>.<event>                         stored
     gate.<run-id>.<gate-id>.<request|decision>   stored
     refused.<host>.<server>.<tool>.<call-id>     what a host was not granted, stored
+    notary.checkpoint                            what the notary signs of the ledger, stored
     chunk.<subject>.<sha256>.<n>                 part of the body of the message on <subject>, stored
     deliver.…                                    where durable consumers deliver to
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from bus.errors import InvalidMessage
-from contracts.ledger import RUNS_STREAM, object_stream, server_stream
+from contracts.ledger import NOTARY_STREAM, RUNS_STREAM, object_stream, server_stream
 
 MAX_NAME_CHARS = 256
 """Of a tool, or of another method. A subject is below 4 KiB with every character of one escaped."""
@@ -198,6 +199,8 @@ def stream_of(subject: str) -> str:
             return server_stream(parts[2])
         case "run" | "gate" | "refused":
             return RUNS_STREAM
+        case "notary":
+            return NOTARY_STREAM
         case "chunk":
             return object_stream(stream_of(subject.removeprefix("chunk.")))
         case "$KV":

@@ -13,6 +13,15 @@ from contracts.spending import Spending
 RUNS_STREAM = "LEDGER_runs"
 """`run.>`, `gate.>` and `refused.>`."""
 
+NOTARY_STREAM = "NOTARY"
+"""`notary.>`: the checkpoints over all streams of the ledger."""
+
+ENDINGS = ("handed-over", "failed", "aborted")
+"""How the last event of a run is named in its subject `run.<run>.<ending>`; see `contracts.run.Ending`."""
+
+CHECKPOINT = "notary.checkpoint"
+"""Where each `Checkpoint` is stored."""
+
 AGENTS_BUCKET = "agents"
 """Registry: a `Card` per server instance."""
 

@@ -1,24 +1,17 @@
 """A run's part of the ledger as one value: every message that belongs to it, exactly as it was stored.
 
-It is read from the bus, or from a file that `podium audit export` wrote. Such a file is JSON Lines: a `Header`, then
-one `Line` a message. It carries the public keys of everybody who seals messages, so that the seals can be checked
-without a broker; whether these are the house's true keys is for whoever trusts the file to know.
+It is read from the bus, or from a file that `podium audit export` wrote (`orchestrator/recording_file.py`).
 """
 
 from __future__ import annotations
 
-import base64
 import math
-import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
-from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from bus.bus import Bus, Stored
 from bus.errors import InvalidMessage
@@ -26,7 +19,6 @@ from bus.identity import new_identity
 from bus.memory import MemoryBroker, MemoryBus
 from bus.registry import cards
 from bus.wire import correlation_of, parse
-from contracts.base import Model, RunId
 from contracts.config import CrewConfig
 from contracts.gate import GateDecision, GateRequest
 from contracts.ledger import ROSTER_BUCKET, RUNS_STREAM, server_stream
@@ -37,58 +29,9 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.runs import events_of
 from orchestrator.seals import ORCHESTRATOR, Seals, events, may_decide
 
-_OF_THE_ANSWER = frozenset(
-    f"Nats-{name}"
-    for name in ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence", "UpTo-Sequence")
-)
-"""Headers the broker adds when it hands a message out; they are not stored."""
-
 
 class RecordingError(OrchestratorError):
     """There is no whole recording to be had; says why and what to do."""
-
-
-class Header(Model):
-    """The first line of the file."""
-
-    podium_export: Literal[1] = Field(default=1, description="Version of the format.")
-    run: RunId
-    version: str = Field(description="Of the Podium that wrote the file.")
-    roster: dict[str, str] = Field(description="Identity name to nkey public key.")
-    messages: int = Field(ge=0, description="Lines that follow; fewer mean that the file was cut.")
-
-
-class Line(Model):
-    """A stored message."""
-
-    stream: str
-    seq: int
-    subject: str
-    headers: dict[str, str]
-    stored_at: datetime
-    body: str
-    encoding: Literal["utf-8", "base64"] = "utf-8"
-
-    @classmethod
-    def of(cls, kept: Stored) -> Self:
-        """The line that says `kept`."""
-        line = cls(
-            stream=kept.stream,
-            seq=kept.seq,
-            subject=kept.subject,
-            headers=dict(kept.headers),
-            stored_at=kept.stored_at,
-            body="",
-        )
-        try:
-            return line.model_copy(update={"body": kept.body.decode()})
-        except UnicodeDecodeError:
-            return line.model_copy(update={"body": base64.b64encode(kept.body).decode(), "encoding": "base64"})
-
-    def stored(self) -> Stored:
-        """The message this line says."""
-        body = base64.b64decode(self.body) if self.encoding == "base64" else self.body.encode()
-        return Stored(self.stream, self.seq, self.subject, body, self.headers, self.stored_at)
 
 
 @dataclass(frozen=True)
@@ -114,12 +57,6 @@ class Recording:
         for name, public in self.roster.items():
             broker.keys[ROSTER_BUCKET, name] = (public.encode(), math.inf)
         return MemoryBus(broker, new_identity("reader"))
-
-    def lines(self) -> Iterator[str]:
-        """The file, line by line, without line ends."""
-        roster = dict(sorted(self.roster.items()))
-        yield Header(run=self.run, version=self.version, roster=roster, messages=len(self.messages)).model_dump_json()
-        yield from (Line.of(kept).model_dump_json() for kept in self.messages)
 
 
 @dataclass(frozen=True)
@@ -177,7 +114,7 @@ async def record(bus: Bus, run: str, servers: Iterable[str]) -> Recording:
     for server in known:
         found += [kept async for kept in _of_run(bus, server, run)]
     roster = {name: public.decode() for name, public in (await bus.entries(ROSTER_BUCKET)).items()}
-    return Recording(run, version("podium"), roster, tuple(map(_as_stored, found)))
+    return Recording(run, version("podium"), roster, tuple(found))
 
 
 async def _of_run(bus: Bus, server: str, run: str) -> AsyncIterator[Stored]:
@@ -196,11 +133,6 @@ def _says_run(kept: Stored, run: str) -> bool:
     with suppress(InvalidMessage):
         return correlation_of(parse(kept.subject, kept.body)).run == run
     return False
-
-
-def _as_stored(kept: Stored) -> Stored:
-    headers = {name: value for name, value in kept.headers.items() if name not in _OF_THE_ANSWER}
-    return Stored(kept.stream, kept.seq, kept.subject, kept.body, headers, kept.stored_at)
 
 
 async def opened(recording: Recording) -> Contents:
@@ -236,44 +168,3 @@ async def opened(recording: Recording) -> Contents:
         foreign.append(kept)
     sealed = tuple(each for each in found if each.sealed)
     return Contents(run_events, sealed, requests, decisions, tuple(foreign))
-
-
-def load(file: Path) -> Recording:
-    """The recording in `file`.
-
-    Raises:
-        RecordingError: it is none, or it was cut.
-        OSError: it cannot be read.
-    """
-    try:
-        first, *rest = file.read_text(encoding="utf-8").split("\n")
-        header = Header.model_validate_json(first)
-        messages = tuple(Line.model_validate_json(line).stored() for line in rest if line)
-    except (ValidationError, ValueError) as wrong:
-        raise RecordingError(
-            f"the file {file} is no recording of a run ({str(wrong).splitlines()[0]}); `podium audit export` writes one"
-        ) from wrong
-    if len(messages) != header.messages:
-        held = f"{len(messages)} of {header.messages} messages"
-        raise RecordingError(f"the file {file} was cut: it holds {held}; export it anew")
-    return Recording(header.run, header.version, header.roster, messages)
-
-
-def save(recording: Recording, file: Path, *, force: bool = False) -> None:
-    """Write the recording to `file`, all of it or nothing; only its owner may read it: it holds prompts and code.
-
-    Raises:
-        FileExistsError: there is something, and it was not to be replaced.
-        OSError: it cannot be written.
-    """
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8") as fresh:
-            fresh.writelines(f"{line}\n" for line in recording.lines())
-        if force:
-            draft.replace(file)
-        else:
-            os.link(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from bus import grants as bus_grants
-from bus.grants import AUDITOR, OPERATOR, PERSON, RUNS_CALLER, check_calls, host_identity, name_problem
+from bus.grants import AUDITOR, NOTARY, OPERATOR, PERSON, RUNS_CALLER, check_calls, host_identity, name_problem
 from contracts.config import CrewConfig, Grant, HostConfig, Joining, ServerConfig, host_config
 from contracts.pin import Pin
 from contracts.terms import GATEWAY
@@ -196,7 +196,8 @@ class Crew:
             bus_grants.Grant(OPERATOR, operates=True),
             bus_grants.Grant(RUNS_CALLER, calls=everything, decides_runs=True, decides_gates=True),
             bus_grants.Grant(PERSON, decides_gates=True),
-            bus_grants.Grant(AUDITOR, reads_ledger=names),
+            bus_grants.Grant(AUDITOR, reads_ledger=names, reads_all=True),
+            bus_grants.Grant(NOTARY, reads_all=True, notarizes=True),
             *(
                 bus_grants.Grant(
                     member.name,

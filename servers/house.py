@@ -28,19 +28,21 @@ from bus.cluster import Embedded, embedded, size_of
 from bus.connect import URL_ENV
 from bus.crash import arm, crash_point
 from bus.errors import BusError
+from bus.grants import NOTARY, OPERATOR
 from bus.marks import LedgerTorn
 from contracts.config import Joining
 from contracts.failure import Failure
 from servers import ledger_upkeep
-from servers.crew import CREW_FILE, Crew, CrewError, Member, read_crew
+from servers.crew import Crew, CrewError, Member, read_crew
 from servers.crew_keys import broker_users, public_keys
 from servers.door import Door, Reply
 from servers.handed_keys import HandedKeys
+from servers.house_options import house_options
 from servers.house_refusal import UNABLE, refusal
 from servers.housekeeping import Signals, fork, fork_asking, reap
 from servers.room import see_to_room
 from servers.sandbox import linux
-from servers.staff import Staff, await_ready, hear
+from servers.staff import Seat, Staff, await_ready, hear
 from servers.throwaway import close_every_scratch
 
 log = logging.getLogger("house")
@@ -77,6 +79,7 @@ class House:
         self._broker: Embedded | None = None
         self._door = door
         self._staff = Staff(self._be)
+        self._notary = Staff(self._be_notary)
         self._signals = Signals()
         self._joined = Counter[Joining]()
         self._settle_at = math.inf
@@ -105,7 +108,8 @@ class House:
         provisioning, answer = fork_asking(
             lambda: ledger_upkeep.set_up(self.state, self.url, self.crew.grants(), public, ours=ours)
         )
-        (self.state / "work").mkdir(exist_ok=True, mode=0o700)
+        for folder in ("work", "notary"):  # before any sandbox is told what to hide
+            (self.state / folder).mkdir(exist_ok=True, mode=0o700)
         self._import_everything()  # while the other core provisions
         with os.fdopen(answer) as told:
             losses = told.read()
@@ -116,14 +120,17 @@ class House:
         self._ledger_is_whole = True
         crash_point("house.before_crew")
         starting = self._staff.change(self.crew.at_home)
+        signing = self._notary.change({NOTARY: Seat(NOTARY, operator=public[OPERATOR])})
         hear({pipe: member for pipe, member in starting.items() if not member.own}, self._door)
-        await_ready({pipe: member for pipe, member in starting.items() if member.own})
+        await_ready({pipe: member for pipe, member in starting.items() if member.own} | signing)
         crash_point("house.ready")
 
     def _import_everything(self) -> None:
         import servers.member
+        import servers.notary
 
         assert servers.member
+        assert servers.notary
         self.crew.load_own()
         for wrong in self.crew.unknown():
             log.warning("the crew file: %s", wrong)
@@ -136,6 +143,15 @@ class House:
 
         self._door.leave()
         return become(member, Place(self.state, self.url, self.unsandboxed), self._keys.for_member(member.scopes), tell)
+
+    def _be_notary(self, seat: Seat, tell: Callable[[str], None]) -> int:
+        """In a fork: be the notary."""
+        from servers.member import Place
+        from servers.notary import become_notary
+
+        self._door.leave()
+        self._keys.for_member(())
+        return become_notary(seat, Place(self.state, self.url), tell)
 
     def run(self) -> None:
         """Answer people and mend the crew until nobody needs the house or it is told to stop.
@@ -235,12 +251,14 @@ class House:
             for started in self._broker.mend():
                 log.error("%s died and was started again", started)
         self._staff.mend()
+        self._notary.mend()
         if time.monotonic() > self._settle_at:
             self._settle_departure()
 
     def stop(self) -> None:
-        """End the crew, then the broker."""
+        """End the crew, then who signs what it did, then the broker."""
         self._staff.stop()
+        self._notary.stop()
         if self._broker is not None:
             if self._ledger_is_whole and self._broker.running():
                 reap(fork(lambda: ledger_upkeep.put_down(self.state, self.url, self.crew.grants())))
@@ -248,22 +266,9 @@ class House:
         close_every_scratch(self.state / "scratch")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="servers.house", description=__doc__)
-    parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--crew", type=Path, default=CREW_FILE)
-    parser.add_argument("--own-crew", type=Path, help="a person's own crew file, which goes over the other one")
-    parser.add_argument("--keep", action="store_true", help="stay until told to go down")
-    parser.add_argument("--unsandboxed", action="store_true", help="run jobs without confinement where none can be had")
-    parser.add_argument("--keys-fd", type=int, default=-1, help="file with the keys of model endpoints, as JSON")
-    parser.add_argument("--durability", choices=("process", "disk"), default="process")
-    parser.add_argument("--cluster", type=int, default=0, help="how many brokers keep the ledger; 0: as it is kept")
-    return parser.parse_args()
-
-
 def main() -> NoReturn:
     """Be the house."""
-    options = _options()
+    options = house_options(__doc__)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     arm("house")
     options.state.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -140,7 +140,7 @@ def keeper_for(member: Member, place: Place, scratch: Path) -> Keeper | None:
         return None
     home = Path.home()
     keys = (identities(place.state), *([place.away.key] if place.away else []))
-    private = (*keys, place.state / "broker", *(home / name for name in _SECRETS))
+    private = (*keys, place.state / "broker", place.state / "notary", *(home / name for name in _SECRETS))
     policy = Policy(
         scratch_root=scratch,
         read_only=(place.work,),
@@ -243,7 +243,7 @@ async def _serve(
 
 def _beside(tasks: TaskGroup, bus: NatsBus, leave: anyio.Event) -> None:
     """What goes on beside every member's work."""
-    tasks.start_soon(_end_with, bus)
+    tasks.start_soon(end_with, bus)
     tasks.start_soon(_leave_when_told, leave)
     tasks.start_soon(watch)
 
@@ -254,7 +254,7 @@ async def _leave_when_told(leave: anyio.Event) -> None:
             leave.set()
 
 
-async def _end_with(bus: NatsBus) -> None:
+async def end_with(bus: NatsBus) -> None:
     """A member whose connection is over for good ends, so that the house starts it again."""
     await bus.closed()
     raise BusUnavailable("the connection is over")

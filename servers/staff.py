@@ -12,11 +12,13 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 from bus.serving import DRAIN_S
 from contracts.failure import Failure
-from servers.crew import CrewError, Member
+from servers.crew import CrewError
 from servers.door import Door, Reply
 from servers.housekeeping import Backoff, ended, fork, reap
 
@@ -26,21 +28,40 @@ READY_S = 60.0
 """How long a member may take until it serves."""
 _STOP_S = DRAIN_S + 2.0
 
-Work = Callable[[Member, Callable[[str], None]], int]
-"""In the fork: be this member; it tells an empty text once it serves, or why it cannot."""
+
+class Named(Protocol):
+    """Whoever is a process of a house; another value under the same name is somebody else."""
+
+    @property
+    def name(self) -> str:
+        """By which they are known."""
+        ...
 
 
-class Staff:
+@dataclass(frozen=True)
+class Seat:
+    """Of whoever serves no tools, the notary: what the house tells them."""
+
+    name: str
+    operator: str
+    """The operator's public key, from the house's own folder: the broker's word for it would prove nothing."""
+
+
+M = TypeVar("M", bound=Named)
+
+
+class Staff(Generic[M]):
     """Processes by member."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Callable[[M, Callable[[str], None]], int]) -> None:
+        """`work`, in the fork, is to be this member; it tells an empty text once it serves, or why it cannot."""
         self._work = work
-        self._working: dict[int, Member] = {}
+        self._working: dict[int, M] = {}
         self._backoff = Backoff()
         self._restart_at: dict[str, float] = {}
-        self._wanted: dict[str, Member] = {}
+        self._wanted: dict[str, M] = {}
 
-    def change(self, wanted: Mapping[str, Member]) -> dict[int, Member]:
+    def change(self, wanted: Mapping[str, M]) -> dict[int, M]:
         """End who is not wanted, or not as they are, and start who is missing.
 
         Returns the pipes on which those who were started tell how it went; see `heard`.
@@ -58,7 +79,7 @@ class Staff:
         self._restart_at.pop(name, None)
         self._end([pid for pid, member in self._working.items() if member.name == name])
 
-    def _start(self, member: Member) -> int:
+    def _start(self, member: M) -> int:
         reading, writing = os.pipe()
 
         def run() -> int:
@@ -107,7 +128,7 @@ def heard(pipe: int) -> str:
     return told.decode(errors="replace").strip()
 
 
-def hear(starting: Mapping[int, Member], door: Door, reply: Reply = lambda failure: None) -> None:
+def hear(starting: Mapping[int, Named], door: Door, reply: Reply = lambda failure: None) -> None:
     """Have `reply` told how it went with those who were started, once all of them have said so at `door`."""
     waiting, wrong = set(starting), list[str]()
 
@@ -126,7 +147,7 @@ def hear(starting: Mapping[int, Member], door: Door, reply: Reply = lambda failu
         reply(None)
 
 
-def await_ready(starting: Mapping[int, Member]) -> None:
+def await_ready(starting: Mapping[int, Named]) -> None:
     """Wait until everybody serves.
 
     Raises:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from rich.table import Table
 from rich.text import Text
@@ -12,9 +10,9 @@ from contracts.ledger import CallRecord
 from orchestrator import recording
 from orchestrator.audit import Audit
 from orchestrator.audit import audit as read_audit
+from orchestrator.cli.proof import export, key, verify
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import document, json_option, ledger, out, start
-from orchestrator.cli.trouble import trouble
 from orchestrator.text import count, line
 
 WIDE = 120
@@ -30,6 +28,7 @@ def audit() -> None:
     Examples:
       podium audit log --run last
       podium audit export --run last -o run.jsonl
+      podium audit verify run.jsonl
     """
 
 
@@ -63,40 +62,6 @@ async def _log(name: str) -> Audit:
         return await read_audit(bus, await recording.readable(bus), run)
 
 
-@audit.command()
-@click.option("--run", required=True, metavar="RUN", help="A run's name, its beginning, or `last`.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="File to write; `-` for standard output.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
-def export(run: str, output: str, force: bool) -> None:
-    """Write a run's part of the ledger to a file: JSON Lines, a stored message each.
-
-    Events, gates, and every call and answer that belongs to the run, agents' own too, exactly as they are stored; in
-    the first line the public keys by which their signatures can be checked. `podium replay FILE` needs nothing else.
-
-    The file holds prompts and code; only you can read it.
-
-    \b
-    Examples:
-      podium audit export --run last -o run.jsonl
-      podium audit export --run r-7k -o - | gzip > run.jsonl.gz
-    """
-    kept = start(_export, run)
-    if output == "-":
-        for row in kept.lines():
-            click.echo(row)
-        return
-    try:
-        recording.save(kept, Path(output), force=force)
-    except FileExistsError as error:
-        raise trouble(f"{output} exists.", "Name another file, or say --force.", code=2) from error
-    click.echo(f"{output}: {kept.run}, {count(len(kept.messages), 'message')}", err=True)
-
-
-async def _export(name: str) -> recording.Recording:
-    async with ledger() as bus:
-        return await recording.record(bus, await find_run(bus, name), await recording.readable(bus))
-
-
 def _table(records: tuple[CallRecord, ...], width: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
     digests = ("call id", "params", "result") if width >= WIDE else ()
@@ -117,3 +82,7 @@ def _table(records: tuple[CallRecord, ...], width: int) -> Table:
             Text(line(each.step, 40), "dim"),
         )
     return table
+
+
+for command in (export, verify, key):
+    audit.add_command(command)

@@ -18,6 +18,7 @@ from orchestrator.cli.run import BUDGETS, auto_option, options
 from orchestrator.cli.shared import document, json_option, ledger, out, start
 from orchestrator.cli.spending import spent
 from orchestrator.cli.trouble import trouble
+from orchestrator.recording_file import load
 from orchestrator.replay import Replay
 from orchestrator.replay import replay as run_again
 from orchestrator.text import count, safe
@@ -91,7 +92,7 @@ async def _replay(name: str) -> Replay:
     if file := _file(name):
         if not file.is_file():
             raise trouble(f"There is no file {name}.", "`podium audit export --run RUN -o FILE` writes one.")
-        return await run_again(recording.load(file))
+        return await run_again(load(file))
     async with ledger() as bus:
         kept = await recording.record(bus, await find_run(bus, name), await recording.readable(bus))
     return await run_again(kept)

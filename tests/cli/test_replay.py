@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import stat
 from pathlib import Path
 
 from tests.cli.conftest import Podium
+from tests.e2e.rig import below, crew_of, house_of
 from tests.git_project import Project
 from tests.replay.recount import recount, told
+
+
+def check_proof(kept: Podium, nowhere: Podium, file: Path, run: str) -> None:
+    """What was exported is verified where no house has ever been, the ledger where it is; so when the notary died."""
+    key = kept("audit", "key", "--json").document["notary"]
+    verified = nowhere("audit", "verify", str(file), "--notary-key", key, "--json")
+    assert (verified.code, verified.document["verified"]) == (0, True), verified.out
+    assert verified.document["notary"] in nowhere("audit", "verify", str(file)).out
+    other = nowhere("audit", "verify", str(file), "--notary-key", key.replace(key[9:12], "AAA"), "--json")
+    assert (other.code, other.document["verified"]) == (1, False)
+    cut = file.with_name("cut.jsonl")
+    cut.write_text("".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
+    assert (nowhere("audit", "verify", str(cut)).code, nowhere("audit", "key").code) == (1, 1)
+
+    whole = kept("audit", "verify", "--json")
+    assert (whole.code, whole.document["run"], whole.document["withheld"]) == (0, "", 0), whole.out
+    crew = set(crew_of(kept).values())
+    (notary,) = (pid for pid, words in below(house_of(kept)).items() if "servers.house" in words and pid not in crew)
+    os.kill(notary, signal.SIGKILL)
+    assert kept("rework", run, "--merged", f"podium/{run}").code == 0
+    assert kept("audit", "export", "--run", "last", "-o", str(cut), "--force").code == 0, "it is signed to its end"
+    assert nowhere("audit", "verify", str(cut)).code == 0
+    again = kept("audit", "verify", "--json").document
+    assert (again["verified"], again["messages"]) == (True, whole.document["messages"] + 1)
+    assert kept("audit", "verify", "--after", str(whole.document["checkpoint"])).code == 0
 
 
 def test_a_run_can_be_replayed_exported_counted_compared_and_forked(
@@ -45,6 +73,8 @@ def test_a_run_can_be_replayed_exported_counted_compared_and_forked(
     assert "has no commit" in kept("rework", run, "--merged", "nope").err
     assert kept("stats", run, "--json").document["runs"][0]["rework"] == "major"
     assert kept("replay", run, "--json").document["verdict"] == "identical"
+    check_proof(kept, nowhere, file, run)
+    assert not nowhere.state.exists()
 
     of_file = kept("replay", str(file), "--from", "apply")
     assert (of_file.code, "A file cannot be forked" in of_file.err) == (2, True)

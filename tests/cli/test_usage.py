@@ -17,7 +17,8 @@ from orchestrator.cli.commands import COMMANDS, podium
 from orchestrator.cli.reference import walk
 from orchestrator.cli.trouble import report, trouble
 from orchestrator.errors import CouldNot
-from orchestrator.recording import RecordingError, load
+from orchestrator.recording import RecordingError
+from orchestrator.recording_file import load
 from tests.cli.conftest import Podium
 
 READS = ("runs", "show", "watch", "agents", "audit log", "status", "doctor", "run fix-bug", "resume", "bundle")

@@ -12,12 +12,14 @@ from contracts.gate import GateDecision, GateRequest
 from contracts.patch import Patch
 from orchestrator import gates
 from orchestrator.audit import audit
-from orchestrator.recording import load, record, save
+from orchestrator.recording import record
+from orchestrator.recording_file import load
 from servers.own_ledger import BusLedger
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
 from tests.bus.rigs import nats_rig
 from tests.cli.subjects import PATCHES, proposal
 from tests.peak import peak
+from tests.replay.kept import save
 
 RUN = PATCHES.run
 LINE = "+{:09d} a line of a diff, about as long as such lines are, give or take\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,10 +75,12 @@ class Dawdling(MemoryBus):
         finally:
             await self._dawdle()
 
-    async def history(self, stream: str, subject: str = ">", *, after: int = 0) -> AsyncIterator[Stored]:
+    async def history(
+        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
+    ) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
         await self._dawdle()
-        async for kept in super().history(stream, subject, after=after):
+        async for kept in super().history(stream, subject, after=after, whole=whole):
             yield kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from contracts.state import CallState
 from orchestrator.gates import Desk
 from orchestrator.ports import Paths
 from orchestrator.recording import Recording, record
+from orchestrator.recording_file import Header, Line, writing
 from orchestrator.run import Conductor
 from tests.orchestrator.crew import RUN, ScriptedCrew
 from tests.orchestrator.stage import OFFERED, Stage
@@ -116,3 +118,18 @@ def make_kept(folder: Path) -> KeptStage:
     broker = MemoryBroker()
     work = folder / "work"
     return KeptStage(broker.connect("orchestrator"), broker, ScriptedCrew(work), Paths.below(folder))
+
+
+def exported(recording: Recording) -> Iterator[str]:
+    """The lines of a recording's file, but for what the notary has to say of it."""
+    roster = dict(sorted(recording.roster.items()))
+    header = Header(run=recording.run, version=recording.version, roster=roster, messages=len(recording.messages))
+    yield header.model_dump_json()
+    yield from (Line.of(kept).model_dump_json() for kept in recording.messages)
+
+
+def save(recording: Recording, file: Path, *, force: bool = False) -> None:
+    """Write that file."""
+    with writing(file, force=force) as write:
+        for line in exported(recording):
+            write(line)

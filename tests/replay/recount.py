@@ -15,7 +15,8 @@ from typing import Any
 def recount(lines: Iterable[str]) -> dict[str, Any]:
     """Calls, spending, times, rounds, edits and rework, in the form of `podium stats --json`."""
     _, *messages = map(json.loads, lines)
-    bodies = [(each["subject"].split("."), json.loads(each["body"])) for each in messages]
+    whole = (each for each in messages if "body" in each)
+    bodies = [(each["subject"].split("."), json.loads(each["body"])) for each in whole]
     answers = {parts[3]: body for parts, body in bodies if parts[0] == "result"}
     calls: Counter[tuple[str, str]] = Counter()
     failed: Counter[tuple[str, str]] = Counter()

@@ -17,10 +17,11 @@ from contracts.failure import Failure
 from contracts.spending import NOTHING
 from orchestrator.audit import spent_of
 from orchestrator.cli.commands import podium
-from orchestrator.recording import load, record, save
+from orchestrator.recording import record
+from orchestrator.recording_file import load
 from orchestrator.replay import Replay, replay
 from tests.replay.forgery import STEP, Copy, called, changed, without
-from tests.replay.kept import SERVERS, KeptStage
+from tests.replay.kept import SERVERS, KeptStage, save
 from tests.replay.record import ENDPOINT
 from tests.replay.test_stats import PAID, QUESTION, reply
 

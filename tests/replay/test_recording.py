@@ -11,10 +11,11 @@ import pytest
 
 from bus.bus import Stored
 from contracts.base import utc_now
-from orchestrator.recording import Line, RecordingError, load, opened, record, save
+from orchestrator.recording import RecordingError, opened, record
+from orchestrator.recording_file import Line, load
 from tests.orchestrator.crew import RUN
 from tests.orchestrator.stage import AUTO_ALL, TASK, WORKFLOW
-from tests.replay.kept import SERVERS, KeptStage
+from tests.replay.kept import SERVERS, KeptStage, save
 from tests.replay.record import GOOD as FIX_BUG
 
 
@@ -28,7 +29,7 @@ async def test_a_file_holds_what_the_ledger_holds(kept: KeptStage, tmp_path: Pat
     assert sorted(recording.messages, key=str) == sorted(stored, key=str)
     assert recording.roster["orchestrator"] == kept.broker.identities["orchestrator"].public
     header, *lines = (tmp_path / "run.jsonl").read_text().splitlines()
-    assert json.loads(header)["podium_export"] == 1
+    assert json.loads(header)["podium_export"] == 2
     assert {key for line in lines for key in json.loads(line)} == set(Line.model_fields)
 
 

@@ -26,7 +26,8 @@ from orchestrator.errors import CouldNot
 from orchestrator.gates import decide
 from orchestrator.policies import answer
 from orchestrator.ports import TakenIn
-from orchestrator.recording import Recording, load
+from orchestrator.recording import Recording
+from orchestrator.recording_file import load
 from orchestrator.replay import Replay, replay
 from tests.orchestrator.builders import build, make_site, retry
 from tests.orchestrator.crew import BAD, GOOD, RUN, ScriptedCheckout, proposal, suite

@@ -20,14 +20,15 @@ from orchestrator.cli.spending import money, spent
 from orchestrator.cli.stats import Since, draw
 from orchestrator.gates import decide
 from orchestrator.policies import answer
-from orchestrator.recording import Recording, load
+from orchestrator.recording import Recording
+from orchestrator.recording_file import load
 from orchestrator.rework import note
 from orchestrator.runs import state_of
 from orchestrator.stats import Stats, stats
 from orchestrator.view import console
 from tests.orchestrator.builders import COST, build, make_site, retry
 from tests.orchestrator.crew import GOOD, RUN
-from tests.replay.kept import KeptStage
+from tests.replay.kept import KeptStage, exported
 from tests.replay.record import GOOD as FIX_BUG
 from tests.replay.recount import recount, told
 
@@ -73,7 +74,7 @@ async def figures(recording: Recording) -> Stats:
 async def check(recording: Recording) -> Stats:
     """The figures, which are those of the recount."""
     found = await figures(recording)
-    assert told(json.loads(found.model_dump_json())) == recount(recording.lines())
+    assert told(json.loads(found.model_dump_json())) == recount(exported(recording))
     return found
 
 
