@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from servers.sandbox import landlock
-from tests.sandbox.world import available, scratch_root
+from tests.sandbox.cells import available, scratch_root
 
 LOCKED_DOWN = """
 import json, sys, anyio
@@ -18,7 +18,7 @@ from servers.sandbox.job import Job, SandboxUnavailable
 from servers.sandbox.order import BACKENDS, Policy
 from servers.sandbox.system import interpreter
 from tests.sandbox.lesser_machine import lessen
-from tests.sandbox.world import python_for
+from tests.sandbox.cells import python_for
 
 lessen(without_landlock="no landlock" in sys.argv)
 
