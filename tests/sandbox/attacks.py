@@ -200,7 +200,7 @@ os.fork() == 0 and considered(call(101, 117, 0x4206, os.getppid(), 0, 0)); os.wa
 """,
     ),
     Attack("limit another process", "resource.prlimit(VICTIM, resource.RLIMIT_NOFILE, (9, 9)); breach()"),
-    Attack("slow another process down", "os.setpriority(os.PRIO_PROCESS, VICTIM, 1); breach()"),
+    Attack("slow another process down", "os.setpriority(os.PRIO_PROCESS, VICTIM, 19); breach()"),
     Attack("pin another process", "os.sched_setaffinity(VICTIM, {0}); breach()"),
     Attack(
         "make a user namespace",
