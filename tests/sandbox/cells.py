@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Generator
@@ -21,6 +20,7 @@ from servers.sandbox.client import KeptSandbox, start_keeper
 from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
 from servers.sandbox.order import Policy
 from servers.sandbox.system import closed_to_others, interpreter
+from servers.throwaway import remove_tree
 
 BACKENDS: tuple[str, ...] = ("bubblewrap", "landlock", "seccomp")
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -75,7 +75,7 @@ def scratch_root() -> Generator[Path]:
     try:
         yield place.resolve()
     finally:
-        shutil.rmtree(place)
+        remove_tree(place)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from contracts.sandbox import Limits
+from servers.throwaway import remove_tree
 from tests.sandbox.battery import attempt
 from tests.sandbox.bombs import CHANNEL, CPU, MEMORY, OUTPUT, TIME
 from tests.sandbox.cells import HOLD, Cell, is_gone
@@ -80,6 +81,21 @@ async def test_output_keeps_its_head_and_tail(confined: Cell) -> None:
     assert finished.output.startswith(b"first\n")
     assert finished.output.endswith(b"last\n")
     assert finished.report.ended == "exited"
+
+
+async def test_folders_nested_without_end_are_removed(confined: Cell) -> None:
+    """No path reaches the innermost. What a test left must not keep anybody from tidying up, nor from starting."""
+    code = """
+import os
+for _ in range(3000):
+    os.mkdir("d"); open("f", "w").close(); os.symlink("/", "l"); os.chmod("d", 0o700); os.chdir("d")
+os.mkdir("closed"); os.chmod("closed", 0)
+print("nested")
+"""
+    finished = await confined.python(code, name="nested")
+    assert (finished.returncode, finished.output) == (0, b"nested\n")
+    remove_tree(confined.root / "nested")
+    assert not (confined.root / "nested").exists()
 
 
 async def test_cancellation_returns_when_everything_is_gone(confined: Cell) -> None:
