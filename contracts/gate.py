@@ -101,6 +101,7 @@ class GateDecision(Model):
     choice: int = Field(default=0, ge=0, description="patches: index of the proposal that is approved.")
     plan: Plan | None = Field(default=None, description="modify at a plan gate: the edited plan.")
     diff: str | None = Field(default=None, description="modify at a patches gate: the edited unified diff.")
+    accepts: tuple[Name, ...] = Field(default=(), description="handoff: the risks that were accepted, by name.")
     reason: str = ""
     by: str
     via: Via

@@ -102,6 +102,7 @@ class OpenGate(Model):
     subject_sha256: Sha256 = Field(description="Of what is shown: an answer names it.")
     verdicts: tuple[Verdict, ...] = Field(description="What may be answered.")
     shown: str = Field(description="What a person has to see, cut where it is very long.")
+    to_accept: tuple[Name, ...] = Field(default=(), description="Risks that whoever approves has to accept by name.")
     resource: str = Field(description="Where all of it can be read.")
     expires_at: UtcTime
 

@@ -102,6 +102,11 @@ def fenced(text: str, label: str = "") -> str:
     return f"{fence}{label}\n{text}{end}{fence}"
 
 
+def quoted(text: str) -> str:
+    """`text` as a Markdown quotation, somebody's words to follow: no heading or fence in it is the prompt's."""
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
 def name(path: str) -> str:
     """A path or name of a project as one line of code, whatever characters it has."""
     return "`" + "".join(char if char.isprintable() and char != "`" else "?" for char in path) + "`"

@@ -22,6 +22,7 @@ from rich.text import Text
 from contracts.gate import VERDICTS, GateDecision, GateRequest, PatchSet
 from orchestrator.drafts import Draft, body, decided, first_draft
 from orchestrator.errors import Waiting
+from orchestrator.grave import to_accept
 from orchestrator.papers import heading, paper
 from orchestrator.policies import answer
 from orchestrator.text import safe
@@ -105,7 +106,7 @@ class TerminalDesk:
         key, _, rest = typed.partition(" ")
         match key.lower():
             case "a" | "approve" | "y" | "yes":
-                return answer(request, "approve", by=self._by, via="terminal")
+                return await self._approved(request)
             case number if number.isdecimal() and _has_choice(request, int(number)):
                 return answer(request, "approve", by=self._by, via="terminal", choice=int(number))
             case "e" | "edit" if "modify" in VERDICTS[request.kind]:
@@ -124,6 +125,18 @@ class TerminalDesk:
             case _:
                 self._say(f"There is no `{safe(key)}` here.")
         return None
+
+    async def _approved(self, request: GateRequest) -> GateDecision | None:
+        """Have each grave risk accepted for itself; None when one is not."""
+        accepted: list[str] = []
+        for risk in to_accept(request):
+            self._say(safe(risk.words))
+            typed = await self._read_line(f"Accept this risk ({risk.name})? [y]es  [n]o > ")
+            if typed.strip().lower() not in ("y", "yes"):
+                self._say("Not approved.")
+                return None
+            accepted.append(risk.name)
+        return answer(request, "approve", by=self._by, via="terminal", accepts=accepted)
 
     async def _edited(self, request: GateRequest) -> GateDecision | None:
         """Have the person edit until it can be taken, or they leave it as it is; their text stays on the desk."""

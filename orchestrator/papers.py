@@ -16,6 +16,7 @@ from contracts.code_writer import Proposal, Tried
 from contracts.gate import Escalation, GateRequest, PatchSet
 from contracts.test_runner import Evidence
 from contracts.workflow import Plan
+from orchestrator.grave import grave_risks
 from orchestrator.text import count, duration, line, safe
 
 _HEADINGS = {
@@ -160,7 +161,10 @@ def draw_bundle(bundle: Bundle) -> RenderableType:
         style = "green" if each.status == "met" else "yellow"
         parts.append(Text(f"{each.criterion.id} {each.status}{by}: {line(each.criterion.text)}", style))
     parts += [Text(f"See {line(link, WHOLE)}", "dim") for link in bundle.links]
-    parts += [Text(f"risk: {safe(risk)}", "yellow") for risk in bundle.risks]
+    by_name = {risk.words: risk.name for risk in grave_risks(bundle.patch.diff)}
+    for risk in bundle.risks:
+        grave = f", to be accepted by name ({by_name[risk]})" if risk in by_name else ""
+        parts.append(Text(f"risk{grave}: {safe(risk)}", "bold yellow" if grave else "yellow"))
     return Group(*parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from contracts.base import utc_now
@@ -10,6 +11,7 @@ from contracts.diff import DiffError, files, stat
 from contracts.gate import VERDICTS, Escalation, GateDecision, GateRequest, PatchSet, Verdict, Via
 from contracts.gate_policy import GatePolicy
 from contracts.workflow import Plan
+from orchestrator.grave import to_accept
 from orchestrator.planner import edit_problem
 
 MAX_DIFF_BYTES = 1 << 20
@@ -26,6 +28,7 @@ def answer(
     choice: int = 0,
     plan: Plan | None = None,
     diff: str | None = None,
+    accepts: Collection[str] = (),
     at: datetime | None = None,
 ) -> GateDecision:
     """A decision about exactly what `request` shows."""
@@ -37,6 +40,7 @@ def answer(
         choice=choice,
         plan=plan,
         diff=diff,
+        accepts=tuple(accepts),
         reason=reason,
         by=by,
         via=via,
@@ -57,7 +61,17 @@ def problem(request: GateRequest, decision: GateDecision, stored_at: datetime) -
         return f"{decision.verdict} is not possible here; possible: {', '.join(VERDICTS[request.kind])}"
     if decision.verdict == "reject" and not decision.reason.strip():
         return "a rejection needs a reason"
-    return _content_problem(request, decision)
+    return _content_problem(request, decision) or _risk_problem(request, decision)
+
+
+def _risk_problem(request: GateRequest, decision: GateDecision) -> str:
+    """An approval is one of every grave risk, by name, and of no other: nothing is waved through."""
+    there = {risk.name for risk in to_accept(request)} if decision.verdict == "approve" else set[str]()
+    if strange := sorted({*decision.accepts} - there):
+        return f"there is no risk {', '.join(strange)} to accept here"
+    if open_ := sorted(there - {*decision.accepts}):
+        return f"a person has to accept by name what no rule may: {', '.join(open_)}"
+    return "a rule cannot accept risks" if there and decision.via == "policy" else ""
 
 
 def _content_problem(request: GateRequest, decision: GateDecision) -> str:
@@ -85,8 +99,8 @@ def _diff_problem(diff: str) -> str:
 
 
 def by_policy(policy: GatePolicy, request: GateRequest, at: datetime) -> GateDecision | None:
-    """The decision a rule makes, if it makes one; never for an escalation."""
-    if policy.mode == "human" or isinstance(request.subject, Escalation):
+    """The decision a rule makes, if it makes one; never for an escalation, nor where a risk has to be accepted."""
+    if policy.mode == "human" or isinstance(request.subject, Escalation) or to_accept(request):
         return None
     objections = _objections(policy, request) if policy.mode == "auto-if" else ()
     if objections:

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatch
-from functools import partial
 from typing import Literal
 
-from contracts import diff as diffs
 from contracts.bundle import Comparison
 from contracts.code_writer import Proposal
 from contracts.sandbox import SandboxLevel
 from contracts.static_analyzer import Finding
-from contracts.test_names import is_test, may_decide_tests, stands_in
+from contracts.test_names import is_test
+from orchestrator.grave import grave_risks
 
 FEW_TESTS = 3
 """Fewer passing tests through the changed lines than this are few."""
-
-_DEPENDENCIES = (
-    *("pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "*.lock", "package.json"),
-    *("package-lock.json", "go.mod", "go.sum", "Cargo.toml", "Gemfile"),
-)
-_AUTOMATION = (
-    ".github/*",
-    ".gitlab-ci.yml",
-    ".circleci/*",
-    "Jenkinsfile",
-    "Makefile",
-    "Dockerfile*",
-    "*.sh",
-    "tox.ini",
-)
-_INSIDE = re.compile(r"\b(_pytest|pluggy|pytest_plugins|PYTEST_\w+|def pytest_\w+)\b")
-_PYTEST = re.compile(r"pytest|pluggy", re.IGNORECASE)
 
 
 def risks(
@@ -66,17 +46,9 @@ def risks(
     if rivals:
         one = "1 other patch is" if rivals == 1 else f"{rivals} other patches are"
         yield f"{one} just as plausible by the tests: the tests do not pin down what is right."
-    if reaching := [each.path for each in diffs.parse(diff) if _reaches_inside(each)]:
-        yield f"Speaks of the program that runs the tests, and may change what it says: {', '.join(reaching)}."
-    if deciding := [each.path for each in diffs.parse(diff) if _decides_tests(each)]:
-        yield f"Changes how tests run: {', '.join(deciding)}."
-    for what, touches in (
-        ("what the project depends on", partial(_like, _DEPENDENCIES)),
-        ("automation that runs elsewhere", partial(_like, _AUTOMATION)),
-        ("tests", is_test),
-    ):
-        if touched := [path for path in files if touches(path)]:
-            yield f"Changes {what}: {', '.join(touched)}."
+    yield from (each.words for each in grave_risks(diff))
+    if touched := [path for path in files if is_test(path)]:
+        yield f"Changes tests: {', '.join(touched)}."
     if sandbox != "full":
         yield f"Some of the run's code ran in a sandbox of level {sandbox}, not full."
     if findings_new:
@@ -88,21 +60,6 @@ def risks(
     if masked:
         yield f"Secrets were found in what models were to be shown, and masked: {', '.join(masked)}."
     yield from notes
-
-
-def _reaches_inside(change: diffs.FileDiff) -> bool:
-    """Whether Python code gets a line about pytest's own parts, or, where it is no test, about pytest at all."""
-    pattern = _INSIDE if is_test(change.path) else _PYTEST
-    added = (line.text for hunk in change.hunks for line in hunk.lines if line.op == "+")
-    return change.path.endswith(".py") and any(map(pattern.search, added))
-
-
-def _decides_tests(change: diffs.FileDiff) -> bool:
-    return may_decide_tests(change.path) or (change.created and bool(stands_in(change.path)))
-
-
-def _like(patterns: Sequence[str], path: str) -> bool:
-    return any(fnmatch(path, pattern) for pattern in patterns)
 
 
 def _evidence(proposal: Proposal) -> Iterator[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from servers.sandbox.system import CONFIGURATION, DEVICES, FACTS, PROGRAMS, inte
 
 CODE = Path(__file__).parents[1]
 """Podium's own packages, which are imported lazily in places."""
+
+
+class NotConfined(Exception):
+    """This process is not held as it has to be; it must not go on."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,9 @@ def confine(rules: Confinement) -> str:
 
     Capabilities, new privileges and core dumps are given up; the process dies with the parent that forked it,
     and other processes of the same user cannot look into it.
+
+    Raises:
+        NotConfined: what it gave up it can do all the same.
     """
     linux.die_with_parent(os.getppid())
     linux.hide_from_same_user()
@@ -58,7 +66,39 @@ def confine(rules: Confinement) -> str:
         network = {"tcp": bool(rules.connect_ports), "udp": rules.resolve}
         linux.install_filter(specialist_filter(**network, exec=rules.exec))
         held.append("seccomp")
+    if through := _through(rules, files=bool(version), calls=supported()):
+        raise NotConfined(f"The kernel took the rules of this process and does not keep them: it can {through}.")
     return " + ".join(held) or "no new privileges only: the kernel has neither Landlock nor a known seccomp"
+
+
+def _through(rules: Confinement, *, files: bool, calls: bool) -> str:
+    """What this process can still do of what it gave up; "" for nothing. Settings can lie; trying cannot.
+
+    `files`: whether files are held; `calls`: whether system calls are.
+    """
+    tried = (
+        ("list /", files and Path("/") not in _resolved((*rules.read, *rules.write)), lambda: os.listdir("/")),
+        ("open a unix socket", calls, lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).close()),
+        ("open a TCP socket", calls and not rules.connect_ports, lambda: socket.socket().close()),
+        ("start programs", calls and not rules.exec, _start_nothing),
+    )
+    return ", ".join(what for what, held, attempt in tried if held and _succeeds(attempt))
+
+
+def _succeeds(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except OSError:
+        return False
+    return True
+
+
+def _start_nothing() -> None:
+    """As far as a program that does not exist goes: a filter refuses before it is looked for."""
+    try:
+        os.execv("/nonexistent/program", ["program"])
+    except FileNotFoundError:
+        return
 
 
 def _ruleset(rules: Confinement, version: int) -> landlock.Ruleset:

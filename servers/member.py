@@ -32,7 +32,7 @@ from servers.approval import Approval
 from servers.away.mirrors import Mirrors
 from servers.bridge.program import installation
 from servers.bridge.serve import port_of, program_of, serve_foreign
-from servers.confine import Confinement, confine
+from servers.confine import Confinement, NotConfined, confine
 from servers.crew import CrewError, Member
 from servers.minds.addresses import endpoint_ports
 from servers.overseer import overseen
@@ -127,7 +127,7 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
             partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
         )
-    except* (BusError, CrewError, KeyFileUnusable, SandboxUnavailable) as wrong:
+    except* (BusError, CrewError, KeyFileUnusable, NotConfined, SandboxUnavailable) as wrong:
         log.error("%s", cause(wrong))
         tell(" ".join(str(cause(wrong)).split()))
         sys.exit(1)

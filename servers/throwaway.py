@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
+import secrets
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from servers.sandbox import landlock
 
 PREFIX = "podium-scratch-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def open_scratch(at: Path) -> Path:
@@ -42,19 +44,50 @@ def close_scratch(at: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder, if it is there, even if a test took permissions away inside it."""
-    if path.is_symlink():
+    """Remove a folder, if it is there, even if a test took permissions away inside it, or nested it without end.
+
+    Folders are moved up into `path` before they are emptied: no path is too long then, and nothing recurses.
+    """
+    if path.is_symlink() or not path.is_dir():
         return
-    shutil.rmtree(path, ignore_errors=True)
-    if path.is_dir():
+    with suppress(OSError):
+        path.chmod(0o700)
+        top = os.open(path, _FOLDER)
+        try:
+            left = _emptied(top, top)
+            while left:
+                left += _removed(left.pop(), top)
+        finally:
+            os.close(top)
+        path.rmdir()
+
+
+def _removed(name: str, top: int) -> list[str]:
+    """Remove a folder of `top`; the folders that were in it are in `top` now, under these names."""
+    moved: list[str] = []
+    with suppress(OSError):  # it may be going, or somebody else's
+        folder = os.open(name, _FOLDER, dir_fd=top)
+        try:
+            moved = _emptied(folder, top)
+        finally:
+            os.close(folder)
+        os.rmdir(name, dir_fd=top)
+    return moved
+
+
+def _emptied(folder: int, top: int) -> list[str]:
+    """Remove the files of an open folder and move its folders into `top`; what these are called there."""
+    moved: list[str] = []
+    for name in os.listdir(folder):
         with suppress(OSError):
-            path.chmod(0o700)
-        for folder, folders, _ in os.walk(path):
-            for inner in (Path(folder, name) for name in folders):
-                with suppress(OSError):  # it may be going, or somebody else's
-                    if not inner.is_symlink():
-                        inner.chmod(0o700)  # before it is entered
-        shutil.rmtree(path, ignore_errors=True)
+            if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                os.unlink(name, dir_fd=folder)
+                continue
+            os.chmod(name, 0o700, dir_fd=folder)  # before it is moved, and entered
+            fresh = f"{PREFIX}{secrets.token_hex(8)}"
+            os.rename(name, fresh, src_dir_fd=folder, dst_dir_fd=top)
+            moved.append(fresh)
+    return moved
 
 
 def close_every_scratch(root: Path) -> None:

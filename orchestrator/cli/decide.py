@@ -45,20 +45,38 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--plan", type=_FILE, help="At a plan gate: this plan instead (`gate.subject` of `podium show --json`, edited)."
 )
+@click.option(
+    "--accept",
+    "accepts",
+    multiple=True,
+    metavar="RISK",
+    help="At the handover: a risk that has to be accepted by name; may be given several times.",
+)
 @click.option("--sha256", "seen", default="", help="Approve only what has this digest (`podium show --json`).")
 @reason_option
 @json_option
-def approve(run: str, choice: int, diff: Path | None, plan: Path | None, seen: str, reason: str, as_json: bool) -> None:
+def approve(
+    run: str,
+    choice: int,
+    diff: Path | None,
+    plan: Path | None,
+    accepts: tuple[str, ...],
+    seen: str,
+    reason: str,
+    as_json: bool,
+) -> None:
     """Answer the gate a run waits at: go on.
 
     What is approved is what `podium show RUN` shows now, by its digest. A run that nobody conducts at
-    the moment goes on with `podium resume RUN`.
+    the moment goes on with `podium resume RUN`. What a change could do outside the sandbox, or hide from
+    its reviewer, no rule may approve: a person accepts each such risk by its name, which goes on the ledger.
 
     \b
     Examples:
       podium approve last
       podium approve r-7k --choice 1 --reason "the smaller change"
       podium approve r-7k --diff mine.diff
+      podium approve r-7k --accept dependencies --accept automation
       podium approve r-7k --plan mine.json
     """
     if diff and plan:
@@ -68,7 +86,7 @@ def approve(run: str, choice: int, diff: Path | None, plan: Path | None, seen: s
     file = diff or plan
     said = partial(answer, by=who(), via="command", reason=reason)
     if file is None:
-        decision = partial(said, verdict="approve", choice=choice)
+        decision = partial(said, verdict="approve", choice=choice, accepts=accepts)
     elif diff:
         decision = partial(said, verdict="modify", diff=_text(file))
     else:

@@ -31,7 +31,7 @@ auto_option = click.option(
     default="",
     callback=_check_gates,
     metavar="GATES",
-    help="Gates to pass without asking: plan,patches,handoff or all.",
+    help="Gates to pass without asking: plan,patches,handoff or all. Grave risks are asked about all the same.",
 )
 
 BUDGETS = (

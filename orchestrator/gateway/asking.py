@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import StringIO
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from orchestrator.drafts import decided
 from orchestrator.errors import InvalidDecision
 from orchestrator.gateway.own_tools import Question, Round
 from orchestrator.gateway.uris import shown_at
+from orchestrator.grave import to_accept
 from orchestrator.papers import heading, paper
 from orchestrator.policies import answer
 from orchestrator.text import safe
@@ -28,6 +29,7 @@ SHOWN_CHARS = 12_000
 """What of a gate is shown in a host; the rest is read where it says."""
 
 _WIDTH = 110
+_TICK = "accept_"
 
 
 class Seals:
@@ -76,6 +78,7 @@ def gate_question(request: GateRequest, state: str, problem: str = "") -> Questi
             fields["plan"] = {"type": "string", "title": "Edited plan", "description": told}
         case _:
             pass
+    fields |= _ticks(request)
     return Question("\n\n".join([*_told(problem), text_of(request)]), fields, ("verdict",), state)
 
 
@@ -89,7 +92,27 @@ def confirmation(request: GateRequest, asked: DecideGateParams, state: str, host
     quoted = [f"{what}, in its words:\n{_quoted(said)}" for what, said in given.items() if said]
     parts = [text_of(request), f"About this {host} says that you decided: {asked.verdict}.", *about, *quoted]
     fields: JsonObject = {"confirm": {"type": "boolean", "title": f"Yes: {asked.verdict}", "default": False}}
+    if asked.verdict == "approve":
+        fields |= _ticks(request)
     return Question("\n\n".join(parts), fields, ("confirm",), state)
+
+
+def _ticks(request: GateRequest) -> JsonObject:
+    """A box for each risk that whoever approves accepts by name; a person ticks it, never a model."""
+    return {
+        f"{_TICK}{risk.name}": {
+            "type": "boolean",
+            "title": f"I accept this risk: {risk.name}",
+            "description": safe(risk.words),
+            "default": False,
+        }
+        for risk in to_accept(request)
+    }
+
+
+def ticked(content: Mapping[str, object]) -> tuple[str, ...]:
+    """The names of the risks that a person ticked in a form."""
+    return tuple(name.removeprefix(_TICK) for name, on in content.items() if name.startswith(_TICK) and on is True)
 
 
 def _quoted(said: str) -> str:
@@ -127,8 +150,8 @@ def filled_in(request: GateRequest, content: Mapping[str, object]) -> GateAnswer
         raise InvalidDecision(request.gate, f"{first['loc'][0]}: {first['msg']}") from None
 
 
-def decision_of(request: GateRequest, said: GateAnswer, by: str) -> GateDecision:
-    """The decision that an answer is, about exactly what `request` shows.
+def decision_of(request: GateRequest, said: GateAnswer, by: str, accepts: Collection[str] = ()) -> GateDecision:
+    """The decision that an answer is, about exactly what `request` shows; `accepts`: the risks a person ticked.
 
     Raises:
         InvalidDecision: it is none, because of what was edited.
@@ -137,7 +160,8 @@ def decision_of(request: GateRequest, said: GateAnswer, by: str) -> GateDecision
     if said.verdict != "modify":
         if said.plan.strip() or said.diff.strip():
             raise InvalidDecision(request.gate, f"what was edited goes with modify, not with {said.verdict}")
-        return answer(request, said.verdict, by=by, via="host", reason=reason, choice=said.choice)
+        accepts = accepts if said.verdict == "approve" else ()
+        return answer(request, said.verdict, by=by, via="host", reason=reason, choice=said.choice, accepts=accepts)
     diff = said.diff if said.diff.endswith("\n") else f"{said.diff}\n"  # forms take the last line's end away
     decision = decided(request, said.plan if request.kind == "plan" else diff, by, "host", reason)
     if isinstance(decision, str):

@@ -19,7 +19,7 @@ from contracts.gateway import (
 from contracts.terms import GATEWAY
 from orchestrator import gates
 from orchestrator.errors import InvalidDecision
-from orchestrator.gateway.asking import SHOWN_CHARS, Seals, confirmation, decision_of, filled_in, gate_question
+from orchestrator.gateway.asking import SHOWN_CHARS, Seals, confirmation, decision_of, filled_in, gate_question, ticked
 from orchestrator.gateway.bearer import reach_of, token_of
 from orchestrator.gateway.conducting import Conducting
 from orchestrator.gateway.envelope import for_the_crew
@@ -28,6 +28,7 @@ from orchestrator.gateway.own_tools import OwnTool, Question, Round, ToolFailed,
 from orchestrator.gateway.reporting import elsewhere, report
 from orchestrator.gateway.starting import Starting
 from orchestrator.gateway.upstream import Upstream
+from orchestrator.grave import to_accept
 from orchestrator.policies import problem
 from orchestrator.runs import Shown
 from orchestrator.text import line
@@ -108,7 +109,8 @@ class Flows:
         """Take the answer for a decision; why it is none, if it is none."""
         said = (now.answer and now.answer.content) or {}
         try:
-            await gates.decide(self._bus, request, decision_of(request, filled_in(request, said), self._person(now)))
+            decision = decision_of(request, filled_in(request, said), self._person(now), ticked(said))
+            await gates.decide(self._bus, request, decision)
         except InvalidDecision as wrong:
             return wrong.reason
         return ""
@@ -135,6 +137,9 @@ class Flows:
                 return confirmation(request, asked, self._seals.state(now, request, 1), self._voice.host)
             if now.answer.action != "accept" or (now.answer.content or {}).get("confirm") is not True:
                 return self._told(request, False, "The person did not confirm it; the gate waits.")
+            decision = decision_of(request, asked, decision.by, ticked(now.answer.content or {}))
+            if why := problem(request, decision, utc_now()):
+                return self._told(request, False, f"The gate waits: {why}.")
         await gates.decide(self._bus, request, decision)
         await self._following.keep_going(asked.run, resumes=self._may_act(now))
         return self._told(request, True, f"{decision.verdict}, by {decision.by}.")
@@ -146,7 +151,8 @@ class Flows:
             raise ToolFailed("conflict", why, "Show the person what get_run says now.")
         try:
             by = f"{self._voice.host} by its own word" if self._voice.own_word else self._person(now)
-            decision = decision_of(request, asked, by)
+            to_be_ticked = () if self._voice.own_word else [risk.name for risk in to_accept(request)]
+            decision = decision_of(request, asked, by, to_be_ticked)
         except InvalidDecision as wrong:
             raise ToolFailed("invalid", wrong.reason) from None
         if why := problem(request, decision, utc_now()):

@@ -7,6 +7,7 @@ from contracts.gateway import OpenGate, RunReport, RunStep
 from contracts.state import RunState
 from orchestrator.gateway.asking import text_of
 from orchestrator.gateway.uris import PARTS, shown_at, uri
+from orchestrator.grave import to_accept
 
 
 def report(state: RunState, request: GateRequest | None, *, asks: bool, conducted: bool, note: str = "") -> RunReport:
@@ -44,6 +45,7 @@ def open_gate(request: GateRequest) -> OpenGate:
         subject_sha256=request.subject_sha256,
         verdicts=VERDICTS[request.kind],
         shown=text_of(request),
+        to_accept=tuple(risk.name for risk in to_accept(request)),
         resource=shown_at(request),
         expires_at=request.expires_at,
     )

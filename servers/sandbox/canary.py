@@ -84,7 +84,9 @@ def _ask(
 ) -> list[tuple[bytes, bytes]]:
     ours, theirs = socket.socketpair()
     with ours:
-        start(backend, Policy(scratch_root=policy.scratch_root, read_only=_readable(policy)), theirs)
+        # The keeper has no environment to find a home by, nor needs its user be anybody's the system knows.
+        allowed = Policy(scratch_root=policy.scratch_root, read_only=_readable(policy), home=policy.home)
+        start(backend, allowed, theirs)
         theirs.close()
         ours.sendall(frame(ORDER_KIND, order.to_json()) + frame(STDIN_KIND, b""))
         frames, got = Frames(), list[tuple[bytes, bytes]]()

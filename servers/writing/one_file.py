@@ -9,6 +9,7 @@ import anyio
 from contracts.code_writer import WriteParams, WriteResult
 from contracts.failure import sentence
 from contracts.model import Form
+from contracts.prompt import quoted
 from contracts.test_runner import Candidate, CandidateResult, RunResult, TryPatchesParams, TryPatchesResult
 from servers.search.localise import is_test
 from servers.specialist import Call, Crew, ToolError
@@ -75,7 +76,7 @@ class FileWriter:
         return {
             "request": page.ticket(params.request),
             "path": page.name(params.path),
-            "instruction": params.instruction,
+            "instruction": quoted(params.instruction),
             "criteria": page.criteria(params.criteria),
             "file": page.file(old, words),
             "reads": page.code(await desk.reads(each for each in params.reads if each != params.path)),

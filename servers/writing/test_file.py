@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.prompt import quoted
 from contracts.sandbox import SandboxReport
 from contracts.test_names import decides_tests, holds_tests
 from contracts.test_runner import RunResult
@@ -104,7 +105,7 @@ async def _values(params: WriteTestsParams, desk: Desk, old: str | None) -> dict
     return {
         "request": page.ticket(params.request),
         "path": page.name(params.path),
-        "instruction": params.instruction,
+        "instruction": quoted(params.instruction),
         "purpose": part(f"purpose_{params.purpose}").text,
         "criteria": page.criteria(params.criteria),
         "file": page.file(old, words),

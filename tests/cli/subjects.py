@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from contracts.bundle import Bundle, Comparison, SuiteStatus
 from contracts.code_writer import Proposal, Tried
 from contracts.diff import make
 from contracts.gate import GateRequest, PatchSet, Subject
+from contracts.metrics import Metrics
 from contracts.patch import Patch
 from contracts.sandbox import SandboxReport
-from contracts.test_runner import Evidence
+from contracts.test_runner import Counts, Evidence
 from contracts.workflow import Budgets, Plan, WorkflowStep, WorkItem
+from orchestrator.grave import grave_risks
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -63,6 +66,34 @@ PLAN = Plan(
     fix_rounds=2,
     budgets=Budgets(),
 )
+
+
+def handover(*paths: str) -> Bundle:
+    """A result that changes these files."""
+    status = SuiteStatus(outcome="passed", counts=Counts(passed=2), duration_s=1, sandbox="full")
+    diff = "".join(make(path, "a\n", "b\n") for path in paths)
+    return Bundle(
+        run="r-abcd",
+        workflow="fix-bug",
+        request="the last one cannot be sold",
+        repo="/shop",
+        base="0" * 40,
+        branch="podium/r-abcd",
+        head="1" * 40,
+        branch_sha256="2" * 64,
+        commits=(),
+        patch=Patch.of(diff, paths),
+        added_lines=len(paths),
+        removed_lines=len(paths),
+        failing=PLAN.failing,
+        before=status,
+        after=status,
+        comparison=Comparison(verdict="better", reason="It passes"),
+        sandbox="full",
+        summary="Sell the last one",
+        risks=tuple(risk.words for risk in grave_risks(diff)),
+        metrics=Metrics(),
+    )
 
 
 EDIT = make("shop.py", "a < b\n", "a <= b + 0\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from contracts.diff import make
 from contracts.gate import GateDecision, RefusedEdit, Subject
 from orchestrator.desk import TerminalDesk
 from orchestrator.errors import Waiting
-from tests.cli.subjects import CHANGED, EDIT, PATCHES, PLAN, planned, pretty, request
+from tests.cli.subjects import CHANGED, EDIT, PATCHES, PLAN, handover, planned, pretty, request
 
 
 class Keyboard:
@@ -171,3 +172,31 @@ async def test_later_and_the_end_of_input_leave_the_gate_open(typed: tuple[str, 
     """Nothing is decided by a person who is not there."""
     with pytest.raises(Waiting):
         await asked(PLAN, *typed)
+
+
+class Ticking:
+    """A handover whose change touches CI and a lock file, at a terminal."""
+
+    def __init__(self, *typed: str) -> None:
+        self.keyboard = Keyboard(typed)
+        self.out = StringIO()
+        desk = TerminalDesk(
+            Console(file=self.out, width=100), "ada", self.keyboard.read_line, self.keyboard.edit, NOWHERE
+        )
+        self.ask = partial(desk.ask, request(handover(".github/workflows/ci.yml", "uv.lock")), "")
+
+
+async def test_each_grave_risk_is_accepted_for_itself() -> None:
+    """By its name, with what it is; the decision has the names."""
+    at = Ticking("a", "y", "yes")
+    decision = await at.ask()
+    assert (decision.verdict, decision.accepts) == ("approve", ("dependencies", "automation"))
+    assert "(automation)? [y]es  [n]o" in at.keyboard.prompts[2]
+    assert "risk, to be accepted by name (automation): Changes automation" in at.out.getvalue()
+
+
+async def test_a_risk_that_is_not_accepted_approves_nothing() -> None:
+    """Whatever else was typed: the menu comes back."""
+    at = Ticking("a", "y", "", "r too much")
+    assert (await at.ask()).verdict == "reject"
+    assert "Not approved." in at.out.getvalue()

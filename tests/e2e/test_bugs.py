@@ -21,7 +21,7 @@ from tests.e2e.projects import BUGS, Bug
 from tests.e2e.rig import calls_of, files_left, fixing
 from tests.e2e.streams import stored_calls
 from tests.git_project import Project
-from tests.sandbox.world import python_for
+from tests.sandbox.cells import python_for
 
 AT_ONCE = 2
 

@@ -101,8 +101,8 @@ def test_a_change_with_nothing_to_warn_of_has_no_risks() -> None:
     ("changes", "words"),
     [
         ({"rivals": 2}, "2 other patches are just as plausible"),
-        ({"files": ("pyproject.toml",)}, "depends on: pyproject.toml"),
-        ({"files": (".github/workflows/ci.yml",)}, "automation"),
+        ({"diff": diff.make("pyproject.toml", "a\n", "b\n")}, "depends on: pyproject.toml"),
+        ({"diff": diff.make(".github/workflows/ci.yml", "a\n", "b\n")}, "automation"),
         ({"files": ("pkg/tests/test_x.py",)}, "Changes tests"),
         ({"sandbox": "weak"}, "level weak"),
         ({"linted": False}, "No linter"),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sandbox.world import Cell, available, cell
+from tests.sandbox.cells import Cell, available, cell
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -19,11 +19,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 async def confined(backend: str) -> AsyncIterator[Cell]:
     """A sandbox of this backend."""
     async with cell(backend) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-async def bare() -> AsyncIterator[Cell]:
-    """The same without confinement."""
-    async with cell("none") as started:
         yield started

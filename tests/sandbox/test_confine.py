@@ -128,3 +128,27 @@ subprocess.run(["git", "init", "-q", sys.argv[1] + "/repo"], check=True, env={"H
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=here, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "repo" / ".git").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("lies", "through"),
+    [
+        ("linux.install_filter", "open a unix socket, open a TCP socket, start programs"),
+        ("landlock.Ruleset.enforce", "list /"),
+    ],
+)
+def test_rules_that_the_kernel_does_not_keep_end_the_process(lies: str, through: str) -> None:
+    """Each is tried before anything is served."""
+    code = f"""
+from servers.sandbox import landlock, linux
+from servers.confine import Confinement, NotConfined, confine
+{lies} = lambda *_: None
+try: confine(Confinement())
+except NotConfined as problem: print(problem)
+"""
+    here = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    held = "landlock" not in lies or landlock.abi()
+    expected = f"The kernel took the rules of this process and does not keep them: it can {through}.\n"
+    assert done.stdout == (expected if held else "")

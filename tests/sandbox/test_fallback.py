@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from servers.sandbox import landlock
-from tests.sandbox.world import available, scratch_root
+from servers.sandbox.backends.base import Backend
+from servers.sandbox.backends.unconfined import Unconfined
+from servers.sandbox.canary import breaches
+from servers.sandbox.order import Policy, SetUpFailed
+from tests.sandbox.cells import available, scratch_root
 
 LOCKED_DOWN = """
 import json, sys, anyio
@@ -18,7 +25,7 @@ from servers.sandbox.job import Job, SandboxUnavailable
 from servers.sandbox.order import BACKENDS, Policy
 from servers.sandbox.system import interpreter
 from tests.sandbox.lesser_machine import lessen
-from tests.sandbox.world import python_for
+from tests.sandbox.cells import python_for
 
 lessen(without_landlock="no landlock" in sys.argv)
 
@@ -36,6 +43,28 @@ async def main():
 
 anyio.run(main)
 """
+
+
+def test_the_canary_asks_nobody_for_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user that the system does not know, as in many containers, has none: the policy's is taken."""
+    homes: list[Path] = []
+
+    def start(backend: Backend, policy: Policy, door: socket.socket) -> None:
+        homes.append(policy.home)
+        kept.append(door.dup())
+        kept[0].shutdown(socket.SHUT_WR)
+
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    kept: list[socket.socket] = []
+    with scratch_root() as root:
+        rules = Policy(scratch_root=root, home=Path("/nowhere"))
+        monkeypatch.setattr(Path, "home", unknown)
+        with pytest.raises(SetUpFailed, match="did not run"):
+            breaches(Unconfined(), rules, start)
+    kept[0].close()
+    assert homes == [Path("/nowhere")]
 
 
 def locked_down(*lacking: str) -> list[str]:

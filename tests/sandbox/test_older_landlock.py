@@ -10,7 +10,8 @@ import pytest
 
 from servers.sandbox import landlock
 from tests.sandbox.attacks import ATTACKS, PRELUDE, Attack
-from tests.sandbox.world import scratch_root, world
+from tests.sandbox.cells import scratch_root
+from tests.sandbox.world import world
 
 ONE_JOB = """
 import os, sys

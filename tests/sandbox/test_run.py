@@ -15,7 +15,7 @@ from servers.sandbox.client import KeptSandbox, start_keeper
 from servers.sandbox.job import PRIVATE_ENV, Job, JobRefused, SandboxUnavailable
 from servers.sandbox.order import Policy
 from servers.sandbox.system import interpreter
-from tests.sandbox.world import Cell, available, cell, policy, python_for, scratch_root
+from tests.sandbox.cells import Cell, available, cell, policy, python_for, scratch_root
 
 LEVELS = {"bubblewrap": "full", "landlock": "reduced", "seccomp": "weak"}
 

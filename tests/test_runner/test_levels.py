@@ -10,7 +10,7 @@ import pytest
 from contracts.test_runner import RunParams
 from servers.sandbox.client import KeptSandbox, start_keeper
 from servers.sandbox.order import Policy
-from tests.sandbox.world import available, cell, python_for, scratch_root
+from tests.sandbox.cells import available, cell, python_for, scratch_root
 from tests.test_runner.project import RUN, Asked, Project
 
 SUITE = """

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.base import sha256
-from contracts.prompt import Prompt, PromptError, Template, fenced
+from contracts.prompt import Prompt, PromptError, Template, fenced, quoted
 from servers.writing.prompts import FOLDER, part, prompt
 
 PLACES = {
@@ -78,6 +78,12 @@ def test_a_prompt_has_two_parts(text: str) -> None:
     """In their order, and nothing before."""
     with pytest.raises(PromptError, match="headings"):
         Prompt.of("it", text)
+
+
+@given(st.text(st.sampled_from("`~# >\n\r\x0b\u2028a")))
+def test_no_line_of_a_quotation_reads_as_the_prompt_s_own(text: str) -> None:
+    """Neither a heading nor a fence begins in it."""
+    assert all(line.startswith(">") for line in quoted(text).splitlines())
 
 
 @given(st.text(st.sampled_from("`~ \na")))

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from servers.sandbox import linux
@@ -16,6 +17,9 @@ from servers.sandbox.order import Order, SetUpFailed
 from servers.sandbox.spawn import resource_limits, spawn
 from servers.sandbox.syscalls import job_filter, supported
 from servers.sandbox.system import closed_to_others
+
+LONGEST_PATH = 4096
+"""Bytes, its end included: PATH_MAX."""
 
 NOTES = (
     "no sockets, shared memory or POSIX semaphores: tests that need them fail here",
@@ -98,9 +102,15 @@ def give(root: Path, uid: int) -> None:
 
 
 def _below(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root):
-        for name in (*folders, *files):
-            yield Path(folder, name)
+    """What is nested too deep for a path is left out: nobody but root gets there."""
+    left = [os.fspath(root)]
+    while left:
+        with suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if len(os.fsencode(entry.path)) < LONGEST_PATH:
+                    yield Path(entry.path)
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(entry.path)
 
 
 def _throw_away_uid() -> int:
