@@ -72,7 +72,7 @@ def _serve(member: Member, place: Place) -> None:
     linux.adopt_orphans()
     signals = Signals()
     place.work.mkdir(mode=0o700)
-    staff = Staff(lambda wanted, tell: servers.member.become(wanted, place, {}, tell))
+    staff: Staff[Member] = Staff(lambda wanted, tell: servers.member.become(wanted, place, {}, tell))
     try:
         await_ready(staff.change({member.name: member}))
         sys.stdout.write(f"{member.name} is in the crew at {place.url}. Ctrl-C ends it.\n")
