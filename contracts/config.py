@@ -91,10 +91,13 @@ class CrewConfig(Model):
     )
 
     def over(self, other: Self) -> Self:
-        """Both; of what stands in both, this one's entry."""
-        return self.model_copy(
-            update={"servers": {**other.servers, **self.servers}, "hosts": {**other.hosts, **self.hosts}}
-        )
+        """Both; of what stands in both, this one's entry, and the other's `concurrency` where it names none."""
+        servers = {**other.servers, **self.servers}
+        for name in other.servers.keys() & self.servers.keys():
+            if "concurrency" not in servers[name].model_fields_set:
+                concurrency = other.servers[name].concurrency
+                servers[name] = servers[name].model_copy(update={"concurrency": concurrency})
+        return self.model_copy(update={"servers": servers, "hosts": {**other.hosts, **self.hosts}})
 
 
 def host_config(hosts: Mapping[str, HostConfig], name: str) -> HostConfig:
