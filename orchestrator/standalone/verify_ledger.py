@@ -40,7 +40,7 @@ def _key(public: str) -> VerifyKey:
 
 def _entitled(subject: str) -> str:  # a pattern: whose seal counts there; "" for the broker's own notes
     match subject.split("."):
-        case ["call", _, _, who, _] | ["result", _, who, _] | ["refused", who, _, _, _]:
+        case ["call", _, _, who, _] | ["result", _, who, _] | ["begun", who, _, _] | ["refused", who, _, _, _]:
             return re.escape(who)
         case ["gate", _, _, "decision"]:
             return "orchestrator|person|host_.+"

@@ -15,8 +15,11 @@ import pytest
 
 from bus.bus import Bus, Message, Stored
 from bus.errors import Overtaken, StoreRefused
+from bus.lives import Lives
 from bus.notary import read, write
 from bus.provision import provision
+from bus.roster import LiveRoster
+from bus.subjects import CallSubject
 from contracts.base import sha256
 from contracts.checkpoint import Checkpoint
 from contracts.ledger import CHECKPOINT, ENDINGS, NOTARY_STREAM, RUNS_STREAM, server_stream
@@ -80,6 +83,16 @@ async def test_it_signs_news_once_and_nothing_where_there_is_none(tmp_path: Path
             await (await made.notary()).round()
         assert (await verdict(made))["messages"] == 4
         assert (await verdict(made, after=2))["messages"] == 2
+
+
+async def test_what_a_server_notes_of_its_calls_is_signed_and_verified(tmp_path: Path) -> None:
+    """That one begins anew, and after how many deaths; the broker lets no other write it."""
+    async with ledger(tmp_path) as made:
+        bus = made.buses["repository"]
+        await Lives(bus, LiveRoster(bus)).begin(CallSubject("repository", "read", "orchestrator", "0" * 32), 2)
+        await (await made.notary()).round()
+        found = await verdict(made)
+        assert (found["verified"], found["messages"]) == (True, 1), found
 
 
 async def test_only_the_notary_writes_checkpoints(tmp_path: Path) -> None:
