@@ -124,8 +124,8 @@ def test_a_specialist_that_is_killed_ends_the_server_with_an_error(alone: Alone)
     others = below(os.getpid())
     with piped(alone, "repository") as pipe:
         pipe.meet()
+        (specialist,) = children(pipe.process.pid)  # before there is git, too, for the snapshot
         pipe.say("tools/call", {"name": "search", "arguments": {"pattern": "(a|aa)+$"}}, 2)
-        (specialist,) = children(pipe.process.pid)
         while not children(specialist):
             continue
         os.kill(specialist, signal.SIGKILL)
