@@ -19,8 +19,8 @@ from contracts.terms import Terms
 from orchestrator.cli.mcp_gateway import offered
 from tests.cli.conftest import ROOT, TEST, Podium
 from tests.e2e.rig import LIMIT_S
+from tests.gateway.conftest import ERAS
 from tests.gateway.desk import Person, approving
-from tests.gateway.test_gateway import ERAS
 from tests.git_project import Project
 
 

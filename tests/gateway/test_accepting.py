@@ -8,9 +8,7 @@ import pytest
 from mcp.client.client import ConnectMode
 
 from contracts.gate import GateRequest
-from orchestrator.gateway import following
 from tests.gateway.desk import Content, Person, approving, at_a_desk
-from tests.gateway.test_gateway import ERAS
 from tests.orchestrator.conftest import stage
 from tests.orchestrator.crew import RUN
 from tests.orchestrator.stage import Stage
@@ -18,21 +16,9 @@ from tests.orchestrator.test_grave import BOTH, CI, handed
 
 __all__ = ["stage"]
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 TICKED: Content = {"accept_automation": True, "accept_dependencies": True}
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> ConnectMode:
-    """A host of today, and one of before."""
-    found: ConnectMode = request.param
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction] - a fixture
-    """Nobody else conducts here, so nobody need be waited for."""
-    monkeypatch.setattr(following, "TAKE_UP_S", 0)
-    monkeypatch.setattr(following, "RULE_S", 0.05)
 
 
 def passing_on(request: GateRequest) -> dict[str, Any]:

@@ -25,14 +25,7 @@ from orchestrator.gateway.as_is import AsIs
 from orchestrator.gateway.upstream import Upstream
 from tests.bus.echo import Echo, served
 from tests.bus.rigs import Rig
-from tests.gateway.test_gateway import ERAS, HOST
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> ConnectMode:
-    """A host of today, and one of before."""
-    found: ConnectMode = request.param
-    return found
+from tests.gateway.test_gateway import HOST
 
 
 @asynccontextmanager

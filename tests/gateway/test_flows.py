@@ -30,30 +30,18 @@ from orchestrator.journal import Journal
 from orchestrator.policies import answer
 from orchestrator.runs import state_of
 from tests.gateway.desk import Desk, Person, ScriptedConductor, approving, at_a_desk, in_turn
-from tests.gateway.test_gateway import ERAS, HOST
+from tests.gateway.test_gateway import HOST
 from tests.orchestrator.conftest import stage
 from tests.orchestrator.crew import BAD, GOOD, RUN, proposal
 from tests.orchestrator.stage import AUTO_ALL, TASK, WORKFLOW, Stage
 
 __all__ = ["stage"]
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 ALL_HUMAN = Policy()
 PLAN = AUTO_ALL.model_copy(update={"plan": HUMAN})
 PATCHES = AUTO_ALL.model_copy(update={"patches": HUMAN})
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> ConnectMode:
-    """A host of today, and one of before."""
-    found: ConnectMode = request.param
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction] - a fixture
-    """Nobody else conducts here, so nobody need be waited for."""
-    monkeypatch.setattr(following, "TAKE_UP_S", 0)
-    monkeypatch.setattr(following, "RULE_S", 0.05)
 
 
 async def waiting(stage: Stage, policy: Policy = ALL_HUMAN) -> GateRequest:

@@ -26,14 +26,6 @@ from tests.bus.echo import Echo, served
 from tests.bus.rigs import Rig
 
 HOST = "host_desk"
-ERAS: tuple[ConnectMode, ...] = ("auto", "legacy")
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> ConnectMode:
-    """A host of today, and one of before."""
-    found: ConnectMode = request.param
-    return found
 
 
 @asynccontextmanager

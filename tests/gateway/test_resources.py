@@ -20,12 +20,11 @@ from orchestrator.config import load_workflow, workflows
 from orchestrator.gateway.uris import PARTS, Part, parsed, uri
 from orchestrator.runs import Shown
 from tests.gateway.desk import at_a_desk
-from tests.gateway.test_flows import era
 from tests.orchestrator.conftest import stage
 from tests.orchestrator.crew import GOOD, RUN
 from tests.orchestrator.stage import AUTO_ALL, Stage
 
-__all__ = ["era", "stage"]
+__all__ = ["stage"]
 
 PATCHES = AUTO_ALL.model_copy(update={"patches": HUMAN})
 

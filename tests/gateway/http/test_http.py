@@ -20,14 +20,7 @@ from orchestrator.gateway.http.limits import Allowance, Rates
 from tests.bus.echo import Echo
 from tests.bus.rigs import MemoryRig
 from tests.gateway.http.web import SAY, ask, ask_2025, asked, host, in_session, initialized, say, web
-from tests.gateway.test_gateway import ERAS, HOST
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> ConnectMode:
-    """A host of today, and one of before."""
-    found: ConnectMode = request.param
-    return found
+from tests.gateway.test_gateway import HOST
 
 
 async def test_a_host_of_either_era_lists_calls_and_hears_progress(era: ConnectMode) -> None:

@@ -14,7 +14,6 @@ from bus.wire import JsonObject
 from contracts.terms import Terms
 from orchestrator.audit import audit
 from orchestrator.gates import decide
-from orchestrator.gateway import following
 from orchestrator.gateway.flows import Flows, Voice
 from orchestrator.gateway.gateway import Gateway
 from orchestrator.gateway.http.app import PATH, application
@@ -25,26 +24,14 @@ from tests.gateway.desk import Person, ScriptedConducting, approving
 from tests.gateway.http.issuer import SPELT
 from tests.gateway.http.web import ask, host
 from tests.gateway.test_flows import PLAN, gate_of, waiting
-from tests.gateway.test_gateway import ERAS, HOST
+from tests.gateway.test_gateway import HOST
 from tests.orchestrator.conftest import stage
 from tests.orchestrator.crew import RUN
 from tests.orchestrator.stage import Stage
 
 __all__ = ["stage"]
 
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> ConnectMode:
-    """A host of today, and one of before."""
-    found: ConnectMode = request.param
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction] - a fixture
-    """Nobody else conducts here, so nobody need be waited for."""
-    monkeypatch.setattr(following, "TAKE_UP_S", 0)
-    monkeypatch.setattr(following, "RULE_S", 0.05)
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 @asynccontextmanager

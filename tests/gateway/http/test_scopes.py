@@ -18,16 +18,9 @@ from tests.bus.rigs import MemoryRig, Rig
 from tests.conformance.server.build import conformance_server
 from tests.gateway.http.issuer import SPELT
 from tests.gateway.http.web import SAY, ask, ask_2025, host, initialized, say, web
-from tests.gateway.test_gateway import ERAS, HOST
+from tests.gateway.test_gateway import HOST
 
 ALL = ["echo__count", "echo__say", "echo__wait"]
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> ConnectMode:
-    """A host of today, and one of before."""
-    found: ConnectMode = request.param
-    return found
 
 
 async def calls(rig: Rig) -> list[CallRecord]:
