@@ -6,7 +6,6 @@ beside the store, not in it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pydantic import Field, ValidationError
 from bus.bus import Bus
 from bus.errors import BusError, StoreRefused
 from bus.provision import ask_jetstream
+from bus.whole_file import put
 from contracts.base import Model
 from contracts.ledger import RUNS_STREAM, object_stream, server_stream
 
@@ -88,9 +88,4 @@ def write(file: Path, marks: Marks) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    draft = file.with_suffix(".draft")
-    with draft.open("w") as fresh:
-        fresh.write(marks.model_dump_json())
-        fresh.flush()
-        os.fsync(fresh.fileno())
-    draft.replace(file)
+    put(file, marks.model_dump_json().encode())

@@ -12,7 +12,6 @@ the verifier who fails at either; a ledger that has lost something is still sign
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -26,6 +25,7 @@ from bus.envelope import opened
 from bus.errors import AlreadyStored, BusError, BusUnavailable, InvalidMessage, Overtaken, Unreadable
 from bus.grants import NOTARY, OPERATOR
 from bus.provision import ask_jetstream
+from bus.whole_file import put
 from contracts.base import utc_now
 from contracts.checkpoint import Chained, Checkpoint, Gap
 from contracts.ledger import CHECKPOINT, NOTARY_STREAM, ROSTER_BUCKET, server_stream
@@ -236,6 +236,4 @@ def write(file: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    draft = file.with_suffix(".draft")
-    draft.write_bytes(checkpoint.canonical())
-    os.replace(draft, file)
+    put(file, checkpoint.canonical())
