@@ -132,6 +132,7 @@ class Notary:
                         log.error("%s lacks messages %d to %d", stream, last + 1, kept.seq - 1)
                         self._gaps.append(Gap(stream=stream, first=last + 1, last=kept.seq - 1))
                         running = link(running, gap(stream, last + 1, kept.seq - 1))
+                    self._waits.pop(stream, None)
                     last, running = kept.seq, link(running, leaf(kept))
                     if anyio.current_time() - begun > _BUDGET_S:
                         return True
@@ -160,10 +161,7 @@ class Notary:
     def _wait_for(self, stream: str) -> bool:
         """Whether a gap may yet close: in a cluster, a reader may be sent on to a replica that has the message."""
         since = self._waits.setdefault(stream, anyio.current_time())
-        if anyio.current_time() - since < self._bus.pause_s:
-            return True
-        del self._waits[stream]
-        return False
+        return anyio.current_time() - since < self._bus.pause_s
 
     async def _sign(self) -> None:
         newest, now = self._newest, utc_now()

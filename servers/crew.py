@@ -126,7 +126,7 @@ class Crew:
         Raises:
             CrewError: servers may call each other in a circle.
         """
-        callees = {each.name: {call.partition(".")[0] for call in each.calls} for each in self.members}
+        callees = {each.name: {call.partition(".")[0] for call in each.may_call} for each in self.members}
         try:
             TopologicalSorter(callees).prepare()
         except CycleError as wrong:

@@ -244,11 +244,12 @@ async def _serve(
 def _beside(tasks: TaskGroup, bus: NatsBus, leave: anyio.Event) -> None:
     """What goes on beside every member's work."""
     tasks.start_soon(end_with, bus)
-    tasks.start_soon(_leave_when_told, leave)
+    tasks.start_soon(leave_when_told, leave)
     tasks.start_soon(watch)
 
 
-async def _leave_when_told(leave: anyio.Event) -> None:
+async def leave_when_told(leave: anyio.Event) -> None:
+    """Set `leave` at SIGTERM."""
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         async for _ in signals:
             leave.set()

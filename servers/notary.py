@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -22,8 +21,8 @@ from bus.identity import Identity, load_identity
 from bus.nats_bus import connect_nats
 from bus.notary import Notary, newest_file
 from contracts.ledger import ENDINGS
-from servers.confine import Confinement, confine
-from servers.member import Place, end_with
+from servers.confine import Confinement, NotConfined, confine
+from servers.member import Place, end_with, leave_when_told
 from servers.staff import Seat
 
 log = logging.getLogger(__name__)
@@ -47,15 +46,20 @@ def become_notary(seat: Seat, place: Place, tell: Callable[[str], None]) -> int:
     file.parent.mkdir(mode=0o700, exist_ok=True)
     identity = load_identity(identities(place.state), NOTARY)
     try:
-        confine(Confinement(write=(file.parent,), connect_ports=place.ports))
+        confine(rules(place))
         anyio.run(
             partial(_work, seat, place.url, identity, file, partial(tell, "")), backend_options={"use_uvloop": True}
         )
-    except* (BusError, OSError) as wrong:
+    except* (BusError, NotConfined, OSError) as wrong:
         log.error("%s", cause(wrong))
         tell(" ".join(str(cause(wrong)).split()))
         sys.exit(1)
     return 0
+
+
+def rules(place: Place) -> Confinement:
+    """What it may touch: the broker, and where it keeps the newest checkpoint."""
+    return Confinement(write=(newest_file(place.state).parent,), connect_ports=place.ports, resolve=place.named)
 
 
 async def _work(seat: Seat, url: str, identity: Identity, file: Path, ready: Callable[[], None]) -> None:
@@ -63,16 +67,10 @@ async def _work(seat: Seat, url: str, identity: Identity, file: Path, ready: Cal
         notary, leave = Notary(bus, file, public=identity.public, operator=seat.operator), anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(end_with, bus)
-            tasks.start_soon(_leave_when_told, leave)
+            tasks.start_soon(leave_when_told, leave)
             await notary.take_up()
             await keep_signing(notary, bus, leave, ready)
             tasks.cancel_scope.cancel()
-
-
-async def _leave_when_told(leave: anyio.Event) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
-        async for _ in signals:
-            leave.set()
 
 
 async def keep_signing(notary: Notary, bus: Bus, leave: anyio.Event, ready: Callable[[], None]) -> None:

@@ -89,7 +89,7 @@ class Workspace:
         """Show the branch and worktree against a commit as a unified diff."""
         return await to_thread.run_sync(self._run(params.run).diff, params)
 
-    @tool(read_only=True)
+    @tool(read_only=True, deadline_s=WHOLE_TREE_S)
     async def pack(self, params: PackParams, call: Call) -> PackResult:
         """Pack the worktree as it is, committed or not, for a server that works on another machine."""
         return await to_thread.run_sync(self._run(params.run).pack, params)

@@ -122,3 +122,6 @@ def test_servers_that_may_call_each_other_in_a_circle_are_no_crew() -> None:
     for calls, circle in ((("a.x",), "(a → b → c → a|b → c → a → b|c → a → b → c)"), (("c.y",), "c → c")):
         with pytest.raises(CrewError, match=f"in a circle, as all of {circle} "):
             Crew((*members[:2], Member(name="c", calls=calls)))
+    packs = Member(name="reader", scopes=("work:read",))  # of the workspace's, where it is away
+    with pytest.raises(CrewError, match="in a circle"):
+        Crew((packs, Member(name="workspace", scopes=("work:read", "work:write"), calls=("reader.read",))))
