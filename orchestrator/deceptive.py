@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 from contracts import diff as diffs
@@ -28,30 +29,30 @@ def is_invisible(char: str) -> bool:
     return char in _FILLERS or char in _SELECTORS
 
 
-def invisible(diff: str) -> list[str]:
+def invisible(changes: Sequence[diffs.FileDiff]) -> list[str]:
     """Where a diff adds such characters: `path has U+202E`."""
     found = [
         f"{path} has U+{ord(char):04X}"
-        for path, text in _added(diff).items()
+        for path, text in _added(changes).items()
         for char in sorted(set(text))
         if is_invisible(char)
     ]
     return _shortened(found)
 
 
-def lookalikes(diff: str) -> list[str]:
+def lookalikes(changes: Sequence[diffs.FileDiff]) -> list[str]:
     """Words that a diff adds, or has in a name, with letters that look like others: `path has 'sсore'`."""
-    added = _added(diff)
+    added = _added(changes)
     names = (path for path in added if any(_misleads(word) or _only_alike(word) for word in _words(path)))
     words = (f"{path} has {word!a}" for path, text in added.items() for word in _words(text) if _misleads(word))
     return _shortened(list(dict.fromkeys([*(f"the name {path!a}" for path in names), *words])))
 
 
-def _added(diff: str) -> dict[str, str]:
+def _added(changes: Sequence[diffs.FileDiff]) -> dict[str, str]:
     """What a diff adds, by file."""
     return {
         each.path: "".join(line.text for hunk in each.hunks for line in hunk.lines if line.op == "+")
-        for each in diffs.parse(diff)
+        for each in changes
     }
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import partial
+from functools import lru_cache
 
 from contracts import diff as diffs
 from contracts.bundle import Bundle
@@ -19,17 +19,30 @@ from orchestrator.deceptive import invisible, lookalikes
 
 _DEPENDENCIES = (
     *("pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "constraints*.txt", "pipfile", "*.lock"),
-    *("environment.y*ml", "package.json", "package-lock.json", "pnpm-lock.yaml", ".npmrc", ".yarnrc*", "go.mod"),
+    *(
+        "environment.y*ml",
+        "package.json",
+        "package-lock.json",
+        "npm-shrinkwrap.json",
+        "pnpm-lock.yaml",
+        ".npmrc",
+        ".yarnrc*",
+        "go.mod",
+    ),
     *("go.sum", "go.work", "cargo.toml", "gemfile", "composer.json", "pom.xml", "*.gradle", "*.gradle.kts"),
 )
 _AUTOMATION = (
     *(".gitlab-ci.yml", ".travis.yml", "azure-pipelines.yml", "jenkinsfile", ".pre-commit-config.yaml"),
     *("makefile", "gnumakefile", "*.mk", "justfile", "taskfile.y*ml", "cmakelists.txt", "meson.build", "build.rs"),
     *("dockerfile*", "*.dockerfile", "docker-compose*", "compose.y*ml", "vagrantfile", "procfile", "*.sh", "*.bat"),
-    *("*.ps1", "tox.ini", "noxfile.py", ".envrc", ".gitattributes", ".gitconfig", ".mcp.json", "agents.md", "*.pth"),
+    *("*.ps1", "tox.ini", "noxfile.py", ".envrc", ".gitattributes", ".gitconfig", ".mcp.json", "*.pth"),
+    *("agents.md", "claude.md", "gemini.md"),
 )
 _AUTOMATION_FOLDERS = frozenset(
-    (".github", ".circleci", ".husky", ".githooks", ".devcontainer", ".vscode", ".idea", ".cursor")
+    [
+        *(".github", ".gitlab", ".circleci", ".husky", ".githooks", ".devcontainer", ".vscode", ".idea"),
+        *(".cursor", ".claude", ".codex", ".gemini"),
+    ]
 )
 _INSIDE = re.compile(r"\b(_pytest|pluggy|pytest_plugins|PYTEST_\w+|def pytest_\w+)\b")
 _PYTEST = re.compile(r"pytest|pluggy", re.IGNORECASE)
@@ -43,6 +56,7 @@ class GraveRisk:
     words: str
 
 
+@lru_cache(maxsize=2)
 def grave_risks(diff: str) -> tuple[GraveRisk, ...]:
     """Of a change, the gravest first."""
     changes = diffs.parse(diff)
@@ -53,12 +67,12 @@ def grave_risks(diff: str) -> tuple[GraveRisk, ...]:
     found = (
         ("test-runner", "Speaks of the program that runs the tests, and may change what it says", _reaches_inside),
         ("test-settings", "Changes how tests run", _decides_tests),
-        ("dependencies", "Changes what the project depends on", partial(_called, _DEPENDENCIES)),
+        ("dependencies", "Changes what the project depends on", _depends),
         ("automation", "Changes automation that runs elsewhere", _automates),
     )
     hidden = (
-        ("invisible-characters", "Adds characters that do not show, or change how others show", invisible(diff)),
-        ("lookalike-letters", "Has letters that look like others", lookalikes(diff)),
+        ("invisible-characters", "Adds characters that do not show, or change how others show", invisible(changes)),
+        ("lookalike-letters", "Has letters that look like others", lookalikes(changes)),
     )
     named = (*((name, words, touching(touches)) for name, words, touches in found), *hidden)
     return tuple(GraveRisk(name, f"{words}: {', '.join(where)}.") for name, words, where in named if where)
@@ -78,6 +92,11 @@ def _reaches_inside(change: diffs.FileDiff) -> bool:
 
 def _decides_tests(change: diffs.FileDiff) -> bool:
     return may_decide_tests(change.path) or (change.created and bool(stands_in(change.path)))
+
+
+def _depends(change: diffs.FileDiff) -> bool:
+    folder, name = change.path.casefold().split("/")[-2:-1], change.path.casefold()
+    return _called(_DEPENDENCIES, change) or (folder == ["requirements"] and name.endswith((".txt", ".in")))
 
 
 def _automates(change: diffs.FileDiff) -> bool:

@@ -34,6 +34,8 @@ def names(text: str) -> list[str]:
     [
         *((path, "dependencies") for path in ("setup.py", "a/b/Setup.py", "uv.lock", "web/package.json", "PIPFILE")),
         *((path, "automation") for path in ("Makefile", "sub/GNUmakefile", "x/.GitHub/y", "do.sh", ".gitattributes")),
+        *((path, "dependencies") for path in ("requirements/dev.txt", "x/Requirements/base.in")),
+        *((path, "automation") for path in (".claude/settings.json", "CLAUDE.md", ".gitlab/ci/x.yml")),
         *((path, "automation") for path in (".vscode/tasks.json", "Dockerfile.dev", "it.pth", "AGENTS.md")),
         *((path, "test-settings") for path in ("a/conftest.py", "sitecustomize.py", "pytest.ini", "Podium.toml")),
     ],
