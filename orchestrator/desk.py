@@ -84,9 +84,9 @@ class TerminalDesk:
         while decision is None:
             try:
                 typed = (await self._read_line(self._menu(request))).strip()
+                decision = await self._take(request, typed)
             except EOFError:
                 raise Waiting(request) from None
-            decision = await self._take(request, typed)
         return decision
 
     def _menu(self, request: GateRequest) -> str:

@@ -167,7 +167,7 @@ async def test_a_diff_that_did_not_apply_opens_again_at_the_desk_it_comes_from()
     assert "+a <= b + 0" in shown
 
 
-@pytest.mark.parametrize("typed", [("l",), ()])
+@pytest.mark.parametrize("typed", [("l",), (), ("r",)])
 async def test_later_and_the_end_of_input_leave_the_gate_open(typed: tuple[str, ...]) -> None:
     """Nothing is decided by a person who is not there."""
     with pytest.raises(Waiting):
