@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
@@ -122,7 +123,9 @@ def writing(file: Path, *, force: bool = False) -> Generator[Callable[[str], obj
         FileExistsError: there is something, and it was not to be replaced.
         OSError: it cannot be written.
     """
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    if file.exists() and not force:
+        raise FileExistsError(file)  # before the work is done; below, it counts what is there then
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as fresh:

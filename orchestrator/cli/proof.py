@@ -137,7 +137,7 @@ def verify(
     if as_json:
         document(found)
     else:
-        out().print(_words(found), soft_wrap=True, highlight=False, markup=False)
+        out().print(_words(found, trusted=bool(notary_key)), soft_wrap=True, highlight=False, markup=False)
     context.exit(0 if found["verified"] else 1)
 
 
@@ -174,11 +174,14 @@ def _read(said: bytes) -> dict[str, Any]:
     return found
 
 
-def _words(found: dict[str, Any]) -> str:
+def _words(found: dict[str, Any], *, trusted: bool) -> str:
     if not found["verified"]:
         return f"✗ not verified: {found['record']}: {found['why']}"
-    what = f"run {found['run']}, from its first event to its end" if found["run"] else "the ledger"
-    what += f", from checkpoint {found['after']} on" if found["after"] else ""
+    if found["run"]:
+        end = "to its end" if found["ended"] else "on; it has not ended, or was cut off"
+        what = f"run {found['run']}, from its first event {end}"
+    else:
+        what = "the ledger" + (f", from checkpoint {found['after']} on" if found["after"] else "")
     held = f"{count(found['messages'], 'message')}, {count(found['checkpoints'], 'checkpoint')}"
     parts = [f"✓ verified: {what}", f"  {held}"]
     if found["withheld"]:
@@ -186,6 +189,10 @@ def _words(found: dict[str, Any]) -> str:
     if found["foreign"]:
         parts.append(f"  {count(found['foreign'], 'message')} that nobody entitled sealed: they count for nothing")
     parts += [f"  signed up to checkpoint {found['checkpoint']} of {found['at']}", f"  notary {found['notary']}"]
+    if not trusted:
+        parts.append(
+            "  That key is the file's own word: compare it with what `podium audit key` prints where it is from."
+        )
     return "\n".join(parts)
 
 

@@ -82,7 +82,7 @@ class _Run:
         _need(rest[0] == self.name, "it is not of this run")
         said, gate = json.loads(body), self.gates.setdefault(rest[1], {})
         if kind == "gate" and rest[2] == "request":
-            gate["shown"] = _sha256(json.dumps(said["subject"], separators=(",", ":"), ensure_ascii=False)).hex()
+            gate["shown"] = _sha256(body.partition(b',"subject":')[2].rpartition(b',"opened_at":')[0]).hex()
         elif kind == "gate":
             gate["said"] = said
         else:
@@ -161,7 +161,7 @@ def verify(lines: Iterable[str], key: str = "", unfinished: bool = False, foreig
             _need(run.found.get(name) and sha256 in ("", run.found[name]), f"{name} of it is missing, or another one")
     except (ValueError, TypeError, KeyError, AttributeError) as wrong:
         return {"verified": False, "record": where, "why": str(wrong) or repr(wrong)}
-    last = {"checkpoint": signed["number"], "sha256": digest, "at": signed["at"]}
+    last = {"ended": run.ended, "checkpoint": signed["number"], "sha256": digest, "at": signed["at"]}
     return {"verified": True, "run": run.name, "notary": key, "after": head["after"], **last, **counts}
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from pydantic_core import to_json
 
 from bus.bus import Bus, Message, Stored
 from bus.errors import Overtaken, StoreRefused
@@ -353,12 +354,13 @@ async def test_a_decision_counts_once_for_what_was_shown(tmp_path: Path, what: s
     """Even where the orchestrator itself says otherwise, and all of it is sealed and signed."""
     async with ledger(tmp_path) as made:
         orchestrator = made.buses["orchestrator"]
-        subject = {"kind": "plan", "text": "ä"}
-        shown = sha256(json.dumps(subject, separators=(",", ":"), ensure_ascii=False).encode())
+        subject = to_json({"kind": "plan", "text": 'ä, "opened_at": 1', "seconds": 3.5e-05})
+        shown = sha256(subject)
         about = sha256(b"another") if what == "of another" else shown
         decision = {"run": RUN, "gate": "plan", "subject_sha256": about, "verdict": "approve"}
-        request = {"run": RUN, "gate": "plan", "subject_sha256": shown, "subject": subject}
-        await orchestrator.store(f"gate.{RUN}.plan.request", json.dumps(request).encode())
+        head = to_json({"run": RUN, "gate": "plan", "subject_sha256": shown}).removesuffix(b"}")
+        request = b'%b,"subject":%b,"opened_at":"2026-01-01T00:00:00Z"}' % (head, subject)
+        await orchestrator.store(f"gate.{RUN}.plan.request", request)
         if what != "none":
             await made.buses["person"].store(f"gate.{RUN}.plan.decision", json.dumps(decision).encode())
         said = {"event": "gate-decided", "gate": "plan", "decision": decision}
