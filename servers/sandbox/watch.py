@@ -52,6 +52,8 @@ class Watchdog:
         free_bytes, free_files = self._free_now()
         shrunk = self._free[0] - free_bytes
         if shrunk < self._limits.disk_bytes // 4 and self._free[1] - free_files < MANY_FILES:
+            # What others free meanwhile must not hide what this job writes.
+            self._free = (max(self._free[0], free_bytes), max(self._free[1], free_files))
             return False
         self._free = (free_bytes, free_files)
         sizes = {(s.st_dev, s.st_ino): max(s.st_blocks * 512, FILE_BYTES) for s in self._written(pids)}
