@@ -271,8 +271,9 @@ async def test_a_replica_that_nobody_asks_keeps_nothing(home: Home, tmp_path: Pa
         tasks.start_soon(away.forget_when_idle)
         async with away.now(RUN, FakeCall()) as name:
             assert (away.work / name / "tree/stock.py").read_text() == STOCK
-        while list(away.work.iterdir()) or (tmp_path / "mirrors/objects.git").exists():
-            await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(60):
+            while list(away.work.iterdir()) or (tmp_path / "mirrors/objects.git").exists():
+                await anyio.lowlevel.checkpoint()
         assert await look(away) == seen(home.work / RUN / "tree")
         tasks.cancel_scope.cancel()
 

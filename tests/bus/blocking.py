@@ -18,7 +18,7 @@ from servers.specialist import Call, tool
 from servers.watchdog import watch
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
 
-STALL_S = 0.5
+STALL_S = 2
 
 
 class Blocked(Echo):
@@ -30,7 +30,7 @@ class Blocked(Echo):
         time.sleep(600)  # noqa: ASYNC251 - which is what is wrong with it
         return self._did(params, call)
 
-    @tool(deadline_s=0.1)
+    @tool(deadline_s=1)
     async def count(self, params: EchoParams, call: Call) -> EchoResult:
         """Wait for a thread, which cannot be cancelled."""
         await to_thread.run_sync(time.sleep, 600)

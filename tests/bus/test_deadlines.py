@@ -52,6 +52,15 @@ class Hanging(Echo):
         return await self._hang(call)
 
 
+class Slower(Hanging):
+    """Takes longer than `Waiting` may."""
+
+    @tool(read_only=True, deadline_s=1.5)
+    async def say(self, params: EchoParams, call: Call) -> EchoResult:
+        """Hang."""
+        return await self._hang(call)
+
+
 class Waiting:
     """Has another do its work."""
 
@@ -60,7 +69,7 @@ class Waiting:
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
 
-    @tool(deadline_s=0.1)
+    @tool(deadline_s=1)
     async def have_said(self, params: EchoParams, call: Call) -> EchoResult:
         """Two calls at once, each of which takes longer than this tool may."""
         said: list[str] = []
@@ -99,7 +108,7 @@ async def test_time_in_which_others_work_does_not_count(rig: Rig) -> None:
     """They have deadlines of their own."""
     async with (
         rig.connect("echo") as server,
-        served(server, Hanging()),
+        served(server, Slower()),
         rig.connect("other") as other,
         open_caller(other) as crew,
         served(other, Waiting(BusCrew(crew))),

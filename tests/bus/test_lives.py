@@ -30,6 +30,7 @@ def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bus.provision.ACK_WAIT_S", 0.4)
     monkeypatch.setattr("bus.serving.ACK_WAIT_S", 0.4)
     monkeypatch.setattr("bus.serving.DRAIN_S", 0.01)
+    monkeypatch.setattr("bus.serving._FAREWELL_S", PATIENCE_S)
 
 
 async def die_over_it(rig: Rig) -> None:

@@ -27,15 +27,24 @@ def check_proof(kept: Podium, nowhere: Podium, file: Path, run: str) -> None:
 
     whole = kept("audit", "verify", "--json")
     assert (whole.code, whole.document["run"], whole.document["withheld"]) == (0, "", 0), whole.out
-    crew = set(crew_of(kept).values())
-    (notary,) = (pid for pid, words in below(house_of(kept)).items() if "servers.house" in words and pid not in crew)
-    os.kill(notary, signal.SIGKILL)
+    os.kill(notary_of(kept), signal.SIGKILL)
     assert kept("rework", run, "--merged", f"podium/{run}").code == 0
     assert kept("audit", "export", "--run", "last", "-o", str(cut), "--force").code == 0, "it is signed to its end"
     assert nowhere("audit", "verify", str(cut)).code == 0
     again = kept("audit", "verify", "--json").document
     assert (again["verified"], again["messages"]) == (True, whole.document["messages"] + 1)
     assert kept("audit", "verify", "--after", str(whole.document["checkpoint"])).code == 0
+
+
+def notary_of(kept: Podium) -> int:
+    """Who is of the house's program and no member; who is only passing (a fork, a late card) is waited out."""
+    others: list[int] = []
+    for _ in range(30):
+        crew, house = set(crew_of(kept).values()), house_of(kept)
+        others = [pid for pid, words in below(house).items() if "servers.house" in words and pid not in crew]
+        if len(others) == 1:
+            return others[0]
+    raise AssertionError(others)
 
 
 def test_a_run_can_be_replayed_exported_counted_compared_and_forked(

@@ -34,7 +34,7 @@ def unconfined(code: str, args: tuple[str, ...], scratch: Path) -> Generator[End
         process = subprocess.Popen(
             [sys.executable, "-I", "-c", code, *args],
             cwd=scratch,
-            env={"PODIUM_CHANNEL": str(channel.fileno())},
+            env={"PODIUM_CHANNEL": str(channel.fileno()), "PODIUM_BARE": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
