@@ -29,7 +29,7 @@ from orchestrator.text import count
 
 _SIGNED_S = 10.0
 """How long the notary is waited for, which signs every second."""
-_AGAIN_S = 0.1
+_AGAIN_S = 0.5
 _AT_ONCE = 256 << 10
 """Bytes that are handed to the verifier at a time."""
 

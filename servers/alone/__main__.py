@@ -21,8 +21,8 @@ from servers.alone.folder import own_folder
 from servers.alone.line import MOST_BYTES, Answer, Ask, pair
 from servers.alone.snapshots import Album, Checkout, CheckoutUnreadable
 from servers.crew import CREW_FILE, CrewError, Member, read_crew
+from servers.giving_up import give_up, state_unusable
 from servers.housekeeping import Signals, fork
-from servers.last_words import end_with
 from servers.member import Place
 from servers.sandbox import linux, tree
 
@@ -36,19 +36,17 @@ def main() -> NoReturn:
     try:
         member = fit_member(read_crew(CREW_FILE, options.own_crew), options.name)
     except CannotBeAlone as wrong:
-        end_with(wrong.failure, 2)
+        give_up(wrong.failure, 2)
     except CrewError as wrong:
-        end_with(Failure(kind="invalid", message=str(wrong), way_out="Correct it."), 2)
+        give_up(Failure(kind="invalid", message=str(wrong), way_out="Correct it."), 2)
     checkout = Checkout(options.checkout, RunSettings.model_validate_json(options.settings), options.ignore_file)
     try:
         with own_folder(options.state / "alone") as folder:
             status = _serve(member, checkout, Place(state=options.state, folder=folder))
     except CheckoutUnreadable as wrong:
-        end_with(wrong.failure, 1)
+        give_up(wrong.failure, 1)
     except OSError as wrong:
-        told = f"The state directory {options.state} cannot be used: {wrong.strerror}."
-        way_out = "Make it writable, or set PODIUM_STATE_DIR to a directory that is."
-        end_with(Failure(kind="unavailable", message=told, way_out=way_out), 1)
+        give_up(state_unusable(options.state, wrong), 1)
     sys.exit(status)
 
 

@@ -19,8 +19,8 @@ from contracts.failure import Failure
 from servers.alone.folder import own_folder
 from servers.away.fit import BoundToTheHouse, fit_member
 from servers.crew import CREW_FILE, CrewError, Member, read_crew
+from servers.giving_up import give_up, state_unusable
 from servers.housekeeping import Signals
-from servers.last_words import end_with
 from servers.member import Away, Place
 from servers.sandbox import linux, tree
 from servers.staff import Staff, await_ready
@@ -35,20 +35,18 @@ def main() -> NoReturn:
     try:
         member = fit_member(read_crew(CREW_FILE, options.own_crew), options.name)
     except BoundToTheHouse as bound:
-        end_with(bound.failure, 2)
+        give_up(bound.failure, 2)
     except CrewError as wrong:
-        end_with(Failure(kind="invalid", message=str(wrong), way_out="Correct it."), 2)
+        give_up(Failure(kind="invalid", message=str(wrong), way_out="Correct it."), 2)
     try:
         with own_folder(options.state / "away") as folder:
             place = Place(options.state, options.url, folder=folder, away=Away(options.key, options.python))
             _serve(member, place)
     except CrewError as wrong:
         way_out = f"See {URL_ENV} and --key; `podium doctor` checks this machine."
-        end_with(Failure(kind="unavailable", message=str(wrong), way_out=way_out), 1)
+        give_up(Failure(kind="unavailable", message=str(wrong), way_out=way_out), 1)
     except OSError as wrong:
-        told = f"The state directory {options.state} cannot be used: {wrong.strerror}."
-        way_out = "Make it writable, or set PODIUM_STATE_DIR to a directory that is."
-        end_with(Failure(kind="unavailable", message=told, way_out=way_out), 1)
+        give_up(state_unusable(options.state, wrong), 1)
     sys.exit(0)
 
 
