@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import urllib.request
@@ -14,8 +15,8 @@ from typing import IO, Any
 
 from tests.cli.conftest import ROOT
 
-KEY = "sk-ant-canary-" + "0123456789abcdef" * 2
-"""No such key was ever given to anybody; wherever it turns up, it was carried there."""
+KEY = "sk-ant-canary-" + secrets.token_hex(16)
+"""This test process's own: wherever on the machine it turns up, something of these tests carried it there."""
 
 
 @dataclass(frozen=True)
