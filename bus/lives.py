@@ -54,7 +54,7 @@ class Lives:
         self._roster = roster
 
     async def begin(self, call: CallSubject, attempt: int) -> Life:
-        """The execution that begins now, noted if another one is known of; `attempt` is the broker's count.
+        """The execution of a repeated call that begins now, noted; `attempt` is the broker's count.
 
         Raises:
             StoreRefused, BusUnavailable: it cannot be noted.
@@ -62,9 +62,7 @@ class Lives:
         while True:
             kept = await self._bus.glance(server_stream(call.server), call.begun)
             before = await self._read(kept)
-            if before is None and attempt == 1:
-                return FIRST
-            life = (before or FIRST).next()
+            life = FIRST if before is None and attempt == 1 else (before or FIRST).next()
             if life.poisoned:
                 return life
             try:

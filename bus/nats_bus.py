@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from itertools import count
 from typing import Any
@@ -19,7 +19,7 @@ from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
 from bus.claims import MAX_WHOLE, check_size, kept_apart
 from bus.envelope import seal
-from bus.errors import AlreadyStored, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge
+from bus.errors import AlreadyStored, BusError, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge
 from bus.grants import SERVE
 from bus.identity import Identity
 from bus.nats_leader import Leader
@@ -150,6 +150,9 @@ class NatsBus:
             if next(taken) % _AT_A_STRETCH == 0:
                 await cancel_shielded_checkpoint()
 
+        if consumer == SERVE:
+            with suppress(BusError):  # the watch tries again
+                await repeats.learn()
         subscription = await subscribe(self._client, subject, queue, on_msg)
         await barrier(self._client)  # whatever is sent after this point is received
         try:

@@ -41,12 +41,22 @@ class Repeats:
         self._newest = max(self._newest, seq)
         return attempt > 1 or seq <= known
 
+    async def learn(self) -> None:
+        """Learn how far the stream is on the connection that there is; until then, every delivery may be repeated.
+
+        Raises:
+            BusError: the broker does not say it.
+        """
+        connection = self._link.connection
+        self._until, self._known_of = await self._last_stored(), connection
+
     async def watch(self) -> None:
-        """Learn, of each connection, how far the stream was, until cancelled. Until then, every delivery may be one."""
+        """Learn it of each connection anew, until cancelled."""
         while True:
-            connection, broken = self._link.connection, self._link.broken
+            broken = self._link.broken
             try:
-                self._until, self._known_of = await self._last_stored(), connection
+                if self._known_of != self._link.connection:
+                    await self.learn()
             except BusError as wrong:
                 log.warning("every delivery may be a repeated one: %s", wrong)
                 await anyio.sleep(_AGAIN_S)

@@ -74,6 +74,13 @@ class NatsRig:
         async with connect(self.state, self.broker.url, name) as bus:
             yield bus
 
+    def forget_deliveries(self, server: str) -> None:
+        """Have the store as a broker leaves it that died before it wrote down what it had delivered to `server`."""
+        found = list((self.state / "broker").glob(f"**/{server_stream(server)}/obs/{SERVE}/o.dat"))
+        assert found
+        for file in found:
+            file.unlink()
+
 
 @asynccontextmanager
 async def nats_rig(

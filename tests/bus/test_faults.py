@@ -72,7 +72,7 @@ async def test_what_a_broker_has_forgotten_that_it_delivered_is_not_executed_aga
         if again == "another process":
             await serving.aclose()
         nats.broker.stop()
-        _forget_deliveries(nats.state)
+        nats.forget_deliveries("echo")
         nats.broker.start()
         async with nats.connect("orchestrator") as bus, open_caller(bus) as caller, AsyncExitStack() as next_one:
             if again == "another process":
@@ -82,14 +82,6 @@ async def test_what_a_broker_has_forgotten_that_it_delivered_is_not_executed_aga
             with anyio.fail_after(30):
                 await caller.call("echo", "say", EchoParams(text=""), EchoResult, call_id=last)
     assert [*first.executed, *second.executed] == [*ids, last]
-
-
-def _forget_deliveries(state: Path) -> None:
-    """Have the store as a broker leaves it that died before it wrote down what its consumers had delivered."""
-    found = list((state / "broker").glob("**/LEDGER_echo/obs/serve/o.dat"))
-    assert found
-    for file in found:
-        file.unlink()
 
 
 async def test_a_store_that_was_cut_off_is_found_again(nats: NatsRig) -> None:

@@ -85,6 +85,28 @@ async def test_a_call_that_kills_its_server_each_time_is_given_up(rig: Rig) -> N
             assert f"given up after {MAX_DEATHS} deaths" in json.loads(noted.body)["reason"]
 
 
+async def test_a_call_that_takes_the_broker_along_each_time_is_given_up(nats: NatsRig) -> None:
+    """Its deliveries are forgotten, and each looks like the first; its deaths are counted all the same."""
+    call_id = new_call_id()
+    async with nats.connect("orchestrator") as bus, open_caller(bus) as caller, anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            with pytest.raises(CallFailed, match=f"given up: echo died {MAX_DEATHS} times"):
+                await wait_for(caller, call_id)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(ask)
+        for _ in range(MAX_DEATHS + 1):  # of which the first could not be told from none
+            await die_over_it(nats)
+            nats.broker.stop()
+            nats.forget_deliveries("echo")
+            nats.broker.start()
+        echo = Echo()
+        async with nats.connect("echo") as server, served(server, echo):
+            await anyio.sleep(PATIENCE_S)
+        raise AssertionError("it was not given up")
+
+
 async def test_a_call_is_never_given_up_for_being_handed_back(rig: Rig) -> None:
     """However often its server is told to leave over it: the next one does it, and says which execution that was."""
     call_id, answers, times = new_call_id(), list[EchoResult](), 2 * MAX_DEATHS

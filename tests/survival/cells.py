@@ -59,6 +59,8 @@ class Cell(_Value):
     kills: tuple[Kill, ...] = ()
     seed: int | None = None
     """What it was drawn by, if it was."""
+    warm: bool = False
+    """Undisturbed, in a house that is up."""
 
     def __str__(self) -> str:
         by = "" if self.seed is None else f" (seed {self.seed})"
@@ -67,7 +69,7 @@ class Cell(_Value):
     @property
     def cold(self) -> bool:
         """Whether the house's coming up is part of it."""
-        return not self.kills or any(kill.point.startswith(_COMING_UP) for kill in self.kills)
+        return not self.warm and (not self.kills or any(kill.point.startswith(_COMING_UP) for kill in self.kills))
 
     @property
     def resumes(self) -> int:
@@ -126,7 +128,7 @@ def _chosen(times: int, process: str, every: bool) -> list[int]:
 
 
 def drawn(passages: Passages, scene: str, seconds: float, seed: int) -> Cell:
-    """One to three kills of anybody, each at a passage or at a moment of an undisturbed run; the same for a seed."""
+    """One to three kills of anybody, each at a passage or a moment of an undisturbed run; the same for a seed."""
     lot = Random(seed)
     moments = sorted((point, process, nth) for (point, process), n in passages.items() for nth in range(1, n + 1))
     moments = [each for each in moments if each[1] != HOUSE]
