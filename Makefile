@@ -1,6 +1,7 @@
 # Everything below makes its own virtual environment first: Python >= 3.11 with pip, git and make are enough.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+RERUNS ?= 1
 
 .PHONY: help demo test conformance lint format types bench docs lock clean ready
 
@@ -11,8 +12,9 @@ help: ## Say what there is
 demo: ready ## Watch a real bug of a small project being repaired (no API key, under a minute)
 	@$(BIN)/podium demo
 
-test: ready ## Run the test suite, three files at a time
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+test: ready ## Run the test suite, three files at a time; what fails runs once more and is named (RERUNS=0: never)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+		--reruns $(RERUNS) --max-suite-reruns 10 -r fER
 
 conformance: ready ## Score our conformance server with the official MCP suite (needs npm)
 	@$(BIN)/python -m tests.conformance
