@@ -36,6 +36,13 @@ Point = Literal[
     "execute.after",
     "result.before_store",
     "result.after_store",
+    # bus/lives.py: the note of an execution of a call that was delivered before
+    "note.before_store",
+    "note.after_store",
+    # bus/notary.py: a checkpoint
+    "sign.before_store",
+    "sign.after_store",
+    "sign.after_file",
     # orchestrator/journal.py, engine.py, gates.py: what a run decides
     "event.before_store",
     "event.after_store",

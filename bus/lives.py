@@ -14,6 +14,7 @@ import anyio
 from pydantic import Field, ValidationError
 
 from bus.bus import Bus, Expect, Message, Stored
+from bus.crash import crash_point
 from bus.errors import AlreadyStored, InvalidMessage, Overtaken
 from bus.roster import LiveRoster
 from bus.subjects import CallSubject
@@ -81,7 +82,9 @@ class Lives:
         await self._note(call, life.model_copy(update={"handed_back": True}))
 
     async def _note(self, call: CallSubject, life: Life, expect: Expect | None = None) -> None:
+        crash_point("note.before_store")
         await self._bus.store(call.begun, life.model_dump_json().encode(), expect=expect)
+        crash_point("note.after_store")
 
     async def _read(self, kept: Stored | None) -> Life | None:
         """What a note says, if this server wrote it."""

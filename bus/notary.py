@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from bus.bus import Bus, Expect, Stored
 from bus.chain import START, gap, leaf, link
+from bus.crash import crash_point
 from bus.envelope import opened
 from bus.errors import AlreadyStored, BusError, BusUnavailable, InvalidMessage, Overtaken, Unreadable
 from bus.grants import NOTARY, OPERATOR
@@ -174,15 +175,18 @@ class Notary:
             gaps=tuple(self._gaps),
             breaches=tuple(self._breaches),
         )
+        crash_point("sign.before_store")
         try:
             self._expect = await self._bus.store(CHECKPOINT, checkpoint.canonical(), expect=Expect(last=self._expect))
         except AlreadyStored:
             raise Overtaken(CHECKPOINT, self._expect) from None  # another's was the very first
         self._newest, self._gaps, self._breaches = checkpoint, [], []
+        crash_point("sign.after_store")
         try:
             write(self._file, checkpoint)
         except OSError as wrong:
             log.error("checkpoint %d is not kept outside the store: %s", checkpoint.number, wrong)
+        crash_point("sign.after_file")
 
     async def _roster(self) -> dict[str, str]:
         """Public keys as the operator published them; what others may have put there is not among them."""

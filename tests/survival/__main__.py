@@ -74,8 +74,9 @@ def _by_lot(options: argparse.Namespace, running: Lanes, golden: dict[str, Found
 def _by_point(options: argparse.Namespace, golden: dict[str, Found]) -> tuple[list[Cell], list[str]]:
     """The cells of the matrix, and the crash points that nothing passes."""
     passages = _passages(golden)
-    passed = {point for of in passages.values() for point, _ in of}
     cells = [cell for cell in matrix(passages, every=options.every) if _wanted(cell, options.only)]
+    passed = {point for of in passages.values() for point, _ in of}
+    passed |= {kill.point for cell in cells for kill in cell.kills}
     return _spread(cells), [point for point in POINTS if point not in passed and fnmatch(point, options.only)]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import product
 from random import Random
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from bus.grants import NOTARY
 from tests.survival.scenes import ASKS_AGAIN
 
 ORCHESTRATOR = "orchestrator"
@@ -27,6 +29,8 @@ _COMMANDS = (ORCHESTRATOR, PERSON, GATEWAY, HOUSE)
 _COMING_UP = ("house.", "member.")
 _IN_HAND = ("ack.", "execute.", "result.", "member.")
 """Points that every member passes: broker and house are killed at them in the workspace's hands only."""
+_AFTER_A_DEATH = ("note.before_store", "note.after_store")
+_FIRST_DEATH = ("execute.after", "workspace")
 
 
 class _Value(BaseModel):
@@ -101,15 +105,17 @@ def matrix(passages: Mapping[str, Passages], *, every: bool = False) -> Iterator
     """A cell for each point and process of each scene, in the first scene that has it.
 
     The orchestrator dies at the first, the middle and the last passage, others in the middle; with `every`, at each.
-    Broker and house die while a process stands at the point.
+    Broker and house die while a process stands at the point. How often the notary signs is a matter of time: it dies at
+    the first time.
     """
     seen: set[tuple[str, str]] = set()
     shared: set[str] = set()
     for scene, of in passages.items():
         for (point, process), times in sorted(of.items()):
-            if (point, process) in seen:
+            if (point, process) in seen or point in _AFTER_A_DEATH:
                 continue
             seen.add((point, process))
+            times = 1 if process == NOTARY else times
             for nth in _chosen(times, process, every):
                 yield Cell(scene=scene, kills=(Kill(victim=ITSELF, point=point, process=process, nth=nth),))
             if process == HOUSE or point in shared or (point.startswith(_IN_HAND) and process != "workspace"):
@@ -118,6 +124,16 @@ def matrix(passages: Mapping[str, Passages], *, every: bool = False) -> Iterator
             for victim in (BROKER, HOUSE):
                 nth = (times + 1) // 2
                 yield Cell(scene=scene, kills=(Kill(victim=victim, point=point, process=process, nth=nth),))
+    yield from _second_executions(passages)
+
+
+def _second_executions(passages: Mapping[str, Passages]) -> Iterator[Cell]:
+    """Deaths at what only a call's second execution passes; whoever is at the first one dies for that."""
+    point, process = _FIRST_DEATH
+    first = Kill(victim=ITSELF, point=point, process=process)
+    scene = next(scene for scene, of in passages.items() if of[_FIRST_DEATH])
+    for point, victim in product(_AFTER_A_DEATH, (ITSELF, BROKER, HOUSE)):
+        yield Cell(scene=scene, kills=(first, Kill(victim=victim, point=point, process=process)))
 
 
 def _chosen(times: int, process: str, every: bool) -> list[int]:

@@ -113,9 +113,11 @@ class Lane:
         return found
 
     def close(self) -> list[str]:
-        """End the house; what is left of it."""
+        """End the house; what is left of it, and what is wrong with the ledger of all cells."""
+        self._house.up()
+        verified = self._podium("audit", "verify")
         self._house.down()
-        return self._house.left()
+        return [*self._house.left(), *([] if verified.code == 0 else [f"a ledger that does not verify: {verified}"])]
 
     def _evidence(self, project: Project) -> Evidence:
         shown = self._look(project)

@@ -16,7 +16,7 @@ import anyio
 from bus.bus import Bus
 from bus.connect import connect
 from bus.errors import BusError
-from bus.grants import SERVE
+from bus.grants import NOTARY, SERVE
 from bus.registry import cards
 from contracts.ledger import server_stream
 from tests.cli.conftest import Podium
@@ -103,7 +103,7 @@ class Household:
         return {pid: words for pid, words in below(os.getpid()).items() if pid not in self._others}
 
     def _members(self) -> set[int]:
-        return {pid for name, pid in self._control.processes().items() if name in self._crew}
+        return {pid for name, pid in self._control.processes().items() if name in {*self._crew, NOTARY}}
 
     def pid(self, victim: str) -> int | None:
         """The process of a member, the broker, the house or a keeper; None where it is not there."""

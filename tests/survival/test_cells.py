@@ -53,10 +53,22 @@ def test_the_matrix_has_every_point_in_every_process_and_kills_broker_and_house_
     )
 
 
+def test_whoever_does_a_call_for_the_second_time_is_killed_over_its_note() -> None:
+    """A note is made only after a death; the notary, who signs by the clock, dies at its first signature."""
+    passages = PASSAGES | Passages({("sign.after_store", "notary"): 9, ("note.after_store", "workspace"): 1})
+    cells = list(matrix({"search": passages}))
+    pairs = [cell.kills for cell in cells if len(cell.kills) == 2]
+    assert all(first == Kill(victim=ITSELF, point="execute.after", process="workspace") for first, _ in pairs)
+    assert {(second.point, second.victim) for _, second in pairs} == {
+        (point, victim) for point in ("note.before_store", "note.after_store") for victim in (ITSELF, BROKER, HOUSE)
+    }
+    assert {cell.kills[0].nth for cell in cells if cell.kills[0].process == "notary"} == {1}
+
+
 def test_every_passage_is_a_cell_where_that_is_asked_for() -> None:
     """`--every`."""
-    cells = [cell.kills[0] for cell in matrix({"search": PASSAGES}, every=True)]
-    assert sum(kill.victim == ITSELF for kill in cells) == sum(PASSAGES.values())
+    alone = [cell.kills[0] for cell in matrix({"search": PASSAGES}, every=True) if len(cell.kills) == 1]
+    assert sum(kill.victim == ITSELF for kill in alone) == sum(PASSAGES.values())
 
 
 def test_a_seed_draws_the_same_kills_again_and_another_seed_others() -> None:
