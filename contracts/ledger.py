@@ -42,6 +42,10 @@ def object_stream(stream: str) -> str:
     return f"OBJECTS_{stream.removeprefix('LEDGER_')}"
 
 
+Outcome = Literal["ok", "failed", "denied", "open", "pruned"]
+"""open: no result is stored yet. pruned: one is, and what it said was removed on purpose (`podium gc`)."""
+
+
 class CallRecord(Model):
     """One tool call as the ledger holds it: the call and, once there is one, its result."""
 
@@ -54,9 +58,9 @@ class CallRecord(Model):
     server: str
     tool: str
     called_at: UtcTime
-    params_sha256: Sha256
+    params_sha256: Sha256 | None = Field(description="None where the call's body was removed on purpose.")
     seq: int = Field(description="Sequence number of the call in the server's stream.")
-    outcome: Literal["ok", "failed", "denied", "open"] = Field(description="open: no result is stored yet.")
+    outcome: Outcome
     result_sha256: Sha256 | None = None
     duration_ms: float | None = Field(default=None, description="From stored call to stored result.")
     failure: Failure | None = None

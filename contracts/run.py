@@ -158,6 +158,15 @@ class Pruned(Model):
     sha256: Sha256 | None = Field(default=None, description="Of a file; a folder has none.")
 
 
+class GivenUp(Model):
+    """The body of a call or of an answer that was too large for a message; the message stays, and names its digest."""
+
+    subject: str = Field(description="Of the message.")
+    bytes: int = Field(gt=0)
+    sha256: Sha256
+    chunks: int = Field(gt=0, description="In how many messages it was kept.")
+
+
 class RunPrunedEvent(Model):
     """After the end, what was kept of the run beside the ledger was removed on purpose."""
 
@@ -165,6 +174,7 @@ class RunPrunedEvent(Model):
     by: str
     policy: str = Field(description="The rule it fell under, in words.")
     removed: tuple[Pruned, ...]
+    bodies: tuple[GivenUp, ...] = ()
 
 
 What = Annotated[

@@ -8,22 +8,23 @@ subjects, the first. Anything else in a stream was put there by somebody who may
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
 from bus.bus import Bus, Stored
+from bus.claims import CLAIM
 from bus.errors import InvalidMessage
 from bus.subjects import CallSubject, untoken
 from bus.wire import JsonObject, as_object, correlation_of, failure_of, parse
 from contracts.base import Sha256, sha256
 from contracts.failure import Failure
-from contracts.ledger import RUNS_STREAM, CallRecord, server_stream
+from contracts.ledger import RUNS_STREAM, CallRecord, Outcome, server_stream
 from contracts.spending import Spending
-from orchestrator.seals import Seals
+from orchestrator.seals import Seals, given_up
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
     """The calls to `servers`, of one run or (without `run`) of all."""
     found, foreign = await exchanges(bus, servers)
     denied, unsealed = await refusals(bus)
-    records = sorted([*map(record_of, found), *denied], key=lambda record: record.called_at)
+    pruned = await given_up(bus)
+    records = sorted([*(record_of(each, pruned) for each in found), *denied], key=lambda record: record.called_at)
     # What an unsealed call says of its run proves nothing, so it is shown whatever run is asked for.
     shown = tuple(each for each in records if run in ("", each.run) or not each.sealed)
     return Audit(shown, len(foreign) + unsealed)
@@ -74,7 +76,6 @@ async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
             foreign += 1
             continue
         message = _read(kept)
-        asked = as_object(as_object(message.get("params")).get("arguments"))
         found.append(
             CallRecord(
                 call_id=call_id,
@@ -83,7 +84,7 @@ async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
                 server=untoken(server),
                 tool=untoken(tool),
                 called_at=kept.stored_at,
-                params_sha256=_digest(asked),
+                params_sha256=_digest(_arguments(message)),
                 seq=kept.seq,
                 outcome="denied",
                 failure=Failure(kind="denied", message="not granted to this host"),
@@ -100,7 +101,7 @@ async def exchanges(bus: Bus, servers: Iterable[str]) -> tuple[tuple[Exchange, .
         unsealed: dict[str, Stored] = {}
         results: dict[str, Stored] = {}
         async for kept in bus.history(server_stream(server)):
-            by, subject = await seals.sealed_by(kept), _call(kept.subject)
+            by, subject = await seals.vouched_by(kept), _call(kept.subject)
             if subject is not None and subject.server == server:
                 place = calls if by == subject.caller else unsealed
             elif by == server and kept.subject.startswith("begun."):
@@ -127,15 +128,15 @@ def _call(subject: str) -> CallSubject | None:
         return None
 
 
-def record_of(exchange: Exchange) -> CallRecord:
-    """The call as an auditor sees it."""
+def record_of(exchange: Exchange, given_up: Mapping[str, str] = MappingProxyType({})) -> CallRecord:
+    """The call as an auditor sees it; `given_up` says of calls whose body is not there which run they belong to."""
     subject, call, result = exchange.subject, exchange.call, exchange.result
     message, answer = exchange.request, exchange.answer
     about = correlation_of(message)
     failure = failure_of(answer)
     return CallRecord(
         call_id=subject.call_id,
-        run=about.run,
+        run=about.run or given_up.get(call.subject, ""),
         step=about.step,
         parent=about.parent,
         caller=subject.caller,
@@ -143,10 +144,12 @@ def record_of(exchange: Exchange) -> CallRecord:
         server=subject.server,
         tool=subject.tool,
         called_at=call.stored_at,
-        params_sha256=_digest(as_object(as_object(message.get("params")).get("arguments"))),
+        params_sha256=None
+        if CLAIM in call.headers
+        else _digest(as_object(as_object(message.get("params")).get("arguments"))),
         seq=call.seq,
-        outcome="open" if result is None else "ok" if failure is None else _outcome(failure.kind),
-        result_sha256=_digest(as_object(answer.get("result")).get("structuredContent")) if result else None,
+        outcome=_outcome(result, failure),
+        result_sha256=_digest(as_object(answer.get("result")).get("structuredContent")) if answer else None,
         duration_ms=(result.stored_at - call.stored_at).total_seconds() * 1000 if result else None,
         failure=failure,
         spent=spent_of(answer),
@@ -173,8 +176,16 @@ def _read(kept: Stored) -> JsonObject:
         return {}
 
 
-def _outcome(kind: str) -> Literal["failed", "denied"]:
-    return "denied" if kind == "denied" else "failed"
+def _outcome(result: Stored | None, failure: Failure | None) -> Outcome:
+    if result is None:
+        return "open"
+    if CLAIM in result.headers:
+        return "pruned"
+    return "ok" if failure is None else "denied" if failure.kind == "denied" else "failed"
+
+
+def _arguments(message: JsonObject) -> JsonObject:
+    return as_object(as_object(message.get("params")).get("arguments"))
 
 
 def _digest(value: object) -> Sha256:

@@ -6,7 +6,7 @@ It is read from the bus, or from a file that `podium audit export` wrote (`orche
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pydantic import ValidationError
 
 from bus.bus import Bus, Stored
+from bus.claims import CLAIM
 from bus.errors import InvalidMessage
 from bus.identity import new_identity
 from bus.memory import MemoryBroker, MemoryBus
@@ -27,7 +28,7 @@ from orchestrator import config
 from orchestrator.audit import Exchange, exchanges
 from orchestrator.errors import OrchestratorError
 from orchestrator.runs import events_of
-from orchestrator.seals import ORCHESTRATOR, Seals, events, may_decide
+from orchestrator.seals import ORCHESTRATOR, Seals, events, given_up, may_decide
 
 
 class RecordingError(OrchestratorError):
@@ -72,6 +73,12 @@ class Contents:
     """Messages that were left out: not sealed by whom their subjects name, of another run, or there already."""
 
     @property
+    def given_up(self) -> int:
+        """Of how many messages the body was removed on purpose."""
+        bodies = (CLAIM in kept.headers for each in self.exchanges for kept in (each.call, each.result) if kept)
+        return sum(bodies)
+
+    @property
     def answers(self) -> Mapping[str, Stored]:
         """The sealed answers to the orchestrator's calls, by call id."""
         return {
@@ -111,17 +118,18 @@ async def record(bus: Bus, run: str, servers: Iterable[str]) -> Recording:
     found = [kept async for kept in bus.history(RUNS_STREAM, f"run.{run}.>")]
     found += [kept async for kept in bus.history(RUNS_STREAM, f"gate.{run}.>")]
     found.sort(key=lambda kept: kept.seq)
+    pruned = await given_up(bus, run)
     for server in known:
-        found += [kept async for kept in _of_run(bus, server, run)]
+        found += [kept async for kept in _of_run(bus, server, run, pruned)]
     roster = {name: public.decode() for name, public in (await bus.entries(ROSTER_BUCKET)).items()}
     return Recording(run, version("podium"), roster, tuple(found))
 
 
-async def _of_run(bus: Bus, server: str, run: str) -> AsyncIterator[Stored]:
+async def _of_run(bus: Bus, server: str, run: str, pruned: Container[str]) -> AsyncIterator[Stored]:
     mine: set[str] = set()
     async for kept in bus.history(server_stream(server)):
         call_id = kept.subject.rpartition(".")[2]
-        if kept.subject.startswith("call.") and _says_run(kept, run):
+        if kept.subject.startswith("call.") and (kept.subject in pruned or _says_run(kept, run)):
             mine.add(call_id)
         if call_id in mine:
             yield kept

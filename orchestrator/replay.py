@@ -37,8 +37,9 @@ from orchestrator.loop import WORKFLOWS, conduct
 from orchestrator.nested import check_nested
 from orchestrator.ports import Paths
 from orchestrator.recorded import Nobody, NoCheckout, RecordedCalls, RecordedJournal, RecordingEnds, otherwise
-from orchestrator.recording import Contents, Recording, opened
+from orchestrator.recording import Contents, Recording, RecordingError, opened
 from orchestrator.state import fold
+from orchestrator.text import count
 
 _NOWHERE = Path(os.devnull)
 """Nothing can be written below it."""
@@ -81,8 +82,14 @@ async def replay(recording: Recording) -> Replay:
 
     Raises:
         UnknownRun, Torn: the recording does not hold the run, or not all of its events.
+        RecordingError: what it says is not all there any more.
     """
     contents = await opened(recording)
+    if contents.given_up:
+        raise RecordingError(
+            f"the bodies of {count(contents.given_up, 'message')} of {recording.run} were removed by `podium gc`, so "
+            "that it cannot be replayed; `podium show` and `podium audit verify` work as before"
+        )
     calls = RecordedCalls(contents.answers, recording.run)
     divergence = None
     try:

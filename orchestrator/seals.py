@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bus.bus import Bus, Stored
+from bus.bus import Bus, Message, Stored
+from bus.claims import CLAIM
 from bus.errors import InvalidMessage
 from bus.grants import is_host
 from bus.roster import LiveRoster
 from contracts.gate import Via
 from contracts.ledger import RUNS_STREAM
-from contracts.run import Event
+from contracts.run import Event, RunPrunedEvent
 
 ORCHESTRATOR = "orchestrator"
 PERSON = "person"
@@ -46,6 +47,24 @@ class Seals:
             return await self._roster.opened(kept.subject, kept.body, kept.headers)
         except InvalidMessage:
             return ""
+
+    async def vouched_by(self, kept: Stored) -> str:
+        """As `sealed_by`, also of a message of whose body there is no more than the digest that it names."""
+        if CLAIM not in kept.headers:
+            return await self.sealed_by(kept)
+        try:
+            return await self._roster.received(Message(kept.subject, kept.body, kept.headers))
+        except InvalidMessage:
+            return ""
+
+
+async def given_up(bus: Bus, run: str = "*") -> dict[str, str]:
+    """Of which messages the body was removed on purpose, by their subjects: the run that they belong to."""
+    found: dict[str, str] = {}
+    async for _, event in events(bus, Seals(bus), run, what="pruned"):
+        if event is not None and isinstance(event.what, RunPrunedEvent):
+            found |= dict.fromkeys((body.subject for body in event.what.bodies), event.run)
+    return found
 
 
 async def events(

@@ -17,7 +17,7 @@ from orchestrator.text import count, line
 
 WIDE = 120
 """Columns from which on digests are shown; `--json` has them in full always."""
-OUTCOMES = {"ok": "green", "failed": "red", "denied": "red", "open": "yellow"}
+OUTCOMES = {"ok": "green", "failed": "red", "denied": "red", "open": "yellow", "pruned": "dim"}
 
 
 @click.group()
@@ -71,7 +71,7 @@ def _table(records: tuple[CallRecord, ...], width: int) -> Table:
         took = "" if each.duration_ms is None else f"{each.duration_ms:,.0f} ms"
         why = "" if each.failure is None else f": {each.failure.message}"
         told = each.outcome + why if each.sealed else f"not signed by its caller; {each.outcome}{why}"
-        hashes = (each.call_id[:8], each.params_sha256[:8], (each.result_sha256 or "")[:8]) if digests else ()
+        hashes = (each.call_id[:8], (each.params_sha256 or "")[:8], (each.result_sha256 or "")[:8]) if digests else ()
         table.add_row(
             Text(f"{each.called_at.astimezone():%H:%M:%S}"),
             Text(each.caller + (f" for {line(each.subject, 40)}" if each.subject else "")),

@@ -40,7 +40,7 @@ async def test_what_was_pruned_is_said_with_its_digests_and_the_ledger_is_whole(
     assert there[f"bundles/{RUN}/branch.bundle"] == sha256(BRANCH)
     assert there[f"work/{RUN}"] is None
 
-    event = await prune(stage.bus, tmp_path, RUN, by="ann", policy="ended before 2026-01-01")
+    event = await prune(stage.bus, stage.bus, tmp_path, RUN, by="ann", policy="ended before 2026-01-01")
 
     assert kept(tmp_path, RUN) == ()
     assert {each.path: each.sha256 for each in event.removed} == there
@@ -57,7 +57,7 @@ async def test_nothing_is_removed_of_a_run_that_goes_on(stage: Stage, tmp_path: 
     await stage.run(PLAN)
     (tmp_path / "work" / RUN).mkdir(parents=True)
     with pytest.raises(AssertionError):
-        await prune(stage.bus, tmp_path, RUN, by="ann", policy="all")
+        await prune(stage.bus, stage.bus, tmp_path, RUN, by="ann", policy="all")
     assert (tmp_path / "work" / RUN).is_dir()
 
 
@@ -71,7 +71,7 @@ async def test_a_link_is_not_followed(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "hosted" / RUN).symlink_to(elsewhere)
     (tmp_path / "bundles" / RUN / "link").symlink_to(elsewhere / "dear")
 
-    event = await prune(stage.bus, tmp_path, RUN, by="ann", policy="all")
+    event = await prune(stage.bus, stage.bus, tmp_path, RUN, by="ann", policy="all")
 
     assert (elsewhere / "dear").read_text() == "me"
     assert not [each for each in event.removed if "link" in each.path or "hosted" in each.path]

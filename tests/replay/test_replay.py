@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bus.claims import CLAIM, Claim
 from bus.wire import response
 from contracts.base import sha256
 from contracts.bundle import Bundle
@@ -26,7 +27,7 @@ from orchestrator.errors import CouldNot
 from orchestrator.gates import decide
 from orchestrator.policies import answer
 from orchestrator.ports import TakenIn
-from orchestrator.recording import Recording
+from orchestrator.recording import Recording, RecordingError
 from orchestrator.recording_file import load
 from orchestrator.replay import Replay, replay
 from tests.orchestrator.builders import build, make_site, retry
@@ -71,6 +72,17 @@ def test_a_recorded_run_is_replayed_identically_without_a_house() -> None:
     assert (found.verdict, found.status, found.ended, found.foreign) == ("identical", "handed_over", True, 0)
     assert found.events > 50
     assert (found.calls, found.nested_calls > 0) == (12, True)
+
+
+async def test_a_run_whose_bodies_were_removed_is_not_replayed_and_says_so() -> None:
+    """What was said then is not known any more: that is no divergence."""
+    recording = load(FIX_BUG)
+    answer = next(kept for kept in recording.messages if kept.subject.startswith("result.orchestrator."))
+    claim = Claim(sha256=sha256(answer.body), size=len(answer.body), chunk_bytes=1 << 20)
+    gone = replace(answer, body=claim.canonical(), headers={**answer.headers, CLAIM: "1"})
+    messages = tuple(gone if kept is answer else kept for kept in recording.messages)
+    with pytest.raises(RecordingError, match=r"bodies of 1 message of .* were removed by `podium gc`"):
+        await replay(replace(recording, messages=messages))
 
 
 @pytest.mark.parametrize(("file", "models"), [(BY_MODEL, 2), (ENDPOINT, 4)], ids=["fix-bug", "add-endpoint"])
