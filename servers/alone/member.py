@@ -19,7 +19,9 @@ from servers.alone.line import Snapshots
 from servers.answering import BusCall, Outcome, perform
 from servers.confine import confine
 from servers.crew import Member
-from servers.member import Place, end_without, keeper_for, kept, rules_for
+from servers.member import end_without, keeper_for, kept
+from servers.place import Place
+from servers.rights import rules_for
 from servers.runtime import mcp_server
 from servers.sandbox.client import Keeper
 from servers.sandbox.job import SandboxUnavailable

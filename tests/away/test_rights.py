@@ -17,7 +17,8 @@ from orchestrator.cli.trouble import Trouble
 from servers import notary
 from servers.away.fit import BoundToTheHouse, fit_member
 from servers.crew import CREW_FILE, CrewError, Member, read_crew
-from servers.member import Place, rules_for
+from servers.place import Place
+from servers.rights import rules_for
 from tests.bus.rigs import nats_rig
 from tests.git_project import RUN
 
