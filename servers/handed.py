@@ -7,12 +7,12 @@ from typing import Literal
 
 from contracts.manifest import Scope
 
-Handed = Literal["keys", "ledger", "sandbox"]
-"""What a handler gets in hand, or else has no way to: models' keys, its own ledger, a sandbox to run programs in."""
+Handed = Literal["keys", "sandbox"]
+"""Models' keys, and with them the account of what was spent; a sandbox to run programs in."""
 
-_HANDED: Mapping[Scope, tuple[Handed, ...]] = {"net:model": ("keys", "ledger"), "sandbox:run": ("sandbox",)}
+_HANDED: Mapping[Scope, Handed] = {"net:model": "keys", "sandbox:run": "sandbox"}
 
 
 def handed(scopes: Iterable[Scope]) -> frozenset[Handed]:
     """What is handed to the handlers of whoever holds these scopes."""
-    return frozenset(one for scope in scopes for one in _HANDED.get(scope, ()))
+    return frozenset(_HANDED[scope] for scope in scopes if scope in _HANDED)

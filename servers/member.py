@@ -66,7 +66,7 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
     try:
         identity = place.identity(member.name)
         keeper = keeper_for(member, place, scratch)
-        held_by = confine(rules_for(member, place, scratch, keys))
+        held_by = confine(rules_for(member, place, scratch, keys, os.environ))
         anyio.run(
             partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
@@ -107,7 +107,7 @@ async def _serve(
             return
         caller = await opened.enter_async_context(open_caller(bus))
         sandbox, level = await opened.enter_async_context(kept(keeper))
-        ledger = BusLedger(bus) if "ledger" in handed(member.scopes) else None
+        ledger = BusLedger(bus) if "keys" in handed(member.scopes) else None
         crew, work, around = BusCrew(caller), place.work, as_it_is
         tasks = await opened.enter_async_context(anyio.create_task_group())
         _beside(tasks, bus, leave)

@@ -5,7 +5,6 @@ What it may say and hear on the bus is `bus.grants`.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,13 +39,15 @@ def policy_for(member: Member, place: Place, scratch: Path) -> Policy | None:
     )
 
 
-def rules_for(member: Member, place: Place, scratch: Path, keys: Mapping[str, str]) -> Confinement:
-    """What its own process keeps."""
+def rules_for(
+    member: Member, place: Place, scratch: Path, keys: Mapping[str, str], environment: Mapping[str, str]
+) -> Confinement:
+    """What its own process keeps; `keys` are those it is handed."""
     read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
     if "work:read" in member.scopes:
         read.append(place.work)
     if "net:model" in member.scopes or member.url:
-        read += [Path(os.environ[name]) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+        read += [Path(environment[name]) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environment.get(name)]
     if member.agent:
         read.append(Path(member.agent))
     if member.command:
@@ -60,7 +61,7 @@ def rules_for(member: Member, place: Place, scratch: Path, keys: Mapping[str, st
         write=tuple(write),
         connect_ports=(
             *place.ports,
-            *endpoint_ports(keys, os.environ),
+            *endpoint_ports(keys, environment),
             *granted_ports(member.scopes),
             *([port_of(member.url)] if member.url else []),
         ),

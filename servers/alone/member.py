@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from functools import partial
 from pathlib import Path
@@ -41,7 +42,7 @@ def become(member: Member, place: Place, checkout: Path, line: socket.socket) ->
     logging.basicConfig(level=logging.WARNING, format=f"{member.name}: %(message)s", force=True)
     scratch = open_scratch(place.scratch(member.name))
     keeper = keeper_for(member, place, scratch)
-    confine(rules_for(member, place, scratch, {}))
+    confine(rules_for(member, place, scratch, {}, os.environ))
     status = 0
     try:
         anyio.run(
