@@ -7,7 +7,7 @@ without it, so that a table of the answers cannot drift from what is enforced.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,8 +38,8 @@ class Right:
     holder: str
     scope: str
     """As the crew file says it: `work:read`, or `server.tool` for a call."""
-    granted: Crew
-    withheld: Crew
+    granted: Crew = field(compare=False)
+    withheld: Crew = field(compare=False)
 
     def __str__(self) -> str:
         return f"{self.holder} {self.scope}"
