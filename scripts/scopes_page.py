@@ -51,7 +51,7 @@ What holds where there is {none}:
 - **A scope that makes no difference anywhere** is one that another of the same server includes: {idle}.
 
 Beside scopes, everybody serves, answers and reads mail under their own name only:
-[security.md](security.md).
+[security.md](security.md#the-broker).
 """
 
 
