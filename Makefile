@@ -34,7 +34,7 @@ format: ready ## Format the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
-docs: ready ## Write docs/cli.md, the text of `podium --help` and configs/servers/ from the code
+docs: ready ## Write docs/cli.md, docs/scopes.md, the text of `podium --help` and configs/servers/ from the code
 	@$(BIN)/python -m scripts.write_docs
 
 lock: ready ## Resolve the dependencies anew

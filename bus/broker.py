@@ -31,6 +31,10 @@ Durability = Literal["process", "disk"]
 MAX_PAYLOAD = 8 << 20
 """Largest message in bytes."""
 
+LIMITS = {"max_payload": MAX_PAYLOAD, "max_subscriptions": 4096, "max_pending": 64 << 20}
+"""Of each connection: what is beyond them has the broker cut it off. Bytes of a message, subscriptions, and bytes that
+wait for a reader who does not keep up. Limits by identity are an account's, or a JWT's; see docs/security.md."""
+
 _NO_LIMIT = 1 << 50
 """Left to itself, the broker would take three quarters of what is free when it starts, and count what it holds already
 against that: a large ledger on a disk that is nearly full would refuse everything. The house watches the disk."""
@@ -68,12 +72,14 @@ class BrokerUser:
 def authorization(users: Mapping[str, BrokerUser]) -> dict[str, object]:
     """The `authorization` block of a NATS configuration for these users.
 
-    Answers to requests may be published once, within a minute (`allow_responses`).
+    Answers to requests may be published once, within a minute (`allow_responses`). A key is good for plain connections
+    only, whatever else the server offers: no leaf node, web socket or MQTT session.
     """
     return {
         "users": [
             {
                 "nkey": user.public,
+                "allowed_connection_types": ["STANDARD"],
                 "permissions": {
                     "publish": {"allow": list(user.permissions.publish)},
                     "subscribe": {"allow": list(user.permissions.subscribe)},
@@ -99,7 +105,7 @@ def configuration(
             **(node.configuration() if node else {"server_name": "podium"}),
             "listen": f"127.0.0.1:{port}",
             "ports_file_dir": str(ports),
-            "max_payload": MAX_PAYLOAD,
+            **LIMITS,
             "write_deadline": "10s",
             "jetstream": {
                 "store_dir": str(store),

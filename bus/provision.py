@@ -96,14 +96,12 @@ def _objects(of: dict[str, object], replicas: int) -> dict[str, object]:
 
 
 def _bucket(name: str, replicas: int) -> dict[str, object]:
-    return _stream(f"KV_{name}", [f"$KV.{name}.>"], replicas) | {
-        "max_msgs_per_subject": 1,
-        "allow_msg_ttl": True,
-        "subject_delete_marker_ttl": 60_000_000_000,
-        "allow_rollup_hdrs": True,
-        "deny_purge": False,
-        "deny_delete": True,
-    }
+    """Only the newest value of a key is kept, and it may expire.
+
+    Roll-ups stay denied: with one, whoever may write one key takes everybody's. So a key that expires leaves no marker
+    behind, for which the broker would want them.
+    """
+    return _stream(f"KV_{name}", [f"$KV.{name}.>"], replicas) | {"max_msgs_per_subject": 1, "allow_msg_ttl": True}
 
 
 def _serve_consumer(server: str, concurrency: int, pause_s: float) -> dict[str, object]:

@@ -94,7 +94,7 @@ class Member(ServerConfig):
     def may_call(self) -> tuple[str, ...]:
         """Tools of others that it may call: as granted, and the one that brings runs' trees to who may read them."""
         reads = "work:read" in self.scopes and "work:write" not in self.scopes
-        return (*self.calls, *((PACK,) if reads else ()))
+        return (*self.calls, *((PACK,) if reads and not PACK.startswith(f"{self.name}.") else ()))
 
     @property
     def reading(self) -> frozenset[str]:

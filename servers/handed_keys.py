@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from contracts.keys import KeyMarks
 from contracts.manifest import Scope
+from servers.handed import handed
 from servers.housekeeping import fork_asking, reap
 
 
@@ -24,7 +25,7 @@ class HandedKeys:
     def for_member(self, scopes: Iterable[Scope]) -> dict[str, str]:
         """In a fork: the keys, for who may have them; everybody else lets go of them unread."""
         try:
-            return self._read() if "net:model" in scopes else {}
+            return self._read() if "keys" in handed(scopes) else {}
         finally:
             if self.fd >= 0:
                 os.close(self.fd)

@@ -40,6 +40,7 @@ from servers.handed_keys import HandedKeys
 from servers.house_options import house_options
 from servers.house_refusal import UNABLE, refusal
 from servers.housekeeping import Signals, fork, fork_asking, reap
+from servers.place import Place
 from servers.room import see_to_room
 from servers.sandbox import linux
 from servers.staff import Seat, Staff, await_ready, hear
@@ -139,14 +140,13 @@ class House:
 
     def _be(self, member: Member, tell: Callable[[str], None]) -> int:
         """In a fork: be this member."""
-        from servers.member import Place, become
+        from servers.member import become
 
         self._door.leave()
         return become(member, Place(self.state, self.url, self.unsandboxed), self._keys.for_member(member.scopes), tell)
 
     def _be_notary(self, seat: Seat, tell: Callable[[str], None]) -> int:
         """In a fork: be the notary."""
-        from servers.member import Place
         from servers.notary import become_notary
 
         self._door.leave()

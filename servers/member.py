@@ -8,95 +8,39 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import TaskGroup
 
 from bus.background import cause
 from bus.caller import open_caller
-from bus.connect import CREDENTIALS_ENV, identities
+from bus.connect import CREDENTIALS_ENV
 from bus.crash import arm, crash_point
 from bus.errors import BusError, BusUnavailable
 from bus.granted import LiveGrants
-from bus.identity import Identity, load_identity
-from bus.key_file import KeyFileUnusable, read_key_file
+from bus.identity import Identity
+from bus.key_file import KeyFileUnusable
 from bus.nats_bus import NatsBus, connect_nats
-from bus.nats_link import addresses
-from contracts.manifest import granted_paths, granted_ports
 from servers.approval import Approval
 from servers.away.mirrors import Mirrors
-from servers.bridge.program import installation
-from servers.bridge.serve import port_of, program_of, serve_foreign
-from servers.confine import Confinement, NotConfined, confine
+from servers.bridge.serve import serve_foreign
+from servers.confine import NotConfined, confine
 from servers.crew import CrewError, Member
-from servers.minds.addresses import endpoint_ports
+from servers.handed import handed
 from servers.overseer import overseen
 from servers.own_ledger import BusLedger
+from servers.place import Place
+from servers.rights import policy_for, rules_for
 from servers.runtime import BusCrew, as_it_is, serve
 from servers.sandbox.client import Keeper, KeptSandbox, start_keeper
 from servers.sandbox.job import Finished, Job, OnLine, SandboxUnavailable
-from servers.sandbox.order import Policy
 from servers.specialist import Room, Sandbox
 from servers.throwaway import open_scratch
 from servers.watchdog import watch
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Away:
-    """How a member works on another machine than the house's."""
-
-    key: Path
-    """The file with its private key."""
-    python: Path | None = None
-    """Runs projects' tests, in place of the interpreter that they name."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where what members work with is kept."""
-
-    state: Path
-    """Keys and ledger."""
-    url: str = ""
-    """The broker's, or those of several; empty for a member that serves without one."""
-    unsandboxed: bool = False
-    folder: Path | None = None
-    """Where runs' folders and throw-away copies lie; None: with keys and ledger."""
-    away: Away | None = None
-
-    @property
-    def work(self) -> Path:
-        """Runs' folders."""
-        return (self.folder or self.state) / "work"
-
-    def scratch(self, name: str) -> Path:
-        """One member's folder for throw-away copies, see `servers.throwaway`."""
-        return (self.folder or self.state) / "scratch" / name
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        """The brokers' ports, if there are any; NATS' own where a URL names none."""
-        return tuple(urlsplit(one).port or 4222 for one in addresses(self.url))
-
-    @property
-    def named(self) -> bool:
-        """Whether a broker is known by a name that has to be looked up."""
-        return any(_is_name(urlsplit(one).hostname or "") for one in addresses(self.url))
-
-    def identity(self, name: str) -> Identity:
-        """The member's own.
-
-        Raises:
-            KeyFileUnusable, OSError: its key cannot be had.
-        """
-        return read_key_file(self.away.key, name) if self.away else load_identity(identities(self.state), name)
 
 
 def become(
@@ -122,7 +66,7 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
     try:
         identity = place.identity(member.name)
         keeper = keeper_for(member, place, scratch)
-        held_by = confine(rules_for(member, place, scratch, keys))
+        held_by = confine(rules_for(member, place, scratch, keys, os.environ))
         anyio.run(
             partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
@@ -136,59 +80,8 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
 
 def keeper_for(member: Member, place: Place, scratch: Path) -> Keeper | None:
     """Its sandbox's keeper, started while this process is still free to; None where it may not run programs."""
-    if "sandbox:run" not in member.scopes:
-        return None
-    home = Path.home()
-    keys = (identities(place.state), *([place.away.key] if place.away else []))
-    private = (*keys, place.state / "broker", place.state / "notary", *(home / name for name in _SECRETS))
-    policy = Policy(
-        scratch_root=scratch,
-        read_only=(place.work,),
-        read_anywhere=True,  # a person's interpreter lies where they keep it
-        private=private,
-        unsandboxed=place.unsandboxed,
-    )
-    return start_keeper(policy)
-
-
-_SECRETS = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".config/gcloud", ".config/gh")
-
-
-def rules_for(member: Member, place: Place, scratch: Path, keys: Mapping[str, str]) -> Confinement:
-    """What its own process keeps."""
-    read = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parent.parent]
-    if "work:read" in member.scopes:
-        read.append(place.work)
-    if "net:model" in member.scopes or member.url:
-        read += [Path(os.environ[name]) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
-    if member.agent:
-        read.append(Path(member.agent))
-    if member.command:
-        read += installation(program_of(member))
-    read += granted_paths(member.scopes, "read")
-    write = [scratch, *granted_paths(member.scopes, "write")]
-    if "work:write" in member.scopes:
-        write.append(place.work)
-    return Confinement(
-        read=tuple(read),
-        write=tuple(write),
-        connect_ports=(
-            *place.ports,
-            *endpoint_ports(keys, os.environ),
-            *granted_ports(member.scopes),
-            *([port_of(member.url)] if member.url else []),
-        ),
-        resolve=place.named or bool(member.url) or any(scope.startswith("net:") for scope in member.scopes),
-        exec=bool(member.command) or any(scope.startswith("work:") for scope in member.scopes),  # git
-    )
-
-
-def _is_name(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return host != "localhost"
-    return False
+    policy = policy_for(member, place, scratch)
+    return None if policy is None else start_keeper(policy)
 
 
 async def _serve(
@@ -214,7 +107,7 @@ async def _serve(
             return
         caller = await opened.enter_async_context(open_caller(bus))
         sandbox, level = await opened.enter_async_context(kept(keeper))
-        ledger = BusLedger(bus) if "net:model" in member.scopes else None
+        ledger = BusLedger(bus) if "keys" in handed(member.scopes) else None
         crew, work, around = BusCrew(caller), place.work, as_it_is
         tasks = await opened.enter_async_context(anyio.create_task_group())
         _beside(tasks, bus, leave)

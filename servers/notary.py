@@ -22,7 +22,8 @@ from bus.nats_bus import connect_nats
 from bus.notary import Notary, newest_file
 from contracts.ledger import ENDINGS
 from servers.confine import Confinement, NotConfined, confine
-from servers.member import Place, end_with, leave_when_told
+from servers.member import end_with, leave_when_told
+from servers.place import Place
 from servers.staff import Seat
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 READ = "podium:read"
@@ -51,3 +51,11 @@ class Reach:
 def needed(server: str, *, read_only: bool) -> str:
     """The least scope that covers a tool of `server`."""
     return READ if read_only else f"{CALL}:{server}"
+
+
+def opened(server: str, tools: Mapping[str, bool]) -> dict[str, tuple[str, ...]]:
+    """By the least scope that a token needs for them, the tools of `server`, which say whether they change nothing."""
+    scopes = {tool: needed(server, read_only=read_only) for tool, read_only in tools.items()}
+    return {
+        scope: tuple(sorted(tool for tool in tools if scopes[tool] == scope)) for scope in sorted({*scopes.values()})
+    }

@@ -23,7 +23,7 @@ from servers.alone.snapshots import Album, Checkout, CheckoutUnreadable
 from servers.crew import CREW_FILE, CrewError, Member, read_crew
 from servers.giving_up import give_up, state_unusable
 from servers.housekeeping import Signals, fork
-from servers.member import Place
+from servers.place import Place
 from servers.sandbox import linux, tree
 
 INTERRUPTED = 130

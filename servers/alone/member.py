@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,9 @@ from servers.alone.line import Snapshots
 from servers.answering import BusCall, Outcome, perform
 from servers.confine import confine
 from servers.crew import Member
-from servers.member import Place, end_without, keeper_for, kept, rules_for
+from servers.member import end_without, keeper_for, kept
+from servers.place import Place
+from servers.rights import rules_for
 from servers.runtime import mcp_server
 from servers.sandbox.client import Keeper
 from servers.sandbox.job import SandboxUnavailable
@@ -39,7 +42,7 @@ def become(member: Member, place: Place, checkout: Path, line: socket.socket) ->
     logging.basicConfig(level=logging.WARNING, format=f"{member.name}: %(message)s", force=True)
     scratch = open_scratch(place.scratch(member.name))
     keeper = keeper_for(member, place, scratch)
-    confine(rules_for(member, place, scratch, {}))
+    confine(rules_for(member, place, scratch, {}, os.environ))
     status = 0
     try:
         anyio.run(

@@ -21,7 +21,7 @@ from servers.away.fit import BoundToTheHouse, fit_member
 from servers.crew import CREW_FILE, CrewError, Member, read_crew
 from servers.giving_up import give_up, state_unusable
 from servers.housekeeping import Signals
-from servers.member import Away, Place
+from servers.place import Away, Place
 from servers.sandbox import linux, tree
 from servers.staff import Staff, await_ready
 

@@ -17,7 +17,8 @@ from orchestrator.cli.trouble import Trouble
 from servers import notary
 from servers.away.fit import BoundToTheHouse, fit_member
 from servers.crew import CREW_FILE, CrewError, Member, read_crew
-from servers.member import Place, rules_for
+from servers.place import Place
+from servers.rights import rules_for
 from tests.bus.rigs import nats_rig
 from tests.git_project import RUN
 
@@ -113,7 +114,7 @@ def test_a_key_is_read_by_its_owner_and_under_its_own_name_only(tmp_path: Path) 
 def test_a_broker_known_by_name_can_be_looked_up(tmp_path: Path, url: str, looks_up: bool) -> None:
     """By a confined member and by the notary; where there is no name they may not even ask."""
     member, place = Member(name="test_runner", scopes=("work:read", "sandbox:run")), Place(tmp_path, url)
-    assert rules_for(member, place, tmp_path, {}).resolve is looks_up
+    assert rules_for(member, place, tmp_path, {}, {}).resolve is looks_up
     assert notary.rules(place).resolve is looks_up
 
 

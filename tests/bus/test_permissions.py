@@ -10,9 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import anyio
-import nats as nats_client
 import pytest
-from nats.aio.client import Client
 
 from bus.caller import new_call_id, open_caller
 from bus.connect import identities
@@ -22,6 +20,8 @@ from bus.nats_bus import connect_nats
 from bus.nats_link import barrier
 from bus.subjects import CallSubject
 from contracts.ledger import RUNS_STREAM, server_stream
+from tests.bus.attacker import Attacker
+from tests.bus.attacker import attacker as connected
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
 from tests.bus.rigs import NatsRig
 
@@ -29,42 +29,11 @@ CALL_ID = "0" * 32
 SHA256 = "0" * 64
 
 
-class Attacker:
-    """A raw connection that remembers what the broker refused."""
-
-    def __init__(self, client: Client, refused: list[str]) -> None:
-        self.client = client
-        self._refused = refused
-
-    async def refused(self, *, publish: str = "", subscribe: str = "", body: bytes = b"{}") -> bool:
-        """Whether the broker refuses to let it publish or subscribe there."""
-        before = len(self._refused)
-        if publish:
-            await self.client.publish(publish, body)
-        else:
-            await self.client.subscribe(subscribe)  # pyright: ignore[reportUnknownMemberType] - a bare Future in its hints
-        await barrier(self.client)  # the broker's refusal comes before its answer to that
-        return len(self._refused) > before
-
-
 @asynccontextmanager
 async def attacker(rig: NatsRig, name: str) -> AsyncGenerator[Attacker]:
-    refused: list[str] = []
-
-    async def on_error(wrong: Exception) -> None:
-        refused.append(str(wrong))
-
-    client = await nats_client.connect(  # pyright: ignore[reportUnknownMemberType] - untyped **options upstream
-        rig.broker.url,
-        nkeys_seed_str=load_identity(identities(rig.state), name).seed,
-        inbox_prefix=f"_INBOX.{name}",
-        error_cb=on_error,
-        allow_reconnect=False,
-    )
-    try:
-        yield Attacker(client, refused)
-    finally:
-        await client.close()
+    """One of the rig's crew, gone bad."""
+    async with connected(rig.broker.url, load_identity(identities(rig.state), name)) as enemy:
+        yield enemy
 
 
 PUBLISH = [

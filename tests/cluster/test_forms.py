@@ -14,7 +14,7 @@ from bus.provision import replicas
 from bus.replication import Held
 from orchestrator.house import BrokerNode, House
 from orchestrator.nodes import views
-from servers.member import Place
+from servers.place import Place
 
 
 def test_a_ledger_stays_as_it_is_kept(tmp_path: Path) -> None:
