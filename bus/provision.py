@@ -96,11 +96,10 @@ def _objects(of: dict[str, object], replicas: int) -> dict[str, object]:
 
 
 def _bucket(name: str, replicas: int) -> dict[str, object]:
+    # No rollups, and so no markers of what expired, which bring them: whoever may write one key could empty the bucket.
     return _stream(f"KV_{name}", [f"$KV.{name}.>"], replicas) | {
         "max_msgs_per_subject": 1,
         "allow_msg_ttl": True,
-        "subject_delete_marker_ttl": 60_000_000_000,
-        "allow_rollup_hdrs": True,
         "deny_purge": False,
         "deny_delete": True,
     }
@@ -139,7 +138,7 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
         BusUnavailable: no answer.
     """
     every = tuple(grants)
-    await _ensure_ledger(bus, RUNS_STREAM, ["run.>", "gate.>", "refused.>", given_up("*")], replicas)
+    await _ensure_ledger(bus, RUNS_STREAM, ["run.>", "gate.>", "refused.>", "denied.>", given_up("*")], replicas)
     for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
         await _ensure_stream(bus, _bucket(bucket, replicas))
     await _ensure_stream(bus, _stream(NOTARY_STREAM, ["notary.>"], replicas))
