@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from typing import Literal
 from bus.errors import BusError
 from bus.grants import Permissions
 from bus.node import Node
+from bus.refusals import BrokerLog, Refusal
 
 Durability = Literal["process", "disk"]
 """process: an acknowledged write survives the death of any process; a power cut may lose the last
@@ -155,6 +157,7 @@ class EmbeddedBroker:
         self._durability: Durability = durability
         self._node = node
         self._process: subprocess.Popen[bytes] | None = None
+        self._log = BrokerLog(folder / "nats.log")
         self._port = -1
         self.start()
 
@@ -176,7 +179,7 @@ class EmbeddedBroker:
             BrokerFailed: it did not come up; says why.
         """
         self.stop()
-        folder, ports, log = self._folder, self._folder / "ports", self._folder / "nats.log"
+        folder, ports = self._folder, self._folder / "ports"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             shutil.rmtree(ports, ignore_errors=True)
@@ -184,18 +187,18 @@ class EmbeddedBroker:
             config = folder / "nats.json"
             config.touch(0o600)
             config.write_text(self._configuration())
-            sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            sink = self._log.begin()
         except OSError as wrong:
             raise BrokerFailed(f"the broker's folder {folder} cannot be written: {wrong.strerror}") from wrong
         self._process = _spawn(config, sink)
-        self._port = self._listening(ports, log)
+        self._port = self._listening(ports)
 
     def _configuration(self) -> str:
         folder = self._folder
         store, ports = folder / "jetstream", folder / "ports"
         return configuration(self._users, store, ports, self._durability, self._port, self._node)
 
-    def _listening(self, ports: Path, log: Path) -> int:
+    def _listening(self, ports: Path) -> int:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and self.running():
             for listing in ports.glob("*.ports"):
@@ -204,7 +207,7 @@ class EmbeddedBroker:
                 except (ValueError, KeyError, IndexError):
                     pass  # it is being written
             time.sleep(0.005)
-        said = " / ".join(line for line in log.read_text(errors="replace").splitlines() if "[INF]" not in line)
+        said = " / ".join(line for line in self._log.text().splitlines() if "[INF]" not in line)
         self.stop()
         raise BrokerFailed(f"nats-server did not start: {said[-2000:] or 'it said nothing'}")
 
@@ -229,6 +232,10 @@ class EmbeddedBroker:
             return ()
         self.start()
         return ("the broker",)
+
+    def refusals(self) -> Counter[Refusal]:
+        """What it has refused since this was last asked, and how often."""
+        return self._log.refusals()
 
     @property
     def nodes(self) -> tuple[BrokerNode, ...]:

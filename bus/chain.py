@@ -58,7 +58,7 @@ def body_sha256(kept: Stored) -> str:
             claim: Any = json.loads(kept.body)
             if _SHA256.fullmatch(named := claim["sha256"]):
                 return str(named)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             pass  # a claim that is none: the message is what it is
     return sha256(kept.body)
 

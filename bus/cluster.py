@@ -13,12 +13,14 @@ import secrets
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bus.broker import BrokerFailed, BrokerNode, BrokerUser, Durability, EmbeddedBroker
 from bus.node import Node
+from bus.refusals import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +124,10 @@ class EmbeddedCluster:
         for broker in self._brokers:
             with suppress(ProcessLookupError):
                 broker.reload(users)
+
+    def refusals(self) -> Counter[Refusal]:
+        """What any of them has refused since this was last asked, and how often."""
+        return sum((broker.refusals() for broker in self._brokers), Counter[Refusal]())
 
     def stop(self) -> None:
         """End all of them, at once, so that nobody elects those who are about to go."""

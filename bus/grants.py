@@ -29,7 +29,10 @@ RUNS_CALLER = "orchestrator"
 
 OPERATOR, PERSON, AUDITOR, NOTARY = "operator", "person", "auditor", "notary"
 
-RESERVED = frozenset({OPERATOR, RUNS_CALLER, PERSON, AUDITOR, NOTARY, GATEWAY})
+BROKER, STRANGER = "broker", "stranger"
+"""Who refused something, and whom if nobody has that key, as the audit calls them; neither has an identity."""
+
+RESERVED = frozenset({OPERATOR, RUNS_CALLER, PERSON, AUDITOR, NOTARY, GATEWAY, BROKER, STRANGER})
 """Names that no server may take: what they stand for on the ledger would be in doubt."""
 
 _HOST = "host_"

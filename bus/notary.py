@@ -68,11 +68,7 @@ class Notary:
         self._breaches = []
         self._expect = stands.seq if stands else 0
         if stands is not None:
-            mine = self._signed(stands)
-            if mine is None:
-                self._breaches.append(f"message {stands.seq} of {NOTARY_STREAM} is not signed by this notary")
-                async for kept in self._bus.history(NOTARY_STREAM):
-                    mine = self._signed(kept) or mine
+            mine = self._signed(stands) or await self._newest_signed()
         try:
             known = read(self._file)
         except NoCheckpoint as wrong:
@@ -88,6 +84,18 @@ class Notary:
             self._newest = known
         for breach in self._breaches:
             log.error("the ledger is not what was signed: %s", breach)
+
+    async def _newest_signed(self) -> Checkpoint | None:
+        """The newest checkpoint of this notary's; that somebody else wrote one since is a breach."""
+        mine, others = None, 0
+        async for kept in self._bus.history(NOTARY_STREAM):
+            if (signed := self._signed(kept)) is not None:
+                mine, others = signed, 0
+            elif _is_one(kept):
+                others = kept.seq
+        if others:
+            self._breaches.append(f"message {others} of {NOTARY_STREAM} is not signed by this notary")
+        return mine
 
     async def round(self) -> bool:
         """Read what is new, and sign it; whether there is more to read at once.
@@ -176,10 +184,14 @@ class Notary:
             breaches=tuple(self._breaches),
         )
         crash_point("sign.before_store")
-        try:
-            self._expect = await self._bus.store(CHECKPOINT, checkpoint.canonical(), expect=Expect(last=self._expect))
-        except AlreadyStored:
-            raise Overtaken(CHECKPOINT, self._expect) from None  # another's was the very first
+        while True:
+            try:
+                expect = Expect(last=self._expect)
+                self._expect = await self._bus.store(CHECKPOINT, checkpoint.canonical(), expect=expect)
+                break
+            except (AlreadyStored, Overtaken):
+                if not await self._passes_over():
+                    raise Overtaken(CHECKPOINT, self._expect) from None
         self._newest, self._gaps, self._breaches = checkpoint, [], []
         crash_point("sign.after_store")
         try:
@@ -187,6 +199,18 @@ class Notary:
         except OSError as wrong:
             log.error("checkpoint %d is not kept outside the store: %s", checkpoint.number, wrong)
         crash_point("sign.after_file")
+
+    async def _passes_over(self) -> bool:
+        """Whether all that was stored since is no checkpoint of anybody's; it goes on behind that.
+
+        The broker's answer to a member can be sent there, which says nothing and must not keep the notary from signing.
+        """
+        passed = False
+        async for kept in self._bus.history(NOTARY_STREAM, after=self._expect):
+            if _is_one(kept):
+                return False
+            self._expect, passed = kept.seq, True
+        return passed
 
     async def _roster(self) -> dict[str, str]:
         """Public keys as the operator published them; what others may have put there is not among them."""
@@ -211,6 +235,15 @@ class Notary:
             return opened(kept.subject, kept.body, kept.headers, self._keys)
         except InvalidMessage:
             return ""
+
+
+def _is_one(kept: Stored) -> bool:
+    """Whether a stored message is a checkpoint, whoever wrote it."""
+    try:
+        Checkpoint.model_validate_json(kept.body)
+    except ValidationError:
+        return False
+    return True
 
 
 def newest_file(state: Path) -> Path:

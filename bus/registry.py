@@ -30,16 +30,24 @@ HEARTBEAT_S = 1.0
 async def cards(bus: Bus) -> tuple[Card, ...]:
     """Who is alive now, by name and instance; entries of another version of Podium are left out.
 
+    The broker lets a server write under its own name only, so a card counts where it stands under the name it bears.
+
     Raises:
         BusUnavailable: the registry does not answer.
     """
     found: list[Card] = []
-    for value in (await bus.entries(AGENTS_BUCKET)).values():
+    for key, value in (await bus.entries(AGENTS_BUCKET)).items():
         try:
-            found.append(Card.model_validate_json(value))
+            card = Card.model_validate_json(value)
         except ValidationError:
             continue
+        if key == _key(card):
+            found.append(card)
     return tuple(sorted(found, key=lambda card: (card.manifest.name, card.instance)))
+
+
+def _key(card: Card) -> str:
+    return f"{card.manifest.name}.{card.instance}"
 
 
 async def last_heard(bus: Bus) -> datetime | None:
@@ -67,7 +75,7 @@ class Announcement:
     def __init__(self, bus: Bus, card: Card) -> None:
         self._bus = bus
         self.card = card
-        self.key = f"{card.manifest.name}.{card.instance}"
+        self.key = _key(card)
 
     async def put(self, card: Card) -> None:
         """Show `card` from now on; it is of the same server and instance.

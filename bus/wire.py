@@ -93,7 +93,7 @@ def parse(subject: str, body: bytes) -> JsonObject:
     """
     try:
         message = json.loads(body)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:  # the latter for what is nested too deep
         raise InvalidMessage(subject, f"not JSON: {wrong}") from None
     if not isinstance(message, dict) or cast(JsonObject, message).get("jsonrpc") != "2.0":
         raise InvalidMessage(subject, "not a JSON-RPC 2.0 message")

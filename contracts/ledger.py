@@ -11,7 +11,7 @@ from contracts.failure import Failure
 from contracts.spending import Spending
 
 RUNS_STREAM = "LEDGER_runs"
-"""`run.>`, `gate.>` and `refused.>`."""
+"""`run.>`, `gate.>`, `refused.>` and `denied.>`."""
 
 NOTARY_STREAM = "NOTARY"
 """`notary.>`: the checkpoints over all streams of the ledger."""
@@ -40,6 +40,23 @@ def server_stream(server: str) -> str:
 def object_stream(stream: str) -> str:
     """The stream that keeps what is too large for the messages of `stream`, one of the ledger's."""
     return f"OBJECTS_{stream.removeprefix('LEDGER_')}"
+
+
+class Denial(Model):
+    """What the broker refused to let somebody do."""
+
+    verb: Literal["publish", "subscribe", "connect", "send"] = Field(
+        description="connect: with a key that is not, or no longer, anybody's. send: too much in one piece."
+    )
+    subject: str = Field(description="As the broker quotes it, and its beginning where it is long.")
+    times: int
+
+
+class Denials(Model):
+    """What the broker refused one identity within a while, as the house read it in the broker's log."""
+
+    denials: tuple[Denial, ...]
+    more: int = Field(default=0, description="How often it was refused others, of which there were too many to list.")
 
 
 Outcome = Literal["ok", "failed", "denied", "open", "pruned"]

@@ -18,13 +18,15 @@ from pydantic import ValidationError
 from bus.bus import Bus, Stored
 from bus.claims import CLAIM
 from bus.errors import InvalidMessage
+from bus.grants import BROKER, OPERATOR
 from bus.subjects import CallSubject, untoken
 from bus.wire import JsonObject, as_object, correlation_of, failure_of, parse
 from contracts.base import Sha256, sha256
 from contracts.failure import Failure
-from contracts.ledger import RUNS_STREAM, CallRecord, Outcome, server_stream
+from contracts.ledger import RUNS_STREAM, CallRecord, Denial, Denials, Outcome, server_stream
 from contracts.spending import Spending
 from orchestrator.seals import Seals, given_up
+from orchestrator.text import count
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,14 @@ async def audit(bus: Bus, servers: Iterable[str], run: str = "") -> Audit:
     """The calls to `servers`, of one run or (without `run`) of all."""
     found, foreign = await exchanges(bus, servers)
     denied, unsealed = await refusals(bus)
+    by_broker, forged = await denials(bus)
     pruned = await given_up(bus)
-    records = sorted([*(record_of(each, pruned) for each in found), *denied], key=lambda record: record.called_at)
+    records = sorted(
+        [*(record_of(each, pruned) for each in found), *denied, *by_broker], key=lambda record: record.called_at
+    )
     # What an unsealed call says of its run proves nothing, so it is shown whatever run is asked for.
     shown = tuple(each for each in records if run in ("", each.run) or not each.sealed)
-    return Audit(shown, len(foreign) + unsealed)
+    return Audit(shown, len(foreign) + unsealed + forged)
 
 
 async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
@@ -90,6 +95,33 @@ async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
                 failure=Failure(kind="denied", message="not granted to this host"),
             )
         )
+    return found, foreign
+
+
+async def denials(bus: Bus) -> tuple[list[CallRecord], int]:
+    """What the broker refused, as calls to it, once however often; and how many notes the operator did not seal."""
+    seals, found, foreign = Seals(bus), list[CallRecord](), 0
+    async for kept in bus.history(RUNS_STREAM, "denied.>"):
+        if await seals.sealed_by(kept) != OPERATOR:
+            foreign += 1
+            continue
+        _, name, note = kept.subject.split(".")
+        said = Denials.model_validate_json(kept.body)
+        more = Denial(verb="publish", subject="and elsewhere", times=said.more)
+        for each in (*said.denials, *([more] if said.more else [])):
+            found.append(
+                CallRecord(
+                    call_id=note,
+                    caller=untoken(name),
+                    server=BROKER,
+                    tool=f"{each.verb} {each.subject}".rstrip(),
+                    called_at=kept.stored_at,
+                    params_sha256=_digest({}),
+                    seq=kept.seq,
+                    outcome="denied",
+                    failure=Failure(kind="denied", message=f"the broker refused it, {count(each.times, 'time')}"),
+                )
+            )
     return found, foreign
 
 

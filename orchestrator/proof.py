@@ -42,13 +42,15 @@ class Span:
     base_seq: int
     last: Checkpoint
     last_seq: int
+    checkpoints: int
+    """How many there are, both ends included."""
 
     @property
     def lines(self) -> int:
         """How many there are, with the checkpoints."""
         begun = self.base.streams if self.base else {}
         signed = sum(of.last - begun.get(name, START).last for name, of in self.last.streams.items())
-        return signed + self.last_seq - max(self.base_seq - 1, 0)
+        return signed + self.checkpoints
 
 
 async def signed_run(bus: Bus, recording: Recording) -> Span:
@@ -62,12 +64,13 @@ async def signed_run(bus: Bus, recording: Recording) -> Span:
     for kept in recording.messages:
         firsts[kept.stream] = min(kept.seq, firsts.get(kept.stream, kept.seq))
         lasts[kept.stream] = max(kept.seq, lasts.get(kept.stream, kept.seq))
-    base, base_seq = None, 0
+    base, base_seq, count = None, 0, 0
     async for seq, checkpoint in _checkpoints(bus):
+        count += 1
         if all(_of(checkpoint, stream) < first for stream, first in firsts.items()):
-            base, base_seq = checkpoint, seq
+            base, base_seq, count = checkpoint, seq, 1
         elif all(_of(checkpoint, stream) >= last for stream, last in lasts.items()):
-            return Span(base, base_seq, checkpoint, seq)
+            return Span(base, base_seq, checkpoint, seq, count)
     raise NotSigned(f"the notary has not signed the end of {recording.run} yet; ask again in a second")
 
 
@@ -78,12 +81,12 @@ async def signed_ledger(bus: Bus, after: int = 0, known: Checkpoint | None = Non
         NotSigned: nothing is.
         RolledBack: what is `known` is not there.
     """
-    base, base_seq, last = None, 0, None
+    base, base_seq, last, count = None, 0, None, 0
     missing = known
     async for seq, checkpoint in _checkpoints(bus):
-        last = seq, checkpoint
+        last, count = (seq, checkpoint), count + 1
         if checkpoint.number == after:
-            base, base_seq = checkpoint, seq
+            base, base_seq, count = checkpoint, seq, 1
         if checkpoint == known:
             missing = None
     if missing is not None:
@@ -91,7 +94,7 @@ async def signed_ledger(bus: Bus, after: int = 0, known: Checkpoint | None = Non
         raise RolledBack(f"checkpoint {missing.number} was signed and is not in the store, which holds {held}")
     if last is None or (after and base is None):
         raise NotSigned(f"there is no checkpoint{f' {after}' if after else ''} in this ledger")
-    return Span(base, base_seq, last[1], last[0])
+    return Span(base, base_seq, last[1], last[0], count)
 
 
 async def lines(bus: Bus, span: Span, recording: Recording | None, notary: str) -> AsyncGenerator[str]:
@@ -114,9 +117,10 @@ async def lines(bus: Bus, span: Span, recording: Recording | None, notary: str) 
     async with AsyncExitStack() as opened:
         streams: dict[str, _Stream] = {}
         async for kept in bus.history(NOTARY_STREAM, after=max(span.base_seq - 1, 0)):
-            said = Signed(checkpoint=kept.body.decode(errors="replace"), seal=kept.headers.get(SEAL, ""))
-            yield said.model_dump_json()
-            if kept.seq != span.base_seq and (checkpoint := _read(kept)) is not None:
+            if (checkpoint := _read(kept)) is None:
+                continue  # nobody takes it for one; a checkpoint that it was is missed by the next
+            yield Signed(checkpoint=kept.body.decode(), seal=kept.headers.get(SEAL, "")).model_dump_json()
+            if kept.seq != span.base_seq:
                 for name, to in checkpoint.streams.items():
                     if name not in streams:
                         history = bus.history(name, after=at.get(name, START).last, whole=mine is None)

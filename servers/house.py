@@ -35,6 +35,7 @@ from contracts.failure import Failure
 from servers import ledger_upkeep
 from servers.crew import Crew, CrewError, Member, read_crew
 from servers.crew_keys import broker_users, public_keys
+from servers.denials import DenialNotes
 from servers.door import Door, Reply
 from servers.handed_keys import HandedKeys
 from servers.house_options import house_options
@@ -81,6 +82,7 @@ class House:
         self._door = door
         self._staff = Staff(self._be)
         self._notary = Staff(self._be_notary)
+        self._denials = DenialNotes(lambda notes: ledger_upkeep.note_denials(self.state, self.url, notes))
         self._signals = Signals()
         self._joined = Counter[Joining]()
         self._settle_at = math.inf
@@ -97,6 +99,7 @@ class House:
             BrokerFailed, CrewError, LedgerTorn, NoRoom: with what went wrong.
         """
         public = public_keys(self.state, self.crew)
+        self._denials.know(public)
         crash_point("house.before_broker")
         if not self.url:
             self._store.mkdir(exist_ok=True, mode=0o700)
@@ -235,6 +238,7 @@ class House:
             CrewError, BusError, OSError: it cannot be; all is as it was.
         """
         public = public_keys(self.state, crew)
+        self._denials.know(public)
         if self._broker is not None:
             self._broker.reload(broker_users(crew, public))
         ours = self._broker is not None
@@ -248,6 +252,7 @@ class House:
     def _mend(self) -> None:
         if self._broker is not None:
             see_to_room(self._store)
+            self._denials.take(self._broker.refusals())
             for started in self._broker.mend():
                 log.error("%s died and was started again", started)
         self._staff.mend()
@@ -256,8 +261,11 @@ class House:
             self._settle_departure()
 
     def stop(self) -> None:
-        """End the crew, then who signs what it did, then the broker."""
+        """End the crew, note what it was refused, then end who signs what it did, then the broker."""
         self._staff.stop()
+        if self._broker is not None and self._ledger_is_whole:
+            self._denials.take(self._broker.refusals())
+            self._denials.finish()
         self._notary.stop()
         if self._broker is not None:
             if self._ledger_is_whole and self._broker.running():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -15,17 +15,20 @@ import anyio
 from bus import marks
 from bus.broker import sync_store
 from bus.bus import Bus
+from bus.caller import new_call_id
 from bus.connect import connect
 from bus.errors import BusError, BusUnavailable
 from bus.grants import Grant
 from bus.nats_link import addresses
 from bus.provision import REPLICAS_ENV, provision, replicas
-from contracts.ledger import AGENTS_BUCKET
+from bus.subjects import denied
+from contracts.ledger import AGENTS_BUCKET, Denials
 from servers.crew import OPERATOR
 
 log = logging.getLogger(__name__)
 
 _TAKEN_UP_S = 5.0
+_NOTED_S = 5.0
 
 
 def marks_file(state: Path) -> Path:
@@ -95,6 +98,23 @@ async def _known(state: Path, url: str, name: str) -> None:
             if anyio.current_time() > deadline:
                 raise BusUnavailable(f"{url} does not let {name} in; see `podium broker-config`: {wrong}") from wrong
             await anyio.sleep(0.01)
+
+
+def note_denials(state: Path, url: str, notes: Mapping[str, Denials]) -> None:
+    """Put on the ledger what the broker refused, by whom.
+
+    Raises:
+        BusError: it cannot be stored.
+        TimeoutError: not in time.
+    """
+
+    async def run() -> None:
+        with anyio.fail_after(_NOTED_S):
+            async with connect(state, url, OPERATOR) as bus:
+                for name, note in notes.items():
+                    await bus.store(denied(name, new_call_id()), note.canonical())
+
+    anyio.run(run)
 
 
 def put_down(state: Path, url: str, crew: Sequence[Grant]) -> None:

@@ -54,7 +54,7 @@ def become(
     `tell` hears an empty text once it serves, or why it cannot.
     """
     work = partial(_become, member, place, keys, tell)
-    return overseen(work) if member.command else work()
+    return overseen(work) if member.command or member.agent else work()
 
 
 def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callable[[str], None]) -> int:

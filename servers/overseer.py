@@ -1,6 +1,6 @@
-"""Above a member that starts programs of other people: whatever ends the member, nothing of theirs is left.
+"""Above a member that is, or starts, a program of other people: whatever ends the member, nothing of theirs is left.
 
-The member is confined and can neither see nor end what those programs start; this process is not, holds nothing, and
+The member is confined and can neither see nor end what they leave behind; this process is not, holds nothing, and
 is their subreaper. It has no threads.
 """
 
