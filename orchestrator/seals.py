@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bus.bus import Bus, Stored
+from bus.bus import Bus, Headers, Stored
 from bus.errors import InvalidMessage
 from bus.grants import is_host
 from bus.roster import LiveRoster
+from contracts.base import Sha256, sha256
 from contracts.gate import Via
 from contracts.ledger import RUNS_STREAM
 from contracts.run import Event
@@ -42,8 +43,12 @@ class Seals:
 
     async def sealed_by(self, kept: Stored) -> str:
         """The identity that sealed `kept`; "" if nobody on the roster did."""
+        return await self.sealed(kept.subject, sha256(kept.body), kept.headers)
+
+    async def sealed(self, subject: str, digest: Sha256, headers: Headers) -> str:
+        """As `sealed_by`, for a body of which only the sha256 is at hand."""
         try:
-            return await self._roster.opened(kept.subject, kept.body, kept.headers)
+            return await self._roster.opened_by_digest(subject, digest, headers)
         except InvalidMessage:
             return ""
 

@@ -1,0 +1,46 @@
+"""What the runs' stream holds for an auditor: gates, events of runs, grants, pins, and what hosts were refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from bus.bus import Bus, Stored
+from contracts.ledger import RUNS_STREAM, AuditRecord
+from orchestrator.auditing.filters import Filter
+from orchestrator.auditing.merging import merged
+from orchestrator.auditing.records import TOLD_OTHERWISE, denial, note
+from orchestrator.seals import Seals
+
+
+class Notes:
+    """Reads what a filter takes, from where it stopped the last time."""
+
+    def __init__(self, bus: Bus, wanted: Filter, seals: Seals, *, after: int = 0) -> None:
+        self.after = after
+        self.foreign = 0
+        """Messages that nobody entitled sealed, of those that the filter is about."""
+        self._bus = bus
+        self._wanted = wanted
+        self._seals = seals
+
+    async def read(self) -> AsyncGenerator[AuditRecord]:
+        """What there is by now."""
+        since = None if self.after else self._wanted.since
+        histories = [
+            self._bus.history(RUNS_STREAM, each, after=self.after, since=since) for each in self._wanted.note_patterns()
+        ]
+        async with aclosing(merged(histories, lambda kept: kept.seq)) as messages:
+            async for kept in messages:
+                if self._wanted.until is not None and kept.stored_at > self._wanted.until:
+                    return
+                told = kept.subject.rpartition(".")[2] in TOLD_OTHERWISE
+                found = None if told else await self._record(kept)
+                self.foreign += found is None and not told
+                self.after = kept.seq  # what could not be dealt with is read again
+                if found is not None and self._wanted.takes(found, kept.body):
+                    yield found
+
+    async def _record(self, kept: Stored) -> AuditRecord | None:
+        by = await self._seals.sealed_by(kept)
+        return denial(kept, by) if kept.subject.startswith("refused.") else note(kept, by)
