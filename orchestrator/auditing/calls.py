@@ -24,7 +24,7 @@ from contracts.base import Sha256, sha256
 from contracts.ledger import CallRecord, server_stream
 from orchestrator.auditing.filters import Filter
 from orchestrator.auditing.merging import merged
-from orchestrator.auditing.records import answered, asked
+from orchestrator.auditing.records import answered, asked, ending, message_of
 from orchestrator.seals import Seals
 
 HELD = 2048
@@ -140,11 +140,11 @@ class Calls:
         held = self._waiting.get(kept.subject)
         if held is None or held.record is None:
             return not self._counting or await self._is_late(kept)
-        record = answered(held.record, kept)
-        wanted = self._wanted.ended(record) and (held.said or self._wanted.says(kept.body))
+        fits = not self._wanted.outcomes or self._wanted.fits(*ending(message_of(kept)))
+        wanted = fits and (held.said or self._wanted.says(kept.body))
         if (wanted or "open" in self._wanted.outcomes) and await self._by(kept) != self._server:
             return False
-        self._settle(held, await self._signed(held, record) if wanted else None)
+        self._settle(held, await self._signed(held, answered(held.record, kept)) if wanted else None)
         return True
 
     async def _leave_open(self, held: _Held) -> None:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import get_args
 
 from bus.subjects import token
-from contracts.failure import FailureKind
+from contracts.failure import Failure, FailureKind
 from contracts.gate import Verdict
 from contracts.ledger import AuditRecord, CallOutcome, CallRecord, Kind
 
@@ -60,8 +60,11 @@ class Filter:
 
     def ended(self, record: AuditRecord) -> bool:
         """Whether it takes how that ended."""
-        failed = record.failure.kind if isinstance(record, CallRecord) and record.failure else record.outcome
-        return not self.outcomes or record.outcome in self.outcomes or failed in self.outcomes
+        return self.fits(record.outcome, record.failure if isinstance(record, CallRecord) else None)
+
+    def fits(self, outcome: str, failure: Failure | None) -> bool:
+        """Whether that is how what it takes ends."""
+        return not self.outcomes or outcome in self.outcomes or (failure is not None and failure.kind in self.outcomes)
 
     def says(self, *bodies: bytes) -> bool:
         """Whether one of `bodies` holds the text."""

@@ -16,7 +16,7 @@ from contracts.base import Sha256, sha256
 from contracts.crew_note import Granted, Pinned
 from contracts.failure import Failure
 from contracts.gate import GateDecision
-from contracts.ledger import CallRecord, Note
+from contracts.ledger import CallOutcome, CallRecord, Note
 from contracts.spending import Spending
 from orchestrator.seals import ORCHESTRATOR, may_decide
 
@@ -60,13 +60,19 @@ def asked(kept: Stored, subject: CallSubject) -> CallRecord:
     )
 
 
+def ending(answer: JsonObject) -> tuple[CallOutcome, Failure | None]:
+    """How a call ended that was answered so."""
+    failure = failure_of(answer)
+    return "ok" if failure is None else "denied" if failure.kind == "denied" else "failed", failure
+
+
 def answered(call: CallRecord, kept: Stored) -> CallRecord:
     """The call with its answer."""
     answer = message_of(kept)
-    failure = failure_of(answer)
+    outcome, failure = ending(answer)
     return call.model_copy(
         update={
-            "outcome": "ok" if failure is None else "denied" if failure.kind == "denied" else "failed",
+            "outcome": outcome,
             "result_sha256": _digest(as_object(answer.get("result")).get("structuredContent")),
             "result_bytes": len(kept.body),
             "duration_ms": (kept.stored_at - call.called_at).total_seconds() * 1000,

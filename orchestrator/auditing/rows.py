@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -60,16 +61,11 @@ def row(record: AuditRecord) -> dict[str, Cell]:
     return {name: nothing[name] if said.get(name) is None else said[name] for name in COLUMNS}
 
 
-def csv_line(cells: dict[str, Cell]) -> str:
+def csv_row(cells: Iterable[Cell]) -> str:
     """One line of CSV (RFC 4180, without its line end): no cell is a formula, or commands a terminal."""
     held = io.StringIO()
-    csv.writer(held, lineterminator="").writerow([_written(cell) for cell in cells.values()])
+    csv.writer(held, lineterminator="").writerow([_written(cell) for cell in cells])
     return held.getvalue()
-
-
-def csv_head() -> str:
-    """The line with the columns' names."""
-    return ",".join(COLUMNS)
 
 
 def _written(cell: Cell) -> str | int | float:

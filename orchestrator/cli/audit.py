@@ -14,6 +14,8 @@ from orchestrator.auditing.filters import KINDS, Filter
 from orchestrator.auditing.reading import Tally, everybody, follow, last, records
 from orchestrator.cli.audit_filter import Kinds, filter_options, settled
 from orchestrator.cli.audit_output import Format, Take, to_file, to_stdout
+from orchestrator.cli.audit_show import show
+from orchestrator.cli.audit_stats import stats
 from orchestrator.cli.proof import export, key, verify
 from orchestrator.cli.shared import json_option, ledger, start
 from orchestrator.cli.trouble import trouble
@@ -142,5 +144,5 @@ async def _follow(wanted: Filter, limit: int | None, number: int | None, take: T
     return listed, 0
 
 
-for command in (export, verify, key):
+for command in (show, stats, export, verify, key):
     audit.add_command(command)

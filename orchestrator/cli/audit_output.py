@@ -13,7 +13,7 @@ from rich.text import Text
 
 from contracts.ledger import AuditRecord, CallRecord
 from orchestrator.auditing.parquet import parquet
-from orchestrator.auditing.rows import csv_head, csv_line, row
+from orchestrator.auditing.rows import COLUMNS, csv_row, row
 from orchestrator.cli.shared import out
 from orchestrator.recording_file import drafting
 from orchestrator.text import line
@@ -60,14 +60,14 @@ def _lines(how: Format, file: TextIO, *, live: bool) -> Generator[Take]:
 
     def take(record: AuditRecord) -> None:
         nonlocal empty
-        said = csv_line(row(record)) if how == "csv" else record.model_dump_json()
+        said = csv_row(row(record).values()) if how == "csv" else record.model_dump_json()
         file.write(f"{'[' if empty else ','}\n{said}" if array else f"{said}\n")
         empty = False
         if live:
             file.flush()
 
     if how == "csv":
-        file.write(f"{csv_head()}\n")
+        file.write(f"{csv_row(COLUMNS)}\n")
     yield take
     if array:
         file.write("[]\n" if empty else "\n]\n")
