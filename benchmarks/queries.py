@@ -100,3 +100,43 @@ async def filled(env: Mapping[str, str], messages: int) -> None:
     async with connect(state, found.url, OPERATOR) as bus:
         await provision(bus, grants, {name: key.public for name, key in keys.items()})
         await fill(bus, {name: keys[name].signer() for name in (SERVER, *CALLERS)}, messages)
+
+
+def measure(env: Mapping[str, str], messages: int) -> dict[str, dict[str, float]]:
+    """Wall and CPU seconds and peak megabytes of each command, and how much it found; its children's are in it."""
+    folder = Path(env["PODIUM_STATE_DIR"])
+    one = json.loads(_said(env, "audit", "log", "--last", "1", "--kind", "call", "--json"))[0]["call_id"]
+    commands = {
+        f"log, 1 call of {RARE:,}": ("log", "--kind", "call", "--outcome", "denied", "--format", "jsonl"),
+        "log, the last 20": ("log", "--last", "20", "--format", "jsonl"),
+        "log, one caller's denied": ("log", "--agent", "code_writer", "--outcome", "denied", "--format", "jsonl"),
+        "stats": ("stats", "--json"),
+        "stats, signatures checked": ("stats", "--signatures", "--json"),
+        "show, by id": ("show", one, "--json"),
+        "show, by its beginning": ("show", one[:10], "--json"),
+        "log to CSV": ("log", "--kind", "call", "-o", str(folder / "calls.csv"), "--force"),
+        "log to Parquet": ("log", "--kind", "call", "-o", str(folder / "calls.parquet"), "--force"),
+        "export": ("export", "-o", str(folder / "ledger.jsonl"), "--force"),
+        "verify the file": ("verify", str(folder / "ledger.jsonl"), "--json"),
+    }
+    return {what: _measured(env, *command) for what, command in commands.items()}
+
+
+def _measured(env: Mapping[str, str], *command: str) -> dict[str, float]:
+    begun = time.perf_counter()
+    with subprocess.Popen([*PODIUM, "audit", *command], env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        lines = sum(1 for _ in process.stdout)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return {
+        "wall_s": round(time.perf_counter() - begun, 1),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mb": round(used.ru_maxrss / 1024, 1),
+        "lines": lines,
+    }
+
+
+def _said(env: Mapping[str, str], *command: str) -> str:
+    return subprocess.run([*PODIUM, *command], env=env, check=True, capture_output=True, text=True).stdout

@@ -139,7 +139,7 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
         BusUnavailable: no answer.
     """
     every = tuple(grants)
-    await _ensure_ledger(bus, RUNS_STREAM, ["run.>", "gate.>", "refused.>", given_up("*")], replicas)
+    await _ensure_ledger(bus, RUNS_STREAM, ["run.>", "gate.>", "refused.>", "crew.>", given_up("*")], replicas)
     for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
         await _ensure_stream(bus, _bucket(bucket, replicas))
     await _ensure_stream(bus, _stream(NOTARY_STREAM, ["notary.>"], replicas))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Literal
@@ -22,6 +23,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.seals import Seals
 
 _SHOWN = 5
+_STREAM = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class NotFound(OrchestratorError):
@@ -80,7 +82,7 @@ async def story(bus: Bus, servers: Iterable[str], which: str) -> Story:
 
 
 async def _at(bus: Bus, stream: str, seq: str) -> Stored:
-    if seq.isdecimal():
+    if seq.isdecimal() and _STREAM.fullmatch(stream):
         try:
             async with aclosing(bus.history(stream, after=int(seq) - 1)) as found:
                 async for kept in found:
@@ -166,7 +168,7 @@ async def _part(
         place=f"{kept.stream}:{kept.seq}",
         subject=kept.subject,
         stored_at=kept.stored_at,
-        signed_at=(kept.headers.get(SEAL, "").split(" ") + [""])[1] if SEAL in kept.headers else "",
+        signed_at=[*kept.headers.get(SEAL, "").split(" "), ""][1],
         claims=sender(kept.headers),
         verified=bool(by) and by == entitled,
         bytes=len(kept.body),

@@ -45,7 +45,7 @@ def _entitled(subject: str) -> str:  # a pattern: whose seal counts there; "" fo
         case ["gate", _, _, "decision"]:
             return "orchestrator|person|host_.+"
         case parts:
-            return {"notary": "notary", "$JS": ""}.get(parts[0], "orchestrator")
+            return {"notary": "notary", "crew": "operator", "$JS": ""}.get(parts[0], "orchestrator")
 
 
 def _sealed(subject: str, seal: str, digest: str, rosters: list[dict[str, str]]) -> bool:
