@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -162,9 +162,19 @@ class Bus(Protocol):
         """
         ...
 
-    def history(self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True) -> AsyncGenerator[Stored]:
+    async def newest(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        """The newest message on each of `subjects`, in the order they were stored, for who may read the whole stream.
+
+        Bodies that are kept apart are not read.
+        """
+        ...
+
+    def history(
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
+    ) -> AsyncGenerator[Stored]:
         """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present.
 
+        With `since` only what was stored from then on; the broker finds where that begins.
         Bodies that are kept apart are read one at a time, as in `last`; unless `whole`, what stands for them is left.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -172,13 +172,20 @@ class MemoryBus:
         """See `Bus.stands`."""
         return await self.last(stream_of(subject), subject) is not None
 
+    async def newest(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        """See `Bus.newest`."""
+        await anyio.lowlevel.checkpoint()
+        found = {kept.subject: kept for kept in self._broker.streams.get(stream, []) if kept.subject in subjects}
+        return sorted(found.values(), key=lambda kept: kept.seq)
+
     async def history(
-        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
     ) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
         await anyio.lowlevel.checkpoint()
         for kept in list(self._broker.streams.get(stream, [])):
-            if kept.seq > after and matches(subject, kept.subject):
+            begun = since is None or kept.stored_at >= since
+            if kept.seq > after and begun and matches(subject, kept.subject):
                 yield await readable(kept, self._get_chunk) if whole else kept
 
     @asynccontextmanager

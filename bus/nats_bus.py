@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
+from datetime import datetime
 from functools import partial
 from itertools import count
 from typing import Any
@@ -118,9 +119,15 @@ class NatsBus:
         """See `Bus.glance`."""
         return await self._reading.newest(stream, subject)
 
-    def history(self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True) -> AsyncGenerator[Stored]:
+    async def newest(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        """See `Bus.newest`."""
+        return await self._reading.newest_of(stream, subjects)
+
+    def history(
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
+    ) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
-        return self._reading.history(stream, subject, after=after, whole=whole)
+        return self._reading.history(stream, subject, after=after, since=since, whole=whole)
 
     async def whole(self, message: Message) -> Message:
         """See `Bus.whole`."""

@@ -42,11 +42,25 @@ def addresses(url: str) -> list[str]:
     return [one.strip() for one in url.split(",") if one.strip()]
 
 
+class HeaderReader(Client):
+    """The client, reading headers without a look at each single character: that was half of what a message cost."""
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for line in raw.split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            key = name.strip()
+            if colon and key.isascii() and len((text := key.decode()).split()) <= 1 and text == text.strip():
+                found[text] = value.strip().decode("utf-8", "replace")
+        return found
+
+
 class Link:
     """One identity's connection."""
 
     def __init__(self, identity: Identity) -> None:
-        self.client = Client()
+        self.client: Client = HeaderReader()
         self.closed = anyio.Event()
         """Set when the connection is over and will not come back."""
         self.connection = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 
 import anyio
 from nats.aio.msg import Msg
@@ -89,8 +90,20 @@ class Reading:
                 return found
             await lag.wait()
 
+    async def newest_of(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        """See `Bus.newest`. One broker's word; in a cluster it may be a replica's that lags."""
+        found: list[Stored] = []
+        for first in range(0, len(subjects), _BATCH):
+            wanted: dict[str, object] = {"multi_last": subjects[first : first + _BATCH], "max_bytes": _BATCH_BYTES}
+            due, seq = True, 1
+            while due:
+                batch, to_come = await self._direct_batch(stream, {**wanted, "batch": _BATCH, "seq": seq})
+                found += map(stored_of, batch)
+                due, seq = bool(batch) and to_come > 0, found[-1].seq + 1 if batch else seq
+        return sorted(found, key=lambda kept: kept.seq)
+
     async def history(
-        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
     ) -> AsyncGenerator[Stored]:
         """See `Bus.history`. Reads in batches.
 
@@ -103,19 +116,22 @@ class Reading:
             wanted: dict[str, object] = {
                 "batch": _BATCH,
                 "max_bytes": _BATCH_BYTES,
-                "seq": after + 1,
                 "next_by_subj": subject,
             }
+            wanted |= {"seq": after + 1} if since is None else {"start_time": since.isoformat()}
             batch, to_come = await self._direct_batch(stream, wanted)
             lost += 0 if self._link.clustered else max(0, due - len(batch) - to_come)
             for msg in batch:
                 kept = stored_of(msg)
-                yield await readable(kept, self._get_chunk) if whole else kept
-                after = kept.seq
+                if kept.seq > after:
+                    yield await readable(kept, self._get_chunk) if whole else kept
+                    after = kept.seq
             due = to_come
+            nothing = since is not None and not batch  # the newest is older, so there is nothing to wait for
+            since = since if nothing else None
             if due:
                 lag = Lag(stream)
-            elif after >= newest:
+            elif after >= newest or nothing:
                 break
             else:
                 await lag.wait()

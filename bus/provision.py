@@ -137,7 +137,8 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
         BusUnavailable: no answer.
     """
     every = tuple(grants)
-    await _ensure_ledger(bus, RUNS_STREAM, ["run.>", "gate.>", "refused.>", "denied.>", given_up("*")], replicas)
+    kept = ["run.>", "gate.>", "refused.>", "denied.>", "crew.>", given_up("*")]
+    await _ensure_ledger(bus, RUNS_STREAM, kept, replicas)
     for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
         await _ensure_stream(bus, _bucket(bucket, replicas))
     await _ensure_stream(bus, _stream(NOTARY_STREAM, ["notary.>"], replicas))

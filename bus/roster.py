@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bus.bus import NO_HEADERS, Bus, Headers, Message
 from bus.claims import claim_of
-from bus.envelope import MAC, mac, opened, opened_by_digest, sender, vouched
+from bus.envelope import MAC, mac, opened_by_digest, sender, vouched
+from contracts.base import Sha256, sha256
 from contracts.ledger import ROSTER_BUCKET
 
 
@@ -47,8 +48,12 @@ class LiveRoster:
         Raises:
             InvalidMessage: nobody on the roster sealed these bytes for this subject.
         """
+        return await self.opened_by_digest(subject, sha256(body), headers)
+
+    async def opened_by_digest(self, subject: str, digest: Sha256, headers: Headers) -> str:
+        """As `opened`, for a body of which only the sha256 is at hand."""
         await self._knows(sender(headers))
-        return opened(subject, body, headers, self._public)
+        return opened_by_digest(subject, digest, headers, self._public)
 
     async def _key(self, name: str) -> bytes | None:
         if (known := self._shared.get(name)) is not None:

@@ -13,6 +13,7 @@
     gate.<run-id>.<gate-id>.<request|decision>   stored
     refused.<host>.<server>.<tool>.<call-id>     what a host was not granted, stored
     denied.<identity>.<id>                       what the broker refused somebody, stored
+    crew.<name>.<granted|pinned>                 what the operator took up, stored
     notary.checkpoint                            what the notary signs of the ledger, stored
     chunk.<subject>.<sha256>.<n>                 part of the body of the message on <subject>, stored
     deliver.…                                    where durable consumers deliver to
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from bus.errors import InvalidMessage
 from contracts.ledger import NOTARY_STREAM, RUNS_STREAM, object_stream, server_stream
@@ -176,6 +177,11 @@ def denied(identity: str, note: str) -> str:
     return f"denied.{token(identity)}.{note}"
 
 
+def crew_note(name: str, what: Literal["granted", "pinned"]) -> str:
+    """Subject on which the operator notes what somebody is granted, or whose tools are pinned."""
+    return f"crew.{name}.{what}"
+
+
 def chunk(subject: str, sha256: str, n: int | str) -> str:
     """Subject of the chunk `n` (from 0) of a body that the message on `subject` names by its sha256."""
     return f"chunk.{subject}.{sha256}.{n}"
@@ -203,7 +209,7 @@ def stream_of(subject: str) -> str:
             return server_stream(parts[1])
         case "result":
             return server_stream(parts[2])
-        case "run" | "gate" | "refused" | "denied":
+        case "run" | "gate" | "refused" | "denied" | "crew":
             return RUNS_STREAM
         case "notary":
             return NOTARY_STREAM

@@ -11,7 +11,7 @@ from contracts.failure import Failure
 from contracts.spending import Spending
 
 RUNS_STREAM = "LEDGER_runs"
-"""`run.>`, `gate.>`, `refused.>` and `denied.>`."""
+"""`run.>`, `gate.>`, `refused.>`, `denied.>` and `crew.>`."""
 
 NOTARY_STREAM = "NOTARY"
 """`notary.>`: the checkpoints over all streams of the ledger."""
@@ -59,13 +59,19 @@ class Denials(Model):
     more: int = Field(default=0, description="How often it was refused others, of which there were too many to list.")
 
 
-Outcome = Literal["ok", "failed", "denied", "open", "pruned"]
+Kind = Literal["call", "denial", "gate", "grant", "pin", "run"]
+"""What a record of the audit is about."""
+
+CallOutcome = Literal["ok", "failed", "denied", "open", "pruned"]
 """open: no result is stored yet. pruned: one is, and what it said was removed on purpose (`podium gc`)."""
 
 
 class CallRecord(Model):
     """One tool call as the ledger holds it: the call and, once there is one, its result."""
 
+    kind: Literal["call", "denial"] = Field(
+        default="call", description="denial: a host asked for what it was not granted, and nobody was called."
+    )
     call_id: str = Field(description="As its caller chose it.")
     run: str = Field(default="", description="The run it belongs to; empty outside runs.")
     step: str = ""
@@ -76,9 +82,11 @@ class CallRecord(Model):
     tool: str
     called_at: UtcTime
     params_sha256: Sha256 | None = Field(description="None where the call's body was removed on purpose.")
-    seq: int = Field(description="Sequence number of the call in the server's stream.")
-    outcome: Outcome
+    request_bytes: int = Field(default=0, description="Of the request as it was made.")
+    seq: int = Field(description="Sequence number of the call in the server's stream; a denial's in the runs' stream.")
+    outcome: CallOutcome
     result_sha256: Sha256 | None = None
+    result_bytes: int | None = Field(default=None, description="Of the stored answer.")
     duration_ms: float | None = Field(default=None, description="From stored call to stored result.")
     failure: Failure | None = None
     spent: Spending | None = Field(
@@ -87,3 +95,38 @@ class CallRecord(Model):
     sealed: bool = Field(
         default=True, description="False: its server answered it, but its caller's signature does not hold."
     )
+
+    @property
+    def at(self) -> UtcTime:
+        """When it was stored."""
+        return self.called_at
+
+    @property
+    def place(self) -> str:
+        """Where it stands on the ledger, as `STREAM:SEQ`."""
+        return f"{RUNS_STREAM if self.kind == 'denial' else server_stream(self.server)}:{self.seq}"
+
+
+class Note(Model):
+    """One message of the ledger that is no call: a gate's question or answer, a grant, a pin, an event of a run."""
+
+    kind: Literal["gate", "grant", "pin", "run"]
+    at: UtcTime = Field(description="When it was stored.")
+    run: str = ""
+    caller: str = Field(description="Who sealed it.")
+    server: str = Field(default="", description="Whom it is about: the member or host that is granted, or pinned.")
+    what: str = Field(description="The gate's name, the event's, what is granted or pinned.")
+    outcome: str = Field(description="opened or the verdict; the event; granted or pinned.")
+    why: str = Field(default="", description="The reason that was given, who decided and through which door.")
+    body_sha256: Sha256
+    body_bytes: int
+    seq: int = Field(description="Sequence number in the runs' stream.")
+
+    @property
+    def place(self) -> str:
+        """Where it stands on the ledger, as `STREAM:SEQ`."""
+        return f"{RUNS_STREAM}:{self.seq}"
+
+
+AuditRecord = CallRecord | Note
+"""What `podium audit log` lists."""

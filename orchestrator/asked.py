@@ -10,7 +10,7 @@ from bus.wire import as_object, correlation_of, failure_of
 from contracts.base import CallId, Model, Name, UtcTime
 from contracts.failure import Failure
 from contracts.model import CompleteParams, CompleteResult
-from orchestrator.audit import Exchange
+from orchestrator.exchanges import Exchange
 
 
 class Asked(Model):

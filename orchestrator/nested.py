@@ -16,8 +16,9 @@ from bus.wire import arguments_sha256, correlation_of, failure_of
 from contracts.base import sha256
 from contracts.run import CallIntendedEvent
 from contracts.spending import NOTHING, Spending
-from orchestrator.audit import Exchange, spent_of
+from orchestrator.auditing.records import spent_of
 from orchestrator.errors import Diverged
+from orchestrator.exchanges import Exchange
 from orchestrator.recording import Contents
 from orchestrator.seals import ORCHESTRATOR
 

@@ -25,8 +25,8 @@ from contracts.gate import GateDecision, GateRequest
 from contracts.ledger import ROSTER_BUCKET, RUNS_STREAM, server_stream
 from contracts.run import CallIntendedEvent, Event
 from orchestrator import config
-from orchestrator.audit import Exchange, exchanges
 from orchestrator.errors import OrchestratorError
+from orchestrator.exchanges import Exchange, exchanges
 from orchestrator.runs import events_of
 from orchestrator.seals import ORCHESTRATOR, Seals, events, given_up, may_decide
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import BinaryIO, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -117,7 +117,14 @@ def _order(kept: Stored) -> tuple[bool, str]:
 
 @contextmanager
 def writing(file: Path, *, force: bool = False) -> Generator[Callable[[str], object]]:
-    """Takes lines for `file`, which is there once all are; only its owner may read it: it holds prompts and code.
+    """Takes lines for `file`; as `drafting`."""
+    with drafting(file, force=force) as draft, os.fdopen(os.dup(draft.fileno()), "w", encoding="utf-8") as fresh:
+        yield lambda line: fresh.write(f"{line}\n")
+
+
+@contextmanager
+def drafting(file: Path, *, force: bool = False) -> Generator[BinaryIO]:
+    """What becomes `file` once all is written; only its owner may read it: it holds prompts and code.
 
     Raises:
         FileExistsError: there is something, and it was not to be replaced.
@@ -128,8 +135,8 @@ def writing(file: Path, *, force: bool = False) -> Generator[Callable[[str], obj
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(fd, "w", encoding="utf-8") as fresh:
-            yield lambda line: fresh.write(f"{line}\n")
+        with os.fdopen(fd, "wb") as fresh:
+            yield fresh
         if force:
             draft.replace(file)
         else:

@@ -29,9 +29,9 @@ from contracts.spending import NOTHING, Spending
 from contracts.state import RunStatus
 from contracts.workflow import Plan, Workflow
 from orchestrator import finish
-from orchestrator.audit import record_of
 from orchestrator.engine import Engine
 from orchestrator.errors import Diverged
+from orchestrator.exchanges import record_of
 from orchestrator.job import Job
 from orchestrator.loop import WORKFLOWS, conduct
 from orchestrator.nested import check_nested

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bus.bus import Bus, Message, Stored
-from bus.claims import CLAIM
+from bus.bus import Bus, Headers, Stored
+from bus.claims import claim_of
 from bus.errors import InvalidMessage
 from bus.grants import is_host
 from bus.roster import LiveRoster
+from contracts.base import Sha256, sha256
 from contracts.gate import Via
 from contracts.ledger import RUNS_STREAM
 from contracts.run import Event, RunPrunedEvent
@@ -43,19 +44,27 @@ class Seals:
 
     async def sealed_by(self, kept: Stored) -> str:
         """The identity that sealed `kept`; "" if nobody on the roster did."""
+        return await self.sealed(kept.subject, sha256(kept.body), kept.headers)
+
+    async def sealed(self, subject: str, digest: Sha256, headers: Headers) -> str:
+        """As `sealed_by`, for a body of which only the sha256 is at hand."""
         try:
-            return await self._roster.opened(kept.subject, kept.body, kept.headers)
+            return await self._roster.opened_by_digest(subject, digest, headers)
         except InvalidMessage:
             return ""
 
     async def vouched_by(self, kept: Stored) -> str:
         """As `sealed_by`, also of a message of whose body there is no more than the digest that it names."""
-        if CLAIM not in kept.headers:
-            return await self.sealed_by(kept)
-        try:
-            return await self._roster.received(Message(kept.subject, kept.body, kept.headers))
-        except InvalidMessage:
-            return ""
+        return await self.sealed(kept.subject, said_digest(kept), kept.headers)
+
+
+def said_digest(kept: Stored) -> Sha256:
+    """Of a message's body, also where that is not here."""
+    try:
+        claim = claim_of(kept)
+    except InvalidMessage:
+        claim = None
+    return claim.sha256 if claim else sha256(kept.body)
 
 
 async def given_up(bus: Bus, run: str = "*") -> dict[str, str]:

@@ -12,7 +12,9 @@ from typing import cast
 
 from bus import grants as bus_grants
 from bus.grants import AUDITOR, NOTARY, OPERATOR, PERSON, RUNS_CALLER, check_calls, host_identity, name_problem
+from bus.subjects import crew_note
 from contracts.config import CrewConfig, Grant, HostConfig, Joining, ServerConfig, host_config
+from contracts.crew_note import Granted, Pinned
 from contracts.pin import Pin
 from contracts.terms import GATEWAY
 from servers.agent_file import load_agent
@@ -215,6 +217,18 @@ class Crew:
                 for host in self.present
             ),
         )
+
+    def notes(self) -> dict[str, Granted | Pinned]:
+        """What the ledger is to say of members and hosts that are here, by subject."""
+        found: dict[str, Granted | Pinned] = {}
+        for member in self.members:
+            held = Granted(scopes=member.scopes, calls=member.may_call)
+            found[crew_note(member.name, "granted")] = held
+            if member.pin is not None:
+                found[crew_note(member.name, "pinned")] = Pinned.of(member.pin)
+        for host in self.present:
+            found[crew_note(host_identity(host.name), "granted")] = Granted(calls=self._calls_of(host))
+        return found
 
     def load_own(self) -> None:
         """Import Podium's own members.

@@ -110,7 +110,7 @@ class House:
         ours = self._broker is not None
         crash_point("house.before_ledger")
         provisioning, answer = fork_asking(
-            lambda: ledger_upkeep.set_up(self.state, self.url, self.crew.grants(), public, ours=ours)
+            lambda: ledger_upkeep.set_up(self.state, self.url, self.crew, public, ours=ours)
         )
         for folder in ("work", "notary"):  # before any sandbox is told what to hide
             (self.state / folder).mkdir(exist_ok=True, mode=0o700)
@@ -242,7 +242,7 @@ class House:
         if self._broker is not None:
             self._broker.reload(broker_users(crew, public))
         ours = self._broker is not None
-        if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew.grants(), public, ours=ours))) != 0:
+        if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew, public, ours=ours))) != 0:
             if self._broker is not None:
                 self._broker.reload(broker_users(self.crew, public_keys(self.state, self.crew)))
             raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")

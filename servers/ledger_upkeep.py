@@ -17,13 +17,15 @@ from bus.broker import sync_store
 from bus.bus import Bus
 from bus.caller import new_call_id
 from bus.connect import connect
-from bus.errors import BusError, BusUnavailable
+from bus.errors import BusError, BusUnavailable, InvalidMessage
 from bus.grants import Grant
 from bus.nats_link import addresses
 from bus.provision import REPLICAS_ENV, provision, replicas
+from bus.roster import LiveRoster
 from bus.subjects import denied
-from contracts.ledger import AGENTS_BUCKET, Denials
-from servers.crew import OPERATOR
+from contracts.crew_note import Granted, Pinned
+from contracts.ledger import AGENTS_BUCKET, RUNS_STREAM, Denials
+from servers.crew import OPERATOR, Crew
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def marks_file(state: Path) -> Path:
     return state / "broker" / "marks.json"
 
 
-def set_up(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str], *, ours: bool) -> str:
+def set_up(state: Path, url: str, crew: Crew, public: dict[str, str], *, ours: bool) -> str:
     """Make what the crew needs; what the ledger has lost since it was put down, in words.
 
     `ours` says that the store is this house's alone, so that whoever is still announced there is gone, and nobody
@@ -54,12 +56,12 @@ def set_up(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
             sync_store(marks_file(state).parent)
             for key in await bus.entries(AGENTS_BUCKET):
                 await bus.delete(AGENTS_BUCKET, key)
-            return await _mark(bus, state, crew)
+            return await _mark(bus, state, crew.grants())
 
     return anyio.run(run)
 
 
-def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str], *, ours: bool) -> None:
+def extend(state: Path, url: str, crew: Crew, public: dict[str, str], *, ours: bool) -> None:
     """Make what a crew that has changed needs, and see that the broker knows everybody.
 
     Raises:
@@ -71,15 +73,30 @@ def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
             await _provision(bus, crew, public)
         if ours:
             sync_store(marks_file(state).parent)
-        for each in crew:
+        for each in crew.grants():
             for broker in addresses(url):
                 await _known(state, broker, each.name)
 
     anyio.run(run)
 
 
-async def _provision(bus: Bus, crew: Sequence[Grant], public: dict[str, str]) -> None:
-    await provision(bus, crew, public, replicas=replicas(bus, os.environ.get(REPLICAS_ENV, "")))
+async def _provision(bus: Bus, crew: Crew, public: dict[str, str]) -> None:
+    await provision(bus, crew.grants(), public, replicas=replicas(bus, os.environ.get(REPLICAS_ENV, "")))
+    roster = LiveRoster(bus)
+    for subject, note in crew.notes().items():
+        if not await _stands(bus, roster, subject, note):
+            await bus.store(subject, note.canonical())
+
+
+async def _stands(bus: Bus, roster: LiveRoster, subject: str, note: Granted | Pinned) -> bool:
+    """Whether that is what was noted last."""
+    kept = await bus.last(RUNS_STREAM, subject)
+    if kept is None or kept.body != note.canonical():
+        return False
+    try:
+        return await roster.opened(subject, kept.body, kept.headers) == OPERATOR
+    except InvalidMessage:
+        return False
 
 
 async def _known(state: Path, url: str, name: str) -> None:

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from contracts.base import Model, RunId
 from orchestrator.asked import Asked, asked
-from orchestrator.audit import exchanges
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import ledger
 from orchestrator.cli.spending import spent
+from orchestrator.exchanges import exchanges
 from orchestrator.papers import Indented
 from orchestrator.stats import MODEL
 from orchestrator.text import count, duration, line, safe

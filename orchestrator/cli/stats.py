@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import click
@@ -13,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bus.errors import Unreadable
-from contracts.base import utc_now
 from contracts.metrics import AgentSpending, CallCount
 from contracts.rework import DEGREES
 from orchestrator.audit import audit
+from orchestrator.cli.moments import Since
 from orchestrator.cli.recall import find_run
 from orchestrator.cli.shared import document, json_option, ledger, out, start
 from orchestrator.cli.spending import money, spent
@@ -30,25 +29,6 @@ from orchestrator.text import count, duration
 from orchestrator.view import STATUS_STYLE
 
 SINCE = "7d"
-_AGO = re.compile(r"([0-9]+)([mhdw])")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-
-
-class Since(click.ParamType[datetime]):
-    """`90m`, `24h`, `7d`, `2w`, or a date."""
-
-    name = "when"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """A moment in UTC; a date without a zone is the local one."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            if found := _AGO.fullmatch(str(value)):
-                return utc_now() - int(found[1]) * _UNITS[found[2]]
-            return datetime.fromisoformat(str(value)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time; write 90m, 24h, 7d, 2w, or a date like 2026-01-31.", param, ctx)
 
 
 @click.command()

@@ -46,7 +46,8 @@ def _entitled(subject: str) -> str:  # a pattern: whose seal counts there; "" fo
         case ["gate", _, _, "decision"]:
             return "orchestrator|person|host_.+"
         case parts:
-            return {"notary": "notary", "denied": "operator", "$JS": ""}.get(parts[0], "orchestrator")
+            owners = {"notary": "notary", "crew": "operator", "denied": "operator", "$JS": ""}
+            return owners.get(parts[0], "orchestrator")
 
 
 def _sealed(subject: str, seal: str, digest: str, rosters: list[dict[str, str]]) -> bool:

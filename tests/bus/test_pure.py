@@ -7,11 +7,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nats.aio.client import Client
 
 from bus.envelope import MAC, SEAL, mac, opened, seal, vouched
 from bus.errors import CallFailed, InvalidMessage
 from bus.grants import Grant, check_calls, permissions
 from bus.identity import new_identity
+from bus.nats_link import HeaderReader
 from bus.subjects import MAX_NAME_CHARS, CallSubject, matches, parse_rpc, refused, rpc, token, untoken
 from bus.wire import Correlation, call_request, called_tool, correlation_of, failure_result, parse, response, result_of
 from contracts.failure import Failure
@@ -162,3 +164,15 @@ def test_a_grant_that_names_nothing_is_said() -> None:
     """A misspelt tool in a crew file is a sentence, not a silent denial later."""
     said = {"w": ("runner.rnu", "runner.run", "runner.*", "*", "comes_later.x")}
     assert check_calls(said, {"runner": {"run"}}) == ["w is granted runner.rnu, but runner has no tool 'rnu'"]
+
+
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=12), st.sampled_from([b"Nats-Seq: 1", b"a b: c", b"\x1cA: b", b"caf\xe9: x"]))
+    )
+)
+def test_headers_are_read_as_the_client_reads_them(lines: list[bytes]) -> None:
+    """Whatever stands there; only sooner."""
+    raw = b"\r\n".join(lines)
+    theirs, ours = (getattr(one, "_parse_header_lines")(raw) for one in (Client, HeaderReader))  # noqa: B009 - private
+    assert ours == theirs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -76,11 +77,11 @@ class Dawdling(MemoryBus):
             await self._dawdle()
 
     async def history(
-        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
     ) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
         await self._dawdle()
-        async for kept in super().history(stream, subject, after=after, whole=whole):
+        async for kept in super().history(stream, subject, after=after, since=since, whole=whole):
             yield kept
 
 

@@ -15,7 +15,7 @@ from bus.wire import arguments_sha256, parse
 from contracts.base import sha256
 from contracts.failure import Failure
 from contracts.spending import NOTHING
-from orchestrator.audit import spent_of
+from orchestrator.auditing.records import spent_of
 from orchestrator.cli.commands import podium
 from orchestrator.recording import record
 from orchestrator.recording_file import load

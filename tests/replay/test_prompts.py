@@ -7,8 +7,8 @@ from dataclasses import replace
 from contracts.failure import Failure
 from contracts.model import Attempt
 from orchestrator.asked import asked
-from orchestrator.audit import exchanges
 from orchestrator.cli.prompts import Prompts, draw_prompts
+from orchestrator.exchanges import exchanges
 from orchestrator.view import console
 from tests.orchestrator.builders import build, make_site
 from tests.orchestrator.crew import RUN

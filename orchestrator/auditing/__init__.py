@@ -1,0 +1,1 @@
+"""The ledger as an auditor reads it: filtered, one record after the other, in bounded memory."""

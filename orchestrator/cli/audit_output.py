@@ -1,0 +1,145 @@
+"""How `podium audit log` writes records down: each format takes them one by one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, TextIO
+
+from rich.table import Table
+from rich.text import Text
+
+from contracts.ledger import AuditRecord, CallRecord
+from orchestrator.auditing.parquet import parquet
+from orchestrator.auditing.rows import COLUMNS, csv_row, row
+from orchestrator.cli.shared import out
+from orchestrator.recording_file import drafting
+from orchestrator.text import line
+
+Format = Literal["table", "json", "jsonl", "csv", "parquet"]
+Take = Callable[[AuditRecord], object]
+
+WIDE = 120
+"""Columns from which on digests and days are shown; `--json` has them in full always."""
+AT_ONCE = 500
+"""Rows of a table that are laid out together."""
+OUTCOMES = {
+    "ok": "green",
+    "failed": "red",
+    "denied": "red",
+    "open": "yellow",
+    "pruned": "dim",
+    "opened": "yellow",
+    "reject": "red",
+}
+
+
+@contextmanager
+def to_file(file: Path, how: Format, *, force: bool) -> Generator[Take]:
+    """Takes records for `file`, which is there once all are; only its owner may read it.
+
+    Raises:
+        FileExistsError, OSError: as `drafting`.
+        NoParquet: that is asked for, and cannot be written here.
+    """
+    with ExitStack() as opened:
+        draft = opened.enter_context(drafting(file, force=force))
+        if how == "parquet":
+            rows = opened.enter_context(parquet(draft))
+            yield lambda record: rows.add(row(record))
+        else:
+            text = opened.enter_context(open(draft.fileno(), "w", encoding="utf-8", closefd=False))
+            with _lines(how, text, live=False) as take:
+                yield take
+
+
+@contextmanager
+def to_stdout(how: Format, *, live: bool) -> Generator[Take]:
+    """Takes records for standard output; `live`: each is out at once."""
+    with _table(1 if live else AT_ONCE) if how == "table" else _lines(how, sys.stdout, live=live) as take:
+        yield take
+
+
+@contextmanager
+def _lines(how: Format, file: TextIO, *, live: bool) -> Generator[Take]:
+    array, empty = how == "json" and not live, True
+
+    def take(record: AuditRecord) -> None:
+        nonlocal empty
+        said = csv_row(row(record).values()) if how == "csv" else record.model_dump_json()
+        file.write(f"{'[' if empty else ','}\n{said}" if array else f"{said}\n")
+        empty = False
+        if live:
+            file.flush()
+
+    if how == "csv":
+        file.write(f"{csv_row(COLUMNS)}\n")
+    yield take
+    if array:
+        file.write("[]\n" if empty else "\n]\n")
+
+
+@contextmanager
+def _table(at_once: int) -> Generator[Take]:
+    held: list[AuditRecord] = []
+    head = True
+
+    def flush() -> None:
+        nonlocal head
+        if held or head:
+            out().print(_drawn(held, head=head))
+            sys.stdout.flush()
+        head = False
+        held.clear()
+
+    def take(record: AuditRecord) -> None:
+        held.append(record)
+        if len(held) >= at_once:
+            flush()
+
+    yield take
+    if held or head:
+        flush()
+
+
+def _drawn(records: Sequence[AuditRecord], *, head: bool) -> Table:
+    wide = out().width >= WIDE
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, show_header=head)
+    widths = {"time": 19 if wide else 8, "caller": 12, "call": 24, "took": 9, "outcome": 8}
+    for name in (*widths, *(("call id", "params", "result") if wide else ()), "step"):
+        justify = "right" if name == "took" else "left"
+        table.add_column(name, no_wrap=True, justify=justify, min_width=widths.get(name))
+    for each in records:
+        at = f"{each.at.astimezone():{'%Y-%m-%d %H:%M:%S' if wide else '%H:%M:%S'}}"
+        table.add_row(Text(at), *(_call(each, wide) if isinstance(each, CallRecord) else _note(each, wide)))
+    return table
+
+
+def _call(each: CallRecord, wide: bool) -> list[Text]:
+    why = "" if each.failure is None else f": {each.failure.message}"
+    told = each.outcome + why if each.sealed else f"not signed by its caller; {each.outcome}{why}"
+    return [
+        Text(each.caller + (f" for {line(each.subject, 40)}" if each.subject else "")),
+        Text(f"{each.server}.{each.tool}"),
+        Text("" if each.duration_ms is None else f"{each.duration_ms:,.0f} ms"),
+        Text(line(told, 60), OUTCOMES[each.outcome] if each.sealed else "red"),
+        *(Text(said[:8], "dim") for said in (each.call_id, each.params_sha256 or "", each.result_sha256 or "") if wide),
+        Text(line(each.step, 40), "dim"),
+    ]
+
+
+def _note(each: AuditRecord, wide: bool) -> list[Text]:
+    assert not isinstance(each, CallRecord)
+    about = f"{each.kind} {each.server or each.run}" + ("" if each.kind == "run" else f" {each.what}")
+    told = each.outcome + (f": {each.why}" if each.why else "")
+    digests = [Text(), Text(each.body_sha256[:8], "dim"), Text()] if wide else []
+    return [
+        Text(each.caller),
+        Text(line(about, 48)),
+        Text(),
+        Text(line(told, 60), OUTCOMES.get(each.outcome, "")),
+        *digests,
+        Text(),
+    ]
