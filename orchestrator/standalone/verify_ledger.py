@@ -45,9 +45,8 @@ def _entitled(subject: str) -> str:  # a pattern: whose seal counts there; "" fo
             return re.escape(who)
         case ["gate", _, _, "decision"]:
             return "orchestrator|person|host_.+"
-        case parts:
-            owners = {"notary": "notary", "crew": "operator", "denied": "operator", "$JS": ""}
-            return owners.get(parts[0], "orchestrator")
+        case of:
+            return {"notary": "notary", "crew": "operator", "denied": "operator", "$JS": ""}.get(of[0], "orchestrator")
 
 
 def _sealed(subject: str, seal: str, digest: str, rosters: list[dict[str, str]]) -> bool:
