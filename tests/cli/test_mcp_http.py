@@ -99,7 +99,7 @@ async def test_the_audit_shows_for_whom_a_call_was_made(kept: Podium) -> None:
     async with issuer() as found, serving(kept, "--issuer", found.url, "--audience", AUDIENCE) as gateway:
         async with host(gateway.url, token=found.token(sub="ada@example.com")) as client:
             await client.call_tool("repository__list", {"run": "r-aaaa"})
-    log = kept("audit", "log", "--json").document
+    log = kept("audit", "log", "--kind", "call", "--json").document
     assert [(each["caller"], each["subject"]) for each in log] == [("host_host", "ada@example.com")]
     assert "host_host for ada@example.com" in kept("audit", "log", env={"COLUMNS": "160"}).out
 
