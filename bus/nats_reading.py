@@ -25,9 +25,14 @@ _SILENCE_S = 2.0
 _CHUNK_S = 5.0
 """For a chunk, which takes its time on a slow line: asked for again too early, it would never get through."""
 
-_BATCH = 256
-_BATCH_BYTES = 8 << 20
-"""Read at once at most, and what goes beyond it by one message; so a long history is held in small parts."""
+_BATCH = 4096
+_BATCH_BYTES = 4 << 20
+"""Read at once at most, and what goes beyond it by one message; so a long history is held in small parts.
+
+For each part the broker counts what is to come, the longer the more that is, so parts are not tiny.
+"""
+_SUBJECTS = 256
+"""The newest on so many are asked for at once; a broker answers for 1,024 at most."""
 
 
 class _Batch:
@@ -93,11 +98,11 @@ class Reading:
     async def newest_of(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
         """See `Bus.newest`. One broker's word; in a cluster it may be a replica's that lags."""
         found: list[Stored] = []
-        for first in range(0, len(subjects), _BATCH):
-            wanted: dict[str, object] = {"multi_last": subjects[first : first + _BATCH], "max_bytes": _BATCH_BYTES}
+        for first in range(0, len(subjects), _SUBJECTS):
+            wanted: dict[str, object] = {"multi_last": subjects[first : first + _SUBJECTS], "max_bytes": _BATCH_BYTES}
             due, seq = True, 1
             while due:
-                batch, to_come = await self._direct_batch(stream, {**wanted, "batch": _BATCH, "seq": seq})
+                batch, to_come = await self._direct_batch(stream, {**wanted, "batch": _SUBJECTS, "seq": seq})
                 found += map(stored_of, batch)
                 due, seq = bool(batch) and to_come > 0, found[-1].seq + 1 if batch else seq
         return sorted(found, key=lambda kept: kept.seq)

@@ -82,16 +82,21 @@ def extend(state: Path, url: str, crew: Crew, public: dict[str, str], *, ours: b
 
 async def _provision(bus: Bus, crew: Crew, public: dict[str, str]) -> None:
     await provision(bus, crew.grants(), public, replicas=replicas(bus, os.environ.get(REPLICAS_ENV, "")))
+    await note(bus, crew)
+
+
+async def note(bus: Bus, crew: Crew) -> None:
+    """Put on the ledger what members and hosts are granted, and whose tools are pinned, where that is news."""
     roster = LiveRoster(bus)
-    for subject, note in crew.notes().items():
-        if not await _stands(bus, roster, subject, note):
-            await bus.store(subject, note.canonical())
+    for subject, said in crew.notes().items():
+        if not await _stands(bus, roster, subject, said):
+            await bus.store(subject, said.canonical())
 
 
-async def _stands(bus: Bus, roster: LiveRoster, subject: str, note: Granted | Pinned) -> bool:
+async def _stands(bus: Bus, roster: LiveRoster, subject: str, said: Granted | Pinned) -> bool:
     """Whether that is what was noted last."""
     kept = await bus.last(RUNS_STREAM, subject)
-    if kept is None or kept.body != note.canonical():
+    if kept is None or kept.body != said.canonical():
         return False
     try:
         return await roster.opened(subject, kept.body, kept.headers) == OPERATOR

@@ -64,8 +64,8 @@ def row(record: AuditRecord) -> dict[str, Cell]:
 def csv_row(cells: Iterable[Cell]) -> str:
     """One line of CSV (RFC 4180, without its line end): no cell is a formula, or commands a terminal."""
     held = io.StringIO()
-    csv.writer(held, lineterminator="").writerow([_written(cell) for cell in cells])
-    return held.getvalue()
+    csv.writer(held, lineterminator="\n").writerow([_written(cell) for cell in cells])
+    return held.getvalue().removesuffix("\n")
 
 
 def _written(cell: Cell) -> str | int | float:

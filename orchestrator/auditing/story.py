@@ -96,7 +96,7 @@ async def _at(bus: Bus, stream: str, seq: str) -> Stored:
 
 async def _call(bus: Bus, servers: tuple[str, ...], prefix: str) -> Stored:
     found: dict[str, Stored] = {}
-    for exact in (True, False):
+    for exact in (True, False) if prefix else ():
         for server in servers:
             async with aclosing(_calls(bus, server, prefix if exact else "*")) as calls:
                 async for kept in calls:

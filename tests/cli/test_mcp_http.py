@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import stat
 from collections.abc import AsyncGenerator
@@ -16,7 +17,7 @@ import pytest
 
 from orchestrator.cli.http_settings import http_settings
 from orchestrator.cli.trouble import Trouble
-from tests.cli.conftest import Podium
+from tests.cli.conftest import LIMIT_S, Podium
 from tests.gateway.http.issuer import AUDIENCE, issuer
 from tests.gateway.http.web import ask, host
 
@@ -99,9 +100,15 @@ async def test_the_audit_shows_for_whom_a_call_was_made(kept: Podium) -> None:
     async with issuer() as found, serving(kept, "--issuer", found.url, "--audience", AUDIENCE) as gateway:
         async with host(gateway.url, token=found.token(sub="ada@example.com")) as client:
             await client.call_tool("repository__list", {"run": "r-aaaa"})
-    log = kept("audit", "log", "--json").document
+    log = kept("audit", "log", "--kind", "call", "--json").document
     assert [(each["caller"], each["subject"]) for each in log] == [("host_host", "ada@example.com")]
     assert "host_host for ada@example.com" in kept("audit", "log", env={"COLUMNS": "160"}).out
+    following = ("audit", "log", "--follow", "--since", "1h", "--agent", "host_host", "--kind", "call", "--json")
+    with kept.begin(*following) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == log[0]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=LIMIT_S) == 0, "it was asked to end"
 
 
 async def test_a_member_is_served_as_it_is(kept: Podium) -> None:

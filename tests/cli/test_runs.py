@@ -41,13 +41,28 @@ def test_a_headless_run_hands_over_a_branch_and_leaves_the_checkout_alone(
     assert kept("show", "last", "--json").document["state"]["status"] == "handed_over"
     assert f"bundle  {state['bundle']}\n" in kept("show", run[:6], env={"COLUMNS": "40"}).out
     assert kept("watch", "last").code == 0
-    calls = kept("audit", "log", "--run", "last", "--json").document
+    calls = kept("audit", "log", "--run", "last", "--kind", "call", "--json").document
     made = {each["call_id"] for each in calls if each["caller"] == "orchestrator"}
     assert made == {each["call_id"] for each in state["calls"]}
     assert {each["run"] for each in calls} == {run}
     assert {each["outcome"] for each in calls} == {"ok"}
     assert all(each["result_sha256"] and each["duration_ms"] > 0 for each in calls)
     assert [each["called_at"] for each in calls] == sorted(each["called_at"] for each in calls)
+
+    told = kept("audit", "log", "--run", "last", "--kind", "gate,run", "--json").document
+    gates = [(each["what"].partition("-")[0], each["outcome"]) for each in told if each["kind"] == "gate"]
+    assert gates == [(gate, said) for gate in ("plan", "patches", "handoff") for said in ("opened", "approve")]
+    assert [each["what"] for each in told if each["kind"] == "run"] == ["started", "handed-over"]
+    granted = kept("audit", "log", "--kind", "grant", "--json").document
+    assert {(each["server"], each["caller"]) for each in granted} >= {("repository", "operator"), ("model", "operator")}
+    assert kept("audit", "stats", "--run", "last", "--signatures", "--json").document["by_kind"]["call"] == len(calls)
+    one = kept("audit", "show", calls[0]["call_id"][:12], "--json").document
+    assert [(each["what"], each["verified"]) for each in one["parts"]] == [("request", True), ("result", True)]
+    assert calls[0]["call_id"] in kept("audit", "show", calls[0]["call_id"]).out
+    table = tmp_path / "calls.csv"
+    assert kept("audit", "log", "--kind", "call", "--run", run, "-o", str(table)).code == 0
+    assert len(table.read_text(encoding="utf-8").splitlines()) == len(calls) + 1
+
     copied = kept("bundle", "last", "-o", str(tmp_path / "review"), "--json").document
     assert copied["files"] == ["branch.bundle", "bundle.json", "changes.patch", "summary.md"]
     assert kept("bundle", "last", "-o", str(tmp_path / "review")).code == 2

@@ -138,7 +138,7 @@ def crew_of(podium: Podium) -> dict[str, int]:
 
 def calls_of(podium: Podium, run: str) -> list[dict[str, Any]]:
     """Every call of a run, by the auditor."""
-    calls: list[dict[str, Any]] = podium("audit", "log", "--run", run, "--json").document
+    calls: list[dict[str, Any]] = podium("audit", "log", "--run", run, "--kind", "call", "--json").document
     return calls
 
 

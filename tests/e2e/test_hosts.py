@@ -117,7 +117,7 @@ async def test_a_read_only_host_of_the_whole_crew_changes_nothing_by_any_name(
     assert all(map(reads_only, offered_to_it))
     assert {"workspace__apply", "workspace__commit", "run_workflow", "decide_gate"} <= changing
     assert all(result.is_error for result in refused.values())
-    calls = kept("audit", "log", "--json").document
+    calls = kept("audit", "log", "--kind", "call,denial", "--json").document
     mine = [call for call in calls if call["caller"] == "host_desk" and call["failure"]]
     denied = {call["tool"] for call in mine if call["failure"]["kind"] == "denied"}
     assert {name.rpartition("__")[2] for name in changing} <= denied
