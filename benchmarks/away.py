@@ -25,6 +25,7 @@ from contracts import diff
 from contracts.workspace import ApplyParams, OpenParams, RevertParams
 from servers.answering import BusCall
 from servers.away.mirrors import Mirrors
+from servers.confine import Held
 from servers.crew import CREW_FILE, read_crew
 from servers.runtime import BusCrew, serve
 from servers.workspace import Workspace
@@ -67,7 +68,7 @@ async def measure(folder: Path, files: int) -> dict[str, tuple[float, int]]:
                 LiveGrants(home).allows,
                 granted_scopes=(),
                 granted_calls=(),
-                confinement="",
+                held=Held(""),
                 sandbox="",
                 ready=ready.set,
             )

@@ -15,6 +15,7 @@ from mcp.server.stdio import stdio_server
 from bus.connect import connect
 from contracts.base import Model
 from contracts.manifest import Manifest
+from servers.confine import Held
 from servers.runtime import mcp_server, serve
 from servers.specialist import Call, tool
 
@@ -63,7 +64,7 @@ async def over_bus(state: Path, url: str) -> None:
             everybody,
             granted_scopes=(),
             granted_calls=(),
-            confinement="",
+            held=Held(""),
             sandbox="",
             ready=lambda: print("ready", flush=True),
         )

@@ -86,6 +86,7 @@ class Card(Model):
     pid: int
     started_at: UtcTime
     confinement: str = Field(description="How the kernel holds this process, in words.")
+    weak: bool = Field(default=False, description="Whether it does not hold all of it, by a person's consent.")
     sandbox: str = Field(default="", description="Level its sandbox reached, for servers that have one.")
     deadlines_s: dict[str, float | None] = Field(
         default={}, description="By tool, how long it may work on a call; None: that depends on the call's parameters."

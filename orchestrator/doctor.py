@@ -16,6 +16,7 @@ from typing import Literal
 
 from bus.broker import BrokerFailed, find_server
 from contracts.base import Model
+from contracts.consent import CONSENT_ENV, consented
 from contracts.endpoint import access, shown
 from contracts.manifest import Card
 from contracts.sandbox import SandboxLevel
@@ -208,12 +209,20 @@ def _landlock() -> Check:
     abi: int = libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_LANDLOCK_VERSION))
     if abi >= MIN_LANDLOCK:
         return Check(name="landlock", level="ok", found=f"ABI {abi}")
-    found = f"ABI {abi}, and {MIN_LANDLOCK} is needed" if abi > 0 else "not there"
+    if abi <= 0:
+        return Check(
+            name="landlock",
+            level="warn" if consented(os.environ) else "fail",
+            found=f"not there (kernel {platform.release()}): no member can be held to its files",
+            way_out="Use a kernel with `landlock` in its LSM list; or start them all the same, with every file that is "
+            f"open to you open to them: {CONSENT_ENV}=1.",
+        )
+    found = f"ABI {abi}, and {MIN_LANDLOCK} is needed"
     return Check(
         name="landlock",
         level="warn",
         found=f"{found} (kernel {platform.release()})",
-        way_out="Only needed where bubblewrap does not work: a kernel >= 6.12 with `landlock` in its LSM list.",
+        way_out="Only needed where bubblewrap does not work: a kernel >= 6.12.",
     )
 
 

@@ -100,8 +100,9 @@ async def house(
     durability: Durability | None = None,
     cluster: int = 0,
     asks_models: bool = False,
+    consent_weak: bool = False,
 ) -> AsyncGenerator[House]:
-    """Hold the house at `state`, starting it where none runs.
+    """Hold the house at `state`, starting it where none runs; with `consent_weak`, though the kernel cannot hold it.
 
     `asks_models` is for who relies on the keys and addresses of its own environment. Whoever has none there takes the
     house as it is: a second terminal need not know them.
@@ -116,7 +117,7 @@ async def house(
         raise taken.problem
     patience = anyio.current_time() + OTHER_S
     while True:
-        stream, found = await _hold(state, unsandboxed, durability, cluster, taken.handed)
+        stream, found = await _hold(state, unsandboxed, durability, cluster, taken.handed, consent_weak)
         async with stream:
             unsuited = _unsuited(found, unsandboxed, taken.unlike(found.keys) if asks_models else "")
             if unsuited is None:
@@ -191,7 +192,12 @@ async def down(state: Path) -> bool:
 
 
 async def _hold(
-    state: Path, unsandboxed: bool, durability: Durability | None, cluster: int, keys: Mapping[str, str]
+    state: Path,
+    unsandboxed: bool,
+    durability: Durability | None,
+    cluster: int,
+    keys: Mapping[str, str],
+    consent_weak: bool,
 ) -> tuple[SocketStream, House]:
     process: subprocess.Popen[bytes] | None = None
     deadline = anyio.current_time() + START_S
@@ -206,7 +212,7 @@ async def _hold(
         status = None if process is None else process.poll()
         if process is None or status == BUSY:
             # Nobody is here, or somebody is who just leaves (or comes): whoever gets the lock is the house.
-            process = start_house(state, unsandboxed, durability, cluster, keys)
+            process = start_house(state, unsandboxed, durability, cluster, keys, consent_weak)
         elif status is not None:
             raise HouseFailed(did_not_start(state, f"it ended with status {status}"))
         elif anyio.current_time() > deadline:

@@ -29,18 +29,24 @@ class HouseFailed(Exception):
 
 
 def start_house(
-    state: Path, unsandboxed: bool, durability: Durability | None, cluster: int, keys: Mapping[str, str]
+    state: Path,
+    unsandboxed: bool,
+    durability: Durability | None,
+    cluster: int,
+    keys: Mapping[str, str],
+    consent_weak: bool,
 ) -> subprocess.Popen[bytes]:
     """Start the house's process at `state`; that it listens is another matter.
 
-    `cluster` is how many brokers are to keep the ledger; 0: as many as do.
+    `cluster` is how many brokers are to keep the ledger; 0: as many as do. With `consent_weak` its members start even
+    where the kernel cannot hold them.
 
     Raises:
         HouseFailed: the state directory cannot be used.
     """
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return _spawn(state, unsandboxed, durability, cluster, keys)
+        return _spawn(state, unsandboxed, durability, cluster, keys, consent_weak)
     except OSError as error:
         raise HouseFailed(
             Failure(
@@ -52,13 +58,19 @@ def start_house(
 
 
 def _spawn(
-    state: Path, unsandboxed: bool, durability: Durability | None, cluster: int, keys: Mapping[str, str]
+    state: Path,
+    unsandboxed: bool,
+    durability: Durability | None,
+    cluster: int,
+    keys: Mapping[str, str],
+    consent_weak: bool,
 ) -> subprocess.Popen[bytes]:
     log = state / "house.log"
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(state / "house.log.1")
     command = [sys.executable, "-m", "servers.house", "--state", str(state), "--own-crew", str(config.crew_file())]
     command += ["--unsandboxed"] if unsandboxed else []
+    command += ["--consent-weak"] if consent_weak else []
     command += ["--durability", durability] if durability else []
     command += ["--cluster", str(cluster)] if cluster else []
     handed = anonymous_file(keys)

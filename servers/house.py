@@ -17,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -70,19 +70,18 @@ class House:
 
     def __init__(self, options: argparse.Namespace, door: Door) -> None:
         self.state: Path = options.state
-        self.unsandboxed: bool = options.unsandboxed
         self.durability = options.durability
         self._cluster: int = options.cluster
         self._files: tuple[Path, Path | None] = options.crew, options.own_crew
         self.crew = read_crew(*self._files)
         self.started_at = datetime.now(UTC)
-        self.url = os.environ.get(URL_ENV, "")
+        self._place = Place(self.state, os.environ.get(URL_ENV, ""), options.unsandboxed, options.consent_weak)
         self._store = self.state / "broker"
         self._broker: Embedded | None = None
         self._door = door
         self._staff = Staff(self._be)
         self._notary = Staff(self._be_notary)
-        self._denials = DenialNotes(lambda notes: ledger_upkeep.note_denials(self.state, self.url, notes))
+        self._denials = DenialNotes(lambda notes: ledger_upkeep.note_denials(self.state, self._place.url, notes))
         self._signals = Signals()
         self._joined = Counter[Joining]()
         self._settle_at = math.inf
@@ -101,16 +100,16 @@ class House:
         public = public_keys(self.state, self.crew)
         self._denials.know(public)
         crash_point("house.before_broker")
-        if not self.url:
+        if not self._place.url:
             self._store.mkdir(exist_ok=True, mode=0o700)
             see_to_room(self._store)
             size = size_of(self._store, self._cluster)
             self._broker = embedded(self._store, broker_users(self.crew, public), self.durability, size)
-            self.url = self._broker.url
+            self._place = replace(self._place, url=self._broker.url)
         ours = self._broker is not None
         crash_point("house.before_ledger")
         provisioning, answer = fork_asking(
-            lambda: ledger_upkeep.set_up(self.state, self.url, self.crew, public, ours=ours)
+            lambda: ledger_upkeep.set_up(self.state, self._place.url, self.crew, public, ours=ours)
         )
         for folder in ("work", "notary"):  # before any sandbox is told what to hide
             (self.state / folder).mkdir(exist_ok=True, mode=0o700)
@@ -118,7 +117,7 @@ class House:
         with os.fdopen(answer) as told:
             losses = told.read()
         if reap(provisioning) != 0:
-            raise BrokerFailed(f"the ledger at {self.url} could not be set up; see the log")
+            raise BrokerFailed(f"the ledger at {self._place.url} could not be set up; see the log")
         if losses:
             raise LedgerTorn(f"the ledger has lost something since it was last used: {losses}")
         self._ledger_is_whole = True
@@ -146,7 +145,7 @@ class House:
         from servers.member import become
 
         self._door.leave()
-        return become(member, Place(self.state, self.url, self.unsandboxed), self._keys.for_member(member.scopes), tell)
+        return become(member, self._place, self._keys.for_member(member.scopes), tell)
 
     def _be_notary(self, seat: Seat, tell: Callable[[str], None]) -> int:
         """In a fork: be the notary."""
@@ -154,7 +153,7 @@ class House:
 
         self._door.leave()
         self._keys.for_member(())
-        return become_notary(seat, Place(self.state, self.url), tell)
+        return become_notary(seat, self._place, tell)
 
     def run(self) -> None:
         """Answer people and mend the crew until nobody needs the house or it is told to stop.
@@ -174,14 +173,14 @@ class House:
     def about(self) -> dict[str, object]:
         """What the house says of itself."""
         return {
-            "url": self.url,
+            "url": self._place.url,
             "pid": os.getpid(),
             "keep": self._door.keep,
             "started_at": self.started_at.isoformat(),
             "durability": self.durability,
             "nodes": [asdict(node) for node in self._broker.nodes] if self._broker else [],
             "version": version("podium"),
-            "unsandboxed": self.unsandboxed,
+            "unsandboxed": self._place.unsandboxed,
             "keys": self._marks.model_dump(),
             "holds": {member.name: (*member.scopes, *member.calls) for member in self.crew.members},
         }
@@ -242,10 +241,10 @@ class House:
         if self._broker is not None:
             self._broker.reload(broker_users(crew, public))
         ours = self._broker is not None
-        if reap(fork(lambda: ledger_upkeep.extend(self.state, self.url, crew, public, ours=ours))) != 0:
+        if reap(fork(lambda: ledger_upkeep.extend(self.state, self._place.url, crew, public, ours=ours))) != 0:
             if self._broker is not None:
                 self._broker.reload(broker_users(self.crew, public_keys(self.state, self.crew)))
-            raise CrewError(f"the ledger at {self.url} could not be set up for it; see the log")
+            raise CrewError(f"the ledger at {self._place.url} could not be set up for it; see the log")
         self.crew, self._settle_at = crew, math.inf
         return self._staff.change(crew.at_home)
 
@@ -269,7 +268,7 @@ class House:
         self._notary.stop()
         if self._broker is not None:
             if self._ledger_is_whole and self._broker.running():
-                reap(fork(lambda: ledger_upkeep.put_down(self.state, self.url, self.crew.grants())))
+                reap(fork(lambda: ledger_upkeep.put_down(self.state, self._place.url, self.crew.grants())))
             self._broker.stop()
         close_every_scratch(self.state / "scratch")
 

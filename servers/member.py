@@ -26,7 +26,7 @@ from bus.nats_bus import NatsBus, connect_nats
 from servers.approval import Approval
 from servers.away.mirrors import Mirrors
 from servers.bridge.serve import serve_foreign
-from servers.confine import NotConfined, confine
+from servers.confine import Held, NotConfined, confine
 from servers.crew import CrewError, Member
 from servers.handed import handed
 from servers.overseer import overseen
@@ -66,7 +66,7 @@ def _become(member: Member, place: Place, keys: Mapping[str, str], tell: Callabl
     try:
         identity = place.identity(member.name)
         keeper = keeper_for(member, place, scratch)
-        held_by = confine(rules_for(member, place, scratch, keys, os.environ))
+        held_by = confine(rules_for(member, place, scratch, keys, os.environ), consent_weak=place.consent_weak)
         anyio.run(
             partial(_serve, member, place, scratch, identity, keeper, keys, held_by, partial(tell, "")),
             backend_options={"use_uvloop": True},
@@ -91,7 +91,7 @@ async def _serve(
     identity: Identity,
     keeper: Keeper | None,
     keys: Mapping[str, str],
-    held_by: str,
+    held_by: Held,
     ready: Callable[[], None],
 ) -> None:
     async with AsyncExitStack() as opened:
@@ -102,7 +102,7 @@ async def _serve(
         if member.foreign:
             tasks = await opened.enter_async_context(anyio.create_task_group())
             _beside(tasks, bus, leave)
-            await serve_foreign(bus, member, scratch, allows, confinement=held_by, ready=ready, leave=leave)
+            await serve_foreign(bus, member, scratch, allows, held=held_by, ready=ready, leave=leave)
             tasks.cancel_scope.cancel()
             return
         caller = await opened.enter_async_context(open_caller(bus))
@@ -124,7 +124,7 @@ async def _serve(
             allows,
             granted_scopes=member.scopes,
             granted_calls=member.calls,
-            confinement=held_by,
+            held=held_by,
             sandbox=level,
             ready=ready,
             approval=None if member.own else Approval(member.name, member.pin),

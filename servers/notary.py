@@ -47,7 +47,7 @@ def become_notary(seat: Seat, place: Place, tell: Callable[[str], None]) -> int:
     file.parent.mkdir(mode=0o700, exist_ok=True)
     identity = load_identity(identities(place.state), NOTARY)
     try:
-        confine(rules(place))
+        confine(rules(place), consent_weak=place.consent_weak)
         anyio.run(
             partial(_work, seat, place.url, identity, file, partial(tell, "")), backend_options={"use_uvloop": True}
         )

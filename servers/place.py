@@ -32,6 +32,8 @@ class Place:
     url: str = ""
     """The broker's, or those of several; empty for a member that serves without one."""
     unsandboxed: bool = False
+    consent_weak: bool = False
+    """Whether members start that the kernel cannot hold."""
     folder: Path | None = None
     """Where runs' folders and throw-away copies lie; None: with keys and ledger."""
     away: Away | None = None

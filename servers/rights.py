@@ -67,4 +67,5 @@ def rules_for(
         ),
         resolve=place.named or bool(member.url) or any(scope.startswith("net:") for scope in member.scopes),
         exec=bool(member.command) or any(scope.startswith("work:") for scope in member.scopes),  # git
+        scopes=member.scopes,
     )

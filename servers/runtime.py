@@ -26,6 +26,7 @@ from contracts.failure import Failure
 from contracts.manifest import Card, Scope, tools_digest
 from servers.answering import BusCall, DirectAnswer, Outcome, perform
 from servers.approval import Approval
+from servers.confine import Held
 from servers.specialist import Call, Specialist, Tool, ToolError, tools_of
 
 R = TypeVar("R", bound=Model)
@@ -141,7 +142,7 @@ async def serve(
     *,
     granted_scopes: tuple[Scope, ...],
     granted_calls: tuple[str, ...],
-    confinement: str,
+    held: Held,
     sandbox: str,
     ready: Callable[[], None],
     approval: Approval | None = None,
@@ -180,7 +181,8 @@ async def serve(
             instance=secrets.token_hex(6),
             pid=os.getpid(),
             started_at=utc_now(),
-            confinement=confinement,
+            confinement=held.words,
+            weak=held.weak,
             sandbox=sandbox,
             deadlines_s={one.spec.name: None if callable(one.deadline) else one.deadline for one in tools},
             refuses=approval.refuses if approval else "",

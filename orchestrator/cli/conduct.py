@@ -123,7 +123,8 @@ async def start_run(wishes: Wishes, watching: Watching) -> Outcome:
     """
     wish = settled(wishes)
     asks_models = wishes.engine != "search"
-    async with conductor(watching, wish.project, wishes.unsandboxed, wishes.quiet, asks_models) as (conducting, crew):
+    settings = (wish.project, wishes.unsandboxed, wishes.quiet, asks_models, wishes.consent_weak)
+    async with conductor(watching, *settings) as (conducting, crew):
         check_sandbox(crew, wishes)
         if await conducting.bus.last(RUNS_STREAM, f"run.{wish.task.run}.started") is not None:
             raise trouble(f"There is a run {wish.task.run} already.", "Start it under another name, or none.", code=2)
@@ -150,7 +151,12 @@ async def abort_run(name: str, reason: str, watching: Watching) -> Outcome:
 
 @asynccontextmanager
 async def conductor(
-    watching: Watching, project: ProjectConfig, unsandboxed: bool, quiet: bool, asks_models: bool = False
+    watching: Watching,
+    project: ProjectConfig,
+    unsandboxed: bool,
+    quiet: bool,
+    asks_models: bool = False,
+    consent_weak: bool = False,
 ) -> AsyncGenerator[tuple[Conductor, tuple[Card, ...]]]:
     """Everything a run needs, for as long as the block runs, and who is in the crew.
 
@@ -165,7 +171,7 @@ async def conductor(
     if not quiet and somebody_is_here():
         desk = TerminalDesk(console(), who(), read_terminal_line, edit_in_editor, state / "drafts", watching.view.pause)
     async with (
-        house(state, unsandboxed=unsandboxed, asks_models=asks_models) as found,
+        house(state, unsandboxed=unsandboxed, asks_models=asks_models, consent_weak=consent_weak) as found,
         connect(state, found.url, ORCHESTRATOR) as bus,
         open_caller(bus) as caller,
     ):

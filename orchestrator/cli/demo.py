@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from contracts.consent import CONSENT_ENV
 from orchestrator import intake
 from orchestrator.cli.conduct import RUNS_CODE, Watching, conduct, conductor
 from orchestrator.cli.narration import ApprovingDesk, Narrator, inside
@@ -57,10 +58,15 @@ def demo(context: click.Context) -> None:
     async def work(watching: Watching) -> Outcome:
         wishes = Wishes(workflow="fix-bug", repo=project, tests=(TEST,), request=REQUEST, engine="search")
         prepared = settled(wishes)
-        async with conductor(watching, prepared.project, unsandboxed=False, quiet=True) as (conducting, crew):
+        async with conductor(watching, prepared.project, unsandboxed=False, quiet=True, consent_weak=True) as (
+            conducting,
+            crew,
+        ):
             narrator.crew(crew, time.monotonic() - began)
             if any(card.sandbox == "weak" for card in crew if card.manifest.name in RUNS_CODE):
                 to.print(inside(Text(WEAK, "yellow")))
+            if any(card.weak for card in crew):
+                to.print(inside(Text(NOT_HELD, "yellow")))
             conducting = replace(conducting, desk=ApprovingDesk(to, narrator))
             return await conducting.start(prepared.task, prepared.workflow, prepared.policy)
 
@@ -72,6 +78,11 @@ def demo(context: click.Context) -> None:
 WEAK = (
     "Only a weak sandbox works on this machine (no network, limits, a scratch copy). For this project, which came "
     "with Podium, that will do; your own would need your consent. `podium doctor` says what makes it better."
+)
+
+NOT_HELD = (
+    "This kernel cannot hold the crew to its files (it has no Landlock). For this project that will do; commands after "
+    f"this one start a crew with {CONSENT_ENV}=1 only. `podium doctor` says what makes it better."
 )
 
 

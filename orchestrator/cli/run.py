@@ -72,7 +72,7 @@ _COMMON = (
     *BUDGETS,
     click.option("--candidates", type=click.IntRange(1, 10), help="Versions to ask a model for at once."),
     resume_option,
-    click.option("--consent-weak", is_flag=True, help="Run this repository's code in a weak sandbox if it must be."),
+    click.option("--consent-weak", is_flag=True, help="Run its code, and the crew, with a weak hold if it must be."),
     click.option("--unsandboxed", is_flag=True, help="Run its code with NO sandbox where none works. Recorded."),
     # Not for people: a gateway names the run that it promised its host, and the host.
     click.option("--run", metavar="RUN", hidden=True),

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from contracts.consent import consented
 from contracts.failure import Failure
 from contracts.run_settings import RunSettings
 from servers.alone.fit import CannotBeAlone, fit_member
@@ -42,7 +43,9 @@ def main() -> NoReturn:
     checkout = Checkout(options.checkout, RunSettings.model_validate_json(options.settings), options.ignore_file)
     try:
         with own_folder(options.state / "alone") as folder:
-            status = _serve(member, checkout, Place(state=options.state, folder=folder))
+            status = _serve(
+                member, checkout, Place(state=options.state, folder=folder, consent_weak=consented(os.environ))
+            )
     except CheckoutUnreadable as wrong:
         give_up(wrong.failure, 1)
     except OSError as wrong:

@@ -18,7 +18,7 @@ from contracts.base import Model
 from servers.alone.hidden import filled_in, without
 from servers.alone.line import Snapshots
 from servers.answering import BusCall, Outcome, perform
-from servers.confine import confine
+from servers.confine import NotConfined, confine
 from servers.crew import Member
 from servers.member import end_without, keeper_for, kept
 from servers.place import Place
@@ -42,14 +42,14 @@ def become(member: Member, place: Place, checkout: Path, line: socket.socket) ->
     logging.basicConfig(level=logging.WARNING, format=f"{member.name}: %(message)s", force=True)
     scratch = open_scratch(place.scratch(member.name))
     keeper = keeper_for(member, place, scratch)
-    confine(rules_for(member, place, scratch, {}, os.environ))
     status = 0
     try:
+        confine(rules_for(member, place, scratch, {}, os.environ), consent_weak=place.consent_weak)
         anyio.run(
             partial(_serve, member, place, scratch, checkout, keeper, Snapshots(line)),
             backend_options={"use_uvloop": True},
         )
-    except* (SandboxUnavailable, ToolError) as wrong:
+    except* (NotConfined, SandboxUnavailable, ToolError) as wrong:
         log.error("%s", wrong.exceptions[0])
         status = 1
     return status

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import select
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import NoReturn
 
 import servers.member
 from bus.connect import URL_ENV
+from contracts.consent import consented
 from contracts.failure import Failure
 from servers.alone.folder import own_folder
 from servers.away.fit import BoundToTheHouse, fit_member
@@ -40,7 +42,9 @@ def main() -> NoReturn:
         give_up(Failure(kind="invalid", message=str(wrong), way_out="Correct it."), 2)
     try:
         with own_folder(options.state / "away") as folder:
-            place = Place(options.state, options.url, folder=folder, away=Away(options.key, options.python))
+            away = Away(options.key, options.python)
+            consent = consented(os.environ)
+            place = Place(options.state, options.url, consent_weak=consent, folder=folder, away=away)
             _serve(member, place)
     except CrewError as wrong:
         way_out = f"See {URL_ENV} and --key; `podium doctor` checks this machine."

@@ -20,6 +20,7 @@ from servers.approval import Approval
 from servers.bridge.bridge import Bridge
 from servers.bridge.program import found
 from servers.bridge.transports import Said, by_command, by_url
+from servers.confine import Held
 from servers.crew import CrewError, Member
 
 _PORTS = {"http": 80, "https": 443}
@@ -56,7 +57,7 @@ async def serve_foreign(
     scratch: Path,
     allows: Allows,
     *,
-    confinement: str,
+    held: Held,
     ready: Callable[[], None],
     leave: anyio.Event,
 ) -> None:
@@ -86,7 +87,8 @@ async def serve_foreign(
             instance=instance,
             pid=os.getpid(),
             started_at=started_at,
-            confinement=confinement,
+            confinement=held.words,
+            weak=held.weak,
             deadlines_s={tool.name: member.deadline_s for tool in tools},
             refuses=approval.refuses,
         )

@@ -19,6 +19,7 @@ from contracts.base import utc_now
 from contracts.manifest import Card
 from contracts.pin import Pin
 from servers.bridge.serve import serve_foreign
+from servers.confine import Held
 from servers.crew import Member
 from tests.bus.echo import everybody
 from tests.bus.rigs import Rig
@@ -39,7 +40,7 @@ async def serving(rig: Rig, scratch: Path, member: Member, leave: anyio.Event | 
     async with rig.connect("echo") as bus:
 
         async def serve() -> None:
-            await serve_foreign(bus, member, scratch, everybody, confinement="none", ready=ready.set, leave=leave)
+            await serve_foreign(bus, member, scratch, everybody, held=Held("none"), ready=ready.set, leave=leave)
 
         async with background(serve):
             with anyio.fail_after(PATIENCE_S):

@@ -13,6 +13,7 @@ from bus.serving import Allows
 from contracts.base import Model
 from contracts.manifest import Manifest
 from servers.approval import Approval
+from servers.confine import Held
 from servers.runtime import serve
 from servers.specialist import Call, Specialist, ToolError, tool
 
@@ -94,7 +95,7 @@ async def served(
             allows,
             granted_scopes=(),
             granted_calls=(),
-            confinement="none",
+            held=Held("none"),
             sandbox="",
             ready=ready.set,
             approval=approval,

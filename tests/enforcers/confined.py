@@ -2,8 +2,9 @@
 
     python -m tests.enforcers.confined < cases.json
 
-takes a list of cases, each with `rules` (of a `Confinement`; null: none are taken on) and `attempts` (kind, at what),
-and prints which attempts went through, as lists of booleans. Who cannot be held to the rules tries nothing.
+takes a list of cases, each with `rules` (of a `Confinement`; null: none are taken on), whether there is `consent` to
+weak ones, and `attempts` (kind, at what), and prints which attempts went through, as lists of booleans. Who cannot be
+held to the rules tries nothing.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ def attempts(opened: Confinement) -> list[Attempt]:
     return found + ([("start programs", "")] if opened.exec else [])
 
 
-def case(rules: Confinement | None, tried: Sequence[Attempt]) -> dict[str, object]:
+def case(rules: Confinement | None, tried: Sequence[Attempt], *, consent_weak: bool = False) -> dict[str, object]:
     """For the way into the process."""
+    said: dict[str, object] = {"rules": None, "consent": consent_weak, "attempts": tried}
     if rules is None:
-        return {"rules": None, "attempts": tried}
+        return said
     paths = {"read": [str(path) for path in rules.read], "write": [str(path) for path in rules.write]}
     more = {"connect_ports": rules.connect_ports, "resolve": rules.resolve, "exec": rules.exec}
-    return {"rules": {**paths, **more}, "attempts": tried}
+    return {**said, "rules": {**paths, **more}}
 
 
 def run_cases(cases: Sequence[Mapping[str, object]]) -> list[list[bool]]:
@@ -95,10 +97,10 @@ def _goes_through(kind: str, at: str) -> bool:
     return True
 
 
-def _tried(rules: Mapping[str, Any] | None, tried: Sequence[Attempt]) -> list[bool]:
+def _tried(rules: Mapping[str, Any] | None, consent: bool, tried: Sequence[Attempt]) -> list[bool]:
     try:
         if rules is not None:
-            confine(_rules(rules))
+            confine(_rules(rules), consent_weak=consent)
     except NotConfined:
         return [False for _ in tried]
     return [_goes_through(kind, at) for kind, at in tried]
@@ -108,7 +110,7 @@ def _in_a_fork(one: Mapping[str, Any]) -> list[bool]:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.write(writing, json.dumps(_tried(one["rules"], one["attempts"])).encode())
+        os.write(writing, json.dumps(_tried(one["rules"], one["consent"], one["attempts"])).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as told:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.config import MODELS_KEY, EndpointConfig, ModelsConfig
 from servers.crew import CREW_FILE, Crew, read_crew
 from servers.enforced import with_yours
 from servers.place import Place
+from servers.sandbox.order import Policy
 from servers.throwaway import open_scratch
-from tests.sandbox.cells import scratch_root
+from tests.sandbox.cells import python_for, scratch_root
 
 _FOLDERS = ("state/work", "state/identities", "yours/read", "yours/write")
 
@@ -37,6 +38,11 @@ class Ground:
     def scratch(self, name: str) -> Path:
         """An empty scratch folder for a member."""
         return open_scratch(self.place.scratch(name))
+
+
+def runnable(policy: Policy) -> Policy:
+    """With an interpreter that whoever programs run as can read, where they run as a user who owns nothing."""
+    return replace(policy, python=python_for("seccomp"))
 
 
 @contextmanager

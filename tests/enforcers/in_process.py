@@ -32,7 +32,7 @@ from servers.sandbox.client import start_keeper
 from servers.sandbox.job import Job, SandboxUnavailable
 from servers.specialist import tool_names
 from tests.bus.echo import everybody
-from tests.enforcers.ground import Ground
+from tests.enforcers.ground import Ground, runnable
 from tests.enforcers.seen import WAYS, Seen, Way
 
 
@@ -95,7 +95,7 @@ async def _has_a_sandbox(right: Right, crew: Crew, way: Way, ground: Ground) -> 
             policy = policy_for(member, ground.place, scratch)
     else:
         policy = policy_for(member, ground.place, scratch)
-    async with kept(start_keeper(policy) if policy else None) as (sandbox, _):
+    async with kept(start_keeper(runnable(policy)) if policy else None) as (sandbox, _):
         (scratch / "job").mkdir()
         os.chmod(scratch / "job", 0o777)
         try:

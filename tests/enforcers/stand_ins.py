@@ -14,6 +14,7 @@ from bus.grants import SERVE, results_consumer
 from bus.memory import MemoryBroker
 from contracts.base import Model
 from contracts.ledger import server_stream
+from servers.confine import Held
 from servers.crew import load_own
 from servers.runtime import serve
 from servers.specialist import Call, Specialist, Tool, ToolError
@@ -72,7 +73,7 @@ async def _serve(broker: MemoryBroker, server: str, reached: Reached, ready: any
         everybody,
         granted_scopes=(),
         granted_calls=(),
-        confinement="none",
+        held=Held("none"),
         sandbox="",
         ready=ready.set,
         around=lambda tool: reached.noting(server, tool),

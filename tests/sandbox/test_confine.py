@@ -18,10 +18,10 @@ import errno, json, os, signal, socket, subprocess, sys, asyncio, ctypes
 from pathlib import Path
 from servers.confine import Confinement, confine
 place, port, other, victim, abstract, connects, runs, resolves = sys.argv[1:]
-words = confine(Confinement(
+words = confine(consent_weak=True, rules=Confinement(
     read=(Path(place) / "granted",), write=(Path(place) / "own",),
     connect_ports=(int(port),) if connects == "yes" else (), resolve=resolves == "yes", exec=runs == "yes",
-))
+)).words
 def fast_open(): socket.socket().sendto(b"x", socket.MSG_FASTOPEN, ("127.0.0.1", int(other)))
 def listen():
     s = socket.socket(); s.listen()
@@ -97,7 +97,7 @@ def test_a_specialist_keeps_only_what_it_was_granted(connects: str, runs: str) -
     with world() as target:
         words, through = confined(target, connects=connects, runs=runs)
     version = landlock.abi()
-    assert words == (f"landlock abi {version} + seccomp" if version else "seccomp")
+    assert words == (f"landlock abi {version} + seccomp" if version else "seccomp + not held: files, by consent")
     if version < 6:
         through -= {"signal", "environ", "connect elsewhere"}
     if not version:
@@ -121,7 +121,7 @@ def test_git_runs_where_programs_are_allowed(tmp_path: Path) -> None:
 import subprocess, sys
 from pathlib import Path
 from servers.confine import Confinement, confine
-confine(Confinement(write=(Path(sys.argv[1]),), exec=True))
+confine(Confinement(write=(Path(sys.argv[1]),), exec=True), consent_weak=True)
 subprocess.run(["git", "init", "-q", sys.argv[1] + "/repo"], check=True, env={"HOME": sys.argv[1], "PATH": "/usr/bin"})
 """
     here = Path(__file__).parents[2]
@@ -143,7 +143,7 @@ def test_rules_that_the_kernel_does_not_keep_end_the_process(lies: str, through:
 from servers.sandbox import landlock, linux
 from servers.confine import Confinement, NotConfined, confine
 {lies} = lambda *_: None
-try: confine(Confinement())
+try: confine(Confinement(), consent_weak=True)
 except NotConfined as problem: print(problem)
 """
     here = Path(__file__).parents[2]
@@ -152,3 +152,54 @@ except NotConfined as problem: print(problem)
     held = "landlock" not in lies or landlock.abi()
     expected = f"The kernel took the rules of this process and does not keep them: it can {through}.\n"
     assert done.stdout == (expected if held else "")
+
+
+@pytest.mark.parametrize("scopes", [("work:read",), ()])
+def test_who_cannot_be_held_to_its_files_does_not_go_on_without_consent(scopes: tuple[str, ...]) -> None:
+    """It is told what it was granted, what is lacking and the way out, and nothing has been given up by then."""
+    told, went_on = weakly(f"confine(Confinement(scopes={scopes}))")
+    assert told.startswith(
+        f"It is granted {', '.join(scopes) or 'no files at all'}, and this kernel cannot hold it to that:"
+    )
+    assert "for files it lacks Landlock" in told
+    assert "PODIUM_CONSENT_WEAK=1" in told
+    assert went_on == "NoNewPrivs:\t1 files, sockets"  # the lesser machine itself takes the first away
+
+
+def test_who_cannot_be_held_to_its_files_goes_on_by_consent_and_says_so() -> None:
+    """What can be held is held."""
+    told, went_on = weakly("held = confine(Confinement(), consent_weak=True); print(held.words, held.weak)")
+    assert told == "seccomp + not held: files, by consent True"
+    assert went_on == "NoNewPrivs:\t1 files"
+
+
+def weakly(code: str) -> tuple[str, str]:
+    """What is said where the kernel has no Landlock, and what still works afterwards."""
+    whole = f"""
+import os, socket
+from servers.confine import Confinement, NotConfined, confine
+try: {code}
+except NotConfined as problem: print(problem)
+line = next(line for line in open("/proc/self/status") if line.startswith("NoNewPrivs")).strip()
+works = []
+try: works.append(os.listdir("/") and "files")
+except OSError: pass
+try: works.append(socket.socket() and "sockets")
+except OSError: pass
+print(line, ", ".join(works))
+"""
+    lesser = [
+        sys.executable,
+        "-m",
+        "tests.sandbox.lesser_machine",
+        "--no-landlock",
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+    ]
+    here = Path(__file__).parents[2]
+    done = subprocess.run([*lesser, whole], cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told, went_on = done.stdout.splitlines()
+    return told, went_on
