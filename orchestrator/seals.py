@@ -43,7 +43,7 @@ class Seals:
     async def sealed_by(self, kept: Stored) -> str:
         """The identity that sealed `kept`; "" if nobody on the roster did."""
         try:
-            return await self._roster.opened(kept.subject, kept.body, kept.headers)
+            return await self._roster.opened(kept.subject, kept.body, kept.headers, kept.stored_at)
         except InvalidMessage:
             return ""
 

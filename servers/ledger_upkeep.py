@@ -16,11 +16,13 @@ from bus import marks
 from bus.broker import sync_store
 from bus.bus import Bus
 from bus.caller import new_call_id
-from bus.connect import connect
+from bus.connect import connect, identities
 from bus.errors import BusError, BusUnavailable
 from bus.grants import Grant
+from bus.identity import past_keys
 from bus.nats_link import addresses
 from bus.provision import REPLICAS_ENV, provision, replicas
+from bus.roster import Keys
 from bus.subjects import denied
 from contracts.ledger import AGENTS_BUCKET, Denials
 from servers.crew import OPERATOR
@@ -48,7 +50,7 @@ def set_up(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
 
     async def run() -> str:
         async with connect(state, url, OPERATOR) as bus:
-            await _provision(bus, crew, public)
+            await _provision(bus, state, crew, public)
             if not ours:
                 return ""
             sync_store(marks_file(state).parent)
@@ -67,8 +69,10 @@ def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
     """
 
     async def run() -> None:
+        for broker in addresses(url):
+            await _known(state, broker, OPERATOR)  # whose key may be another one
         async with connect(state, url, OPERATOR) as bus:
-            await _provision(bus, crew, public)
+            await _provision(bus, state, crew, public)
         if ours:
             sync_store(marks_file(state).parent)
         for each in crew:
@@ -78,8 +82,9 @@ def extend(state: Path, url: str, crew: Sequence[Grant], public: dict[str, str],
     anyio.run(run)
 
 
-async def _provision(bus: Bus, crew: Sequence[Grant], public: dict[str, str]) -> None:
-    await provision(bus, crew, public, replicas=replicas(bus, os.environ.get(REPLICAS_ENV, "")))
+async def _provision(bus: Bus, state: Path, crew: Sequence[Grant], public: dict[str, str]) -> None:
+    roster = {name: Keys(key, past_keys(identities(state), name)).entry() for name, key in public.items()}
+    await provision(bus, crew, roster, replicas=replicas(bus, os.environ.get(REPLICAS_ENV, "")))
 
 
 async def _known(state: Path, url: str, name: str) -> None:
