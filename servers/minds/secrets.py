@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from pydantic import JsonValue
 
-from servers.minds.secret_kinds import Kind, kinds
+from contracts.secret_kinds import Kind, kinds
 
 _OWN = "endpoint key"
 SHORTEST_KEY = 8

@@ -56,6 +56,17 @@ def _is_a_password(found: re.Match[str]) -> bool:
     return not set(found.group()) & set("{}<>%$") and found.group(1).lower() not in _PLACEHOLDERS
 
 
+def secrets_in(text: str) -> tuple[str, ...]:
+    """The kinds of secrets that `text` has, by name."""
+    lowered = text.lower()
+    return tuple(
+        kind.name
+        for kind in kinds()
+        if any(hint in lowered for hint in kind.hints)
+        and any(kind.is_one(found) for pattern in kind.patterns for found in pattern.finditer(text))
+    )
+
+
 @cache
 def kinds() -> tuple[Kind, ...]:
     """All of them, in the order in which they are looked for."""
