@@ -55,6 +55,15 @@ def sender(headers: Headers) -> str:
     return headers.get(SEAL, "").partition(" ")[0]
 
 
+def sealed_at(headers: Headers) -> datetime | None:
+    """When its sender says that a message was sealed; None where that is no time."""
+    try:
+        said = datetime.fromisoformat(headers.get(SEAL, "").split(" ")[1])
+    except (IndexError, ValueError):
+        return None
+    return said if said.tzinfo else None
+
+
 def opened(subject: str, body: bytes, headers: Headers, roster: Roster) -> str:
     """The identity that sealed the message.
 

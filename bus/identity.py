@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from nacl.bindings import (
     crypto_sign_seed_keypair,
 )
 from nacl.exceptions import BadSignatureError, CryptoError
+
+from bus.whole_file import put
+from contracts.base import utc_now
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,7 @@ def load_identity(folder: Path, name: str) -> Identity:
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = new_identity(name)
-    draft = folder / f".{name}.{os.getpid()}"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(fresh.seed + "\n")
-        file.flush()
-        os.fsync(fd)  # a power cut must not leave a name without its key
+    draft = _draft(folder, fresh)
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -95,6 +94,59 @@ def load_identity(folder: Path, name: str) -> Identity:
     finally:
         draft.unlink()
     return fresh
+
+
+def rotate_identity(folder: Path, name: str) -> Identity:
+    """Give `name` another key; the public half of the one it had is noted in `NAME.past`, with the time.
+
+    Raises:
+        OSError: the folder cannot be read or written; the key is as it was.
+    """
+    old, fresh = load_identity(folder, name), new_identity(name)
+    draft = _draft(folder, fresh)
+    put(_past_file(folder, name), (_past_text(folder, name) + f"{old.public} {utc_now().isoformat()}\n").encode())
+    draft.replace(folder / f"{name}.nk")
+    return fresh
+
+
+def key_age(folder: Path, name: str) -> timedelta:
+    """How long `name` has had its key; nothing where it has none yet."""
+    try:
+        made = (folder / f"{name}.nk").stat().st_mtime
+    except FileNotFoundError:
+        return timedelta()
+    return utc_now() - datetime.fromtimestamp(made, UTC)
+
+
+def past_keys(folder: Path, name: str) -> tuple[tuple[str, datetime], ...]:
+    """The public keys that `name` had before, oldest first, and until when.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    told = (line.split() for line in _past_text(folder, name).splitlines())
+    return tuple((key, datetime.fromisoformat(until)) for key, until in told)
+
+
+def _past_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.past"
+
+
+def _past_text(folder: Path, name: str) -> str:
+    try:
+        return _past_file(folder, name).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _draft(folder: Path, identity: Identity) -> Path:
+    draft = folder / f".{identity.name}.{os.getpid()}"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(identity.seed + "\n")
+        file.flush()
+        os.fsync(fd)  # a power cut must not leave a name without its key
+    return draft
 
 
 @lru_cache(maxsize=256)

@@ -91,7 +91,7 @@ class Lives:
         if kept is None:
             return None
         try:
-            by = await self._roster.received(Message(kept.subject, kept.body, kept.headers))
+            by = await self._roster.received(Message(kept.subject, kept.body, kept.headers), kept.stored_at)
             return Life.model_validate_json(kept.body) if by == self._bus.identity else None
         except (InvalidMessage, ValidationError):
             return None

@@ -72,7 +72,7 @@ async def _given_up(bus: Bus) -> Counter[str]:
     with suppress(Unreadable):  # what is lost of the notes themselves is counted like all else
         async for kept in bus.history(RUNS_STREAM, run_event("*", "pruned")):
             with suppress(InvalidMessage, ValidationError):
-                if await roster.opened(kept.subject, kept.body, kept.headers) == RUNS_CALLER:
+                if await roster.opened(kept.subject, kept.body, kept.headers, kept.stored_at) == RUNS_CALLER:
                     what = Event.model_validate_json(kept.body).what
                     assert isinstance(what, RunPrunedEvent)
                     bodies |= {(body.subject, body.sha256): body for body in what.bodies}

@@ -26,6 +26,7 @@ from bus.envelope import opened
 from bus.errors import AlreadyStored, BusError, BusUnavailable, InvalidMessage, Overtaken, Unreadable
 from bus.grants import NOTARY, OPERATOR
 from bus.provision import ask_jetstream
+from bus.roster import Keys
 from bus.whole_file import put
 from contracts.base import utc_now
 from contracts.checkpoint import Chained, Checkpoint, Gap
@@ -218,7 +219,7 @@ class Notary:
         prefix = f"$KV.{ROSTER_BUCKET}."
         async for kept in self._bus.history(f"KV_{ROSTER_BUCKET}", f"{prefix}>"):
             if self._opened(kept) == OPERATOR and kept.body:
-                found[kept.subject.removeprefix(prefix)] = kept.body.decode()
+                found[kept.subject.removeprefix(prefix)] = Keys.parse(kept.body).public
         return dict(sorted(found.items()))
 
     def _signed(self, kept: Stored) -> Checkpoint | None:

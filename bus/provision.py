@@ -132,6 +132,8 @@ def _results_consumer(caller: str, server: str) -> dict[str, object]:
 async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *, replicas: int = 1) -> None:
     """Make or bring up to date everything the crew's grants call for, held by `replicas` brokers. Safe to repeat.
 
+    `roster` has each name's entry; see `bus.roster`.
+
     Raises:
         StoreRefused: the broker refuses; says what and why.
         BusUnavailable: no answer.
@@ -151,8 +153,8 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
         for server in grant.servers():
             if server in servers:
                 await _ensure_consumer(bus, server_stream(server), _results_consumer(grant.name, server))
-    for name, public in roster.items():
-        await bus.put(ROSTER_BUCKET, name, public.encode())
+    for name, entry in roster.items():
+        await bus.put(ROSTER_BUCKET, name, entry.encode())
     calls = {grant.name: grant.calls for grant in every}
     for name in await bus.entries(GRANTS_BUCKET):
         if name not in calls:

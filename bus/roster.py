@@ -1,21 +1,71 @@
-"""The roster: whose public key is whose, as the operator published it."""
+"""The roster: whose public key is whose, as the operator published it, and which keys were theirs before.
+
+An entry is one line: the key, then each earlier one as `KEY@UNTIL`. An earlier key counts for what was stored while it
+was its owner's, and for a while after for what was under way; the broker lets nobody in by it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import anyio
+
 from bus.bus import NO_HEADERS, Bus, Headers, Message
 from bus.claims import claim_of
-from bus.envelope import MAC, mac, opened_by_digest, sender, vouched
-from contracts.base import Sha256, sha256
+from bus.envelope import MAC, mac, opened_by_digest, sealed_at, sender, vouched
+from bus.errors import InvalidMessage
+from contracts.base import Sha256, sha256, utc_now
 from contracts.ledger import ROSTER_BUCKET
+
+GRACE = timedelta(minutes=1)
+"""For so long may a process that has its owner's earlier key finish what it is at."""
+UNDER_WAY = timedelta(minutes=10)
+"""For so long counts a message by an earlier key of which it is not known when it was stored."""
+_FRESH_S = 1.0
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Somebody's public keys."""
+
+    public: str
+    past: tuple[tuple[str, datetime], ...] = ()
+    """Those they had before, and until when."""
+
+    def entry(self) -> str:
+        """As it stands in the roster."""
+        return " ".join((self.public, *(f"{key}@{until.isoformat()}" for key, until in self.past)))
+
+    @classmethod
+    def parse(cls, entry: bytes) -> Keys:
+        """Read an entry.
+
+        Raises:
+            ValueError: it is none.
+        """
+        public, *past = entry.decode().split(" ")
+        told = (each.partition("@") for each in past)
+        return cls(public, tuple((key, datetime.fromisoformat(until)) for key, _, until in told))
+
+    def valid(self, at: datetime, *, stored: bool) -> Iterator[str]:
+        """The keys that count for a message of that time: when it was stored, or else sealed, as its sender says."""
+        yield self.public
+        for key, until in self.past:
+            if at <= until + GRACE and (stored or utc_now() <= until + UNDER_WAY):
+                yield key
 
 
 class LiveRoster:
-    """Public keys by identity name; read from the bus when an unknown name comes up."""
+    """Keys by identity name; read from the bus when a name comes up that is unknown, or whose key has changed."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._public: dict[str, str] = {}
+        self._keys: dict[str, Keys] = {}
         self._shared: dict[str, bytes] = {}
+        self._read_at = -_FRESH_S
 
     async def vouch(self, recipient: str, subject: str, body: bytes) -> Headers:
         """The header by which `recipient` knows at once that this identity sends `body` on `subject`.
@@ -25,7 +75,7 @@ class LiveRoster:
         key = await self._key(recipient)
         return NO_HEADERS if key is None else {MAC: mac(key, subject, body)}
 
-    async def received(self, message: Message) -> str:
+    async def received(self, message: Message, stored_at: datetime | None = None) -> str:
         """The identity that sent a message to this one: by its MAC, or by its seal where that does not tell.
 
         A body that is kept apart need not have been read; its seal tells before anything is.
@@ -36,24 +86,47 @@ class LiveRoster:
         subject, body, headers = message.subject, message.body, message.headers
         by = sender(headers)
         if (claim := claim_of(message)) is not None:
-            await self._knows(by)
-            return opened_by_digest(subject, claim.sha256, headers, self._public)
+            return await self.opened_by_digest(subject, claim.sha256, headers, stored_at)
         if MAC in headers and (key := await self._key(by)) is not None and vouched(subject, body, headers, key):
             return by
-        return await self.opened(subject, body, headers)  # a recipient with a new key has the old one's messages, too
+        # A recipient with a new key has the old one's messages, too.
+        return await self.opened(subject, body, headers, stored_at)
 
-    async def opened(self, subject: str, body: bytes, headers: Headers) -> str:
+    async def opened(self, subject: str, body: bytes, headers: Headers, stored_at: datetime | None = None) -> str:
         """The identity that sealed the message; see `bus.envelope.opened`.
+
+        `stored_at` is when the broker stored it, where that is known.
 
         Raises:
             InvalidMessage: nobody on the roster sealed these bytes for this subject.
         """
-        return await self.opened_by_digest(subject, sha256(body), headers)
+        return await self.opened_by_digest(subject, sha256(body), headers, stored_at)
 
-    async def opened_by_digest(self, subject: str, digest: Sha256, headers: Headers) -> str:
+    async def opened_by_digest(
+        self, subject: str, digest: Sha256, headers: Headers, stored_at: datetime | None = None
+    ) -> str:
         """As `opened`, for a body of which only the sha256 is at hand."""
-        await self._knows(sender(headers))
-        return opened_by_digest(subject, digest, headers, self._public)
+        by = sender(headers)
+        await self._knows(by)
+        try:
+            return self._sealed(subject, digest, headers, stored_at)
+        except InvalidMessage:
+            before = self._keys.get(by)
+            if before is None or anyio.current_time() - self._read_at < _FRESH_S:
+                raise
+            await self._read()
+            if self._keys.get(by) == before:
+                raise
+            return self._sealed(subject, digest, headers, stored_at)
+
+    def _sealed(self, subject: str, digest: Sha256, headers: Headers, stored_at: datetime | None) -> str:
+        by = sender(headers)
+        keys = self._keys.get(by)
+        if keys is not None and keys.past and (at := stored_at or sealed_at(headers)) is not None:
+            for key in keys.valid(at, stored=stored_at is not None):
+                with suppress(InvalidMessage):
+                    return opened_by_digest(subject, digest, headers, {by: key})
+        return opened_by_digest(subject, digest, headers, {} if keys is None else {by: keys.public})
 
     async def _key(self, name: str) -> bytes | None:
         if (known := self._shared.get(name)) is not None:
@@ -61,12 +134,19 @@ class LiveRoster:
         if not await self._knows(name):
             return None
         try:
-            return self._shared.setdefault(name, self._bus.shared_key(self._public[name]))
+            return self._shared.setdefault(name, self._bus.shared_key(self._keys[name].public))
         except ValueError:  # no key at all: nobody can have sealed with it either
             return None
 
     async def _knows(self, name: str) -> bool:
-        if name not in self._public:
-            entries = await self._bus.entries(ROSTER_BUCKET)
-            self._public = {name: public.decode() for name, public in entries.items()}
-        return name in self._public
+        if name not in self._keys:
+            await self._read()
+        return name in self._keys
+
+    async def _read(self) -> None:
+        before, self._keys = self._keys, {}
+        for name, entry in (await self._bus.entries(ROSTER_BUCKET)).items():
+            with suppress(ValueError):  # nobody's key
+                self._keys[name] = Keys.parse(entry)
+        self._shared = {name: key for name, key in self._shared.items() if self._keys.get(name) == before.get(name)}
+        self._read_at = anyio.current_time()

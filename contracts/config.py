@@ -89,6 +89,9 @@ class CrewConfig(Model):
     hosts: dict[Name | Literal["*"], HostConfig] = Field(
         default={}, description="`*` stands for every host that is not named."
     )
+    key_max_age_days: int | None = Field(
+        default=None, ge=1, description="Who has had a key for longer is given another one when a house starts."
+    )
 
     def over(self, other: Self) -> Self:
         """Both; of what stands in both, this one's entry, and the other's `concurrency` where it names none."""
@@ -97,7 +100,9 @@ class CrewConfig(Model):
             if "concurrency" not in servers[name].model_fields_set:
                 concurrency = other.servers[name].concurrency
                 servers[name] = servers[name].model_copy(update={"concurrency": concurrency})
-        return self.model_copy(update={"servers": servers, "hosts": {**other.hosts, **self.hosts}})
+        age = self.key_max_age_days or other.key_max_age_days
+        hosts = {**other.hosts, **self.hosts}
+        return self.model_copy(update={"servers": servers, "hosts": hosts, "key_max_age_days": age})
 
 
 def host_config(hosts: Mapping[str, HostConfig], name: str) -> HostConfig:

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from bus.broker import BrokerFailed, find_server
+from bus.connect import identities
+from bus.grants import NOTARY
+from bus.identity import key_age
 from contracts.base import Model
 from contracts.consent import CONSENT_ENV, consented
 from contracts.endpoint import access, shown
@@ -246,6 +249,21 @@ def _state(state: Path) -> Check:
             way_out="Make it writable, or set PODIUM_STATE_DIR to a directory that is.",
         )
     return Check(name="state", level="ok", found=str(state) if there == state else f"{state} (made when needed)")
+
+
+def keys(state: Path, max_age_days: int | None) -> Iterator[Check]:
+    """Whether somebody has had a key for longer than the crew file allows; nothing where it sets no limit."""
+    if max_age_days is None:
+        return
+    folder = identities(state)
+    ages = {file.stem: key_age(folder, file.stem).days for file in folder.glob("*.nk")}
+    old = sorted(name for name, days in ages.items() if days >= max_age_days and name != NOTARY)
+    if not old:
+        yield Check(name="keys", level="ok", found=f"none is older than {max_age_days} days")
+        return
+    found = f"older than {max_age_days} days: {', '.join(old)}"
+    way_out = "`podium agents rotate --all`, or start anew: a house that starts gives them others."
+    yield Check(name="keys", level="warn", found=found, way_out=way_out)
 
 
 def _disk(state: Path) -> Check:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from contracts import diff as diffs
 from contracts.bundle import Bundle
 from contracts.gate import GateRequest
+from contracts.secret_kinds import secrets_in
 from contracts.test_names import is_test, may_decide_tests, stands_in
 from orchestrator.deceptive import invisible, lookalikes
 
@@ -73,6 +74,7 @@ def grave_risks(diff: str) -> tuple[GraveRisk, ...]:
     hidden = (
         ("invisible-characters", "Adds characters that do not show, or change how others show", invisible(changes)),
         ("lookalike-letters", "Has letters that look like others", lookalikes(changes)),
+        ("secrets", "Adds what looks like a secret, and who has the branch or the bundle has it", _secrets(changes)),
     )
     named = (*((name, words, touching(touches)) for name, words, touches in found), *hidden)
     return tuple(GraveRisk(name, f"{words}: {', '.join(where)}.") for name, words, where in named if where)
@@ -81,6 +83,16 @@ def grave_risks(diff: str) -> tuple[GraveRisk, ...]:
 def to_accept(request: GateRequest) -> tuple[GraveRisk, ...]:
     """What whoever approves `request` has to accept by name: at the handover, where the change leaves Podium."""
     return grave_risks(request.subject.patch.diff) if isinstance(request.subject, Bundle) else ()
+
+
+def _secrets(changes: Sequence[diffs.FileDiff]) -> list[str]:
+    """Files and kinds, never the secrets: what is said here is shown, and stored."""
+    return [f"{change.path} has a {kind}" for change in changes for kind in secrets_in(_added(change))]
+
+
+def _added(change: diffs.FileDiff) -> str:
+    """Line by line, as a key may have several."""
+    return "\n".join(line.text for hunk in change.hunks for line in hunk.lines if line.op == "+")
 
 
 def _reaches_inside(change: diffs.FileDiff) -> bool:

@@ -7,6 +7,7 @@ bytes stored where it must not write; the seal is what it cannot have.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from bus.bus import Bus, Headers, Stored
 from bus.claims import claim_of
@@ -44,18 +45,18 @@ class Seals:
 
     async def sealed_by(self, kept: Stored) -> str:
         """The identity that sealed `kept`; "" if nobody on the roster did."""
-        return await self.sealed(kept.subject, sha256(kept.body), kept.headers)
+        return await self.sealed(kept.subject, sha256(kept.body), kept.headers, kept.stored_at)
 
-    async def sealed(self, subject: str, digest: Sha256, headers: Headers) -> str:
+    async def sealed(self, subject: str, digest: Sha256, headers: Headers, stored_at: datetime) -> str:
         """As `sealed_by`, for a body of which only the sha256 is at hand."""
         try:
-            return await self._roster.opened_by_digest(subject, digest, headers)
+            return await self._roster.opened_by_digest(subject, digest, headers, stored_at)
         except InvalidMessage:
             return ""
 
     async def vouched_by(self, kept: Stored) -> str:
         """As `sealed_by`, also of a message of whose body there is no more than the digest that it names."""
-        return await self.sealed(kept.subject, said_digest(kept), kept.headers)
+        return await self.sealed(kept.subject, said_digest(kept), kept.headers, kept.stored_at)
 
 
 def said_digest(kept: Stored) -> Sha256:

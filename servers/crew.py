@@ -121,6 +121,7 @@ class Crew:
     present: tuple[Joining, ...] = ()
     own_file: Path | None = None
     """A person's own crew file, beside which the pins of their servers lie."""
+    key_max_age_days: int | None = None
 
     def __post_init__(self) -> None:
         """A server that calls others keeps its place at work meanwhile, so in a circle all could wait for one another.
@@ -286,7 +287,7 @@ def read_crew(shipped: Path, own: Path | None = None) -> Crew:
             promised[name] = Grant.model_validate(one.model_dump(include={*Grant.model_fields}, exclude_unset=True))
         else:
             servers.append(member)
-    return Crew(tuple(servers), config.hosts, promised, own_file=own)
+    return Crew(tuple(servers), config.hosts, promised, own_file=own, key_max_age_days=config.key_max_age_days)
 
 
 def _read(path: Path) -> CrewConfig:

@@ -34,7 +34,7 @@ from contracts.config import Joining
 from contracts.failure import Failure
 from servers import ledger_upkeep
 from servers.crew import Crew, CrewError, Member, read_crew
-from servers.crew_keys import broker_users, public_keys
+from servers.crew_keys import broker_users, public_keys, renew_keys
 from servers.denials import DenialNotes
 from servers.door import Door, Reply
 from servers.handed_keys import HandedKeys
@@ -81,6 +81,7 @@ class House:
         self._door = door
         self._staff = Staff(self._be)
         self._notary = Staff(self._be_notary)
+        self._public: dict[str, str] = {}
         self._denials = DenialNotes(lambda notes: ledger_upkeep.note_denials(self.state, self._place.url, notes))
         self._signals = Signals()
         self._joined = Counter[Joining]()
@@ -97,7 +98,10 @@ class House:
         Raises:
             BrokerFailed, CrewError, LedgerTorn, NoRoom: with what went wrong.
         """
+        if not self._place.url:  # else its users are its administrator's to change
+            renew_keys(self.state, self.crew)
         public = public_keys(self.state, self.crew)
+        self._public = public
         self._denials.know(public)
         crash_point("house.before_broker")
         if not self._place.url:
@@ -237,6 +241,10 @@ class House:
             CrewError, BusError, OSError: it cannot be; all is as it was.
         """
         public = public_keys(self.state, crew)
+        for name, key in self._public.items():
+            if public.get(name, key) != key:
+                self._staff.dismiss(name)  # while the broker still takes its last answers, under its old key
+        self._public = public
         self._denials.know(public)
         if self._broker is not None:
             self._broker.reload(broker_users(crew, public))
@@ -246,6 +254,7 @@ class House:
                 self._broker.reload(broker_users(self.crew, public_keys(self.state, self.crew)))
             raise CrewError(f"the ledger at {self._place.url} could not be set up for it; see the log")
         self.crew, self._settle_at = crew, math.inf
+        await_ready(self._notary.change({NOTARY: Seat(NOTARY, operator=public[OPERATOR])}))
         return self._staff.change(crew.at_home)
 
     def _mend(self) -> None:

@@ -16,12 +16,13 @@ from bus import marks
 from bus.broker import sync_store
 from bus.bus import Bus
 from bus.caller import new_call_id
-from bus.connect import connect
+from bus.connect import connect, identities
 from bus.errors import BusError, BusUnavailable, InvalidMessage
 from bus.grants import Grant
+from bus.identity import past_keys
 from bus.nats_link import addresses
 from bus.provision import REPLICAS_ENV, provision, replicas
-from bus.roster import LiveRoster
+from bus.roster import Keys, LiveRoster
 from bus.subjects import denied
 from contracts.crew_note import Granted, Pinned
 from contracts.ledger import AGENTS_BUCKET, RUNS_STREAM, Denials
@@ -50,7 +51,7 @@ def set_up(state: Path, url: str, crew: Crew, public: dict[str, str], *, ours: b
 
     async def run() -> str:
         async with connect(state, url, OPERATOR) as bus:
-            await _provision(bus, crew, public)
+            await _provision(bus, state, crew, public)
             if not ours:
                 return ""
             sync_store(marks_file(state).parent)
@@ -69,8 +70,10 @@ def extend(state: Path, url: str, crew: Crew, public: dict[str, str], *, ours: b
     """
 
     async def run() -> None:
+        for broker in addresses(url):
+            await _known(state, broker, OPERATOR)  # whose key may be another one
         async with connect(state, url, OPERATOR) as bus:
-            await _provision(bus, crew, public)
+            await _provision(bus, state, crew, public)
         if ours:
             sync_store(marks_file(state).parent)
         for each in crew.grants():
@@ -80,8 +83,9 @@ def extend(state: Path, url: str, crew: Crew, public: dict[str, str], *, ours: b
     anyio.run(run)
 
 
-async def _provision(bus: Bus, crew: Crew, public: dict[str, str]) -> None:
-    await provision(bus, crew.grants(), public, replicas=replicas(bus, os.environ.get(REPLICAS_ENV, "")))
+async def _provision(bus: Bus, state: Path, crew: Crew, public: dict[str, str]) -> None:
+    roster = {name: Keys(key, past_keys(identities(state), name)).entry() for name, key in public.items()}
+    await provision(bus, crew.grants(), roster, replicas=replicas(bus, os.environ.get(REPLICAS_ENV, "")))
     await note(bus, crew)
 
 
@@ -99,7 +103,7 @@ async def _stands(bus: Bus, roster: LiveRoster, subject: str, said: Granted | Pi
     if kept is None or kept.body != said.canonical():
         return False
     try:
-        return await roster.opened(subject, kept.body, kept.headers) == OPERATOR
+        return await roster.opened(subject, kept.body, kept.headers, kept.stored_at) == OPERATOR
     except InvalidMessage:
         return False
 

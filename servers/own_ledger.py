@@ -48,6 +48,6 @@ class BusLedger:
 
     async def _sealed_by(self, kept: Stored) -> str:
         try:
-            return await self._roster.opened(kept.subject, kept.body, kept.headers)
+            return await self._roster.opened(kept.subject, kept.body, kept.headers, kept.stored_at)
         except InvalidMessage:
             return ""

@@ -21,6 +21,7 @@ from servers.specialist import Call, Room, ToolError, tool
 from servers.testing.baseline import Baseline, Baselines
 from servers.testing.command import run_command
 from servers.testing.confined import Confined
+from servers.testing.masking import coverage_masked, run_masked
 from servers.testing.patches import Bench
 from servers.testing.program import program
 from servers.testing.scratch import TREE, checked_splices, scratch_copy, state, write
@@ -60,12 +61,12 @@ class TestRunner:
                 write(home / TREE, checked_splices(tree, params.diff))
             limits = Limits(wall_s=params.timeout_s, cpu_s=params.timeout_s)
             if confined.program.command:
-                return await run_command(confined, home, limits, params.tests)
+                return run_masked(await run_command(confined, home, limits, params.tests))
             before = "" if params.tests or params.diff else await anyio.to_thread.run_sync(state, tree)
             result = await run_pytest(confined, home, call, tests=params.tests, limits=limits)
             if before and result.outcome in ("passed", "failed"):
                 self._baselines.keep(params.run, before, Baseline(result))
-            return result
+            return run_masked(result)
 
     @tool(read_only=True, deadline_s=lambda _, params: params.budget_s + AROUND_S)
     async def try_patches(self, params: TryPatchesParams, call: Call) -> TryPatchesResult:
@@ -86,7 +87,7 @@ class TestRunner:
         """
         tree, confined = await anyio.to_thread.run_sync(self._confined, params.run, "coverage")
         async with scratch_copy(tree, self._room.scratch) as home:
-            return await trace_suite(confined, home, call, params.failing, params.budget_s)
+            return coverage_masked(await trace_suite(confined, home, call, params.failing, params.budget_s))
 
     def _confined(self, run: str, pytest_for: str = "") -> tuple[Path, Confined]:
         tree = self._room.tree(run)

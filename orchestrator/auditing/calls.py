@@ -195,9 +195,9 @@ class Calls:
 
     async def _signed(self, held: _Held, record: CallRecord) -> CallRecord:
         """The record, which says whether the call's caller has sealed it."""
-        by = (
-            await self._seals.sealed(str(held.call), held.digest, held.headers) if self._check else sender(held.headers)
-        )
+        by, at = sender(held.headers), record.called_at
+        if self._check:
+            by = await self._seals.sealed(str(held.call), held.digest, held.headers, at)
         return record if by == held.call.caller else record.model_copy(update={"sealed": False})
 
     async def _denies_its_run(self, kept: Stored, record: CallRecord) -> bool:

@@ -17,6 +17,7 @@ from contracts.base import utc_now
 from contracts.config import ServerConfig
 from contracts.manifest import Card
 from orchestrator import house as houses
+from orchestrator.cli.rotate import rotate
 from orchestrator.cli.shared import document, json_option, ledger, out, start, who
 from orchestrator.cli.trouble import trouble
 from orchestrator.config import crew_file, load_crew
@@ -49,6 +50,7 @@ def agents(context: click.Context, as_json: bool) -> None:
       podium agents revoke host:cursor "repository.*"
       podium agents approve files
       podium agents key test_runner test_runner.key
+      podium agents rotate --all
     """
     if context.invoked_subcommand is None:
         found = start(_cards)
@@ -260,3 +262,6 @@ def _card(card: Card) -> Group:
     grid.add_row("alive", Text(f"for {up}, process {card.pid}, tools {card.tools_sha256[:12]}"))
     head = Text.assemble((card.manifest.name, "bold cyan"), f"  {line(card.manifest.description)}")
     return Group(head, grid)
+
+
+agents.add_command(rotate)

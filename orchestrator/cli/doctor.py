@@ -15,7 +15,8 @@ from orchestrator import house as houses
 from orchestrator.cli.shared import AUDITOR, document, json_option, out, start
 from orchestrator.cli.trouble import failure_of, root
 from orchestrator.clock import apart_from_broker
-from orchestrator.doctor import Check, clock, crew, house_check, machine
+from orchestrator.config import load_crew
+from orchestrator.doctor import Check, clock, crew, house_check, keys, machine
 from orchestrator.house import house, state_dir
 from orchestrator.keys import take_keys
 from orchestrator.runs import list_runs
@@ -70,6 +71,8 @@ async def _checks() -> AsyncGenerator[Check]:
     yield house_check(await houses.status(state), taken)
     began = time.monotonic()
     try:
+        for check in keys(state, load_crew().key_max_age_days):  # before a house starts, which sees to it
+            yield check
         async with house(state) as found, connect(state, found.url, AUDITOR) as bus:
             for check in crew(await cards(bus), time.monotonic() - began):
                 yield check

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from pydantic import JsonValue
 
-from servers.minds.secret_kinds import Kind, kinds
+from contracts.secret_kinds import Kind, replaced
 
 _OWN = "endpoint key"
 SHORTEST_KEY = 8
@@ -51,12 +51,7 @@ class Mask:
         known = self.own_keys(text)
         if known != text:
             self._met.add(_OWN)
-        text, lowered = known, known.lower()
-        for kind in kinds():
-            if any(hint in lowered for hint in kind.hints):
-                for pattern in kind.patterns:
-                    text = pattern.sub(lambda found, kind=kind: self._instead(kind, found), text)
-        return text
+        return replaced(known, self._instead)
 
     def own_keys(self, text: str) -> str:
         """`text` without the keys of endpoints; for what comes back, too: some servers say what they were sent."""
@@ -75,7 +70,5 @@ class Mask:
         return value
 
     def _instead(self, kind: Kind, found: re.Match[str]) -> str:
-        if not kind.is_one(found):
-            return found.group()
         self._met.add(kind.name)
         return f"[masked: {kind.name}]"

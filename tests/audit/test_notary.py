@@ -317,6 +317,22 @@ async def test_a_checkpoint_that_somebody_else_wrote_is_none(tmp_path: Path) -> 
         assert "is not signed by this notary" in (await checkpoints(made))[-1].breaches[0]
 
 
+async def test_what_is_no_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    """The broker's answer to a member can be stored there; it says nothing, and keeps nobody from signing."""
+    async with ledger(tmp_path) as made:
+        answer = b'{"stream":"LEDGER_repository","seq":7}'
+        await made.buses["operator"].store(CHECKPOINT, answer)
+        notary = await made.notary()
+        for n in (1, 2):
+            await say(made, n)
+            await notary.round()
+            await made.buses["operator"].store(CHECKPOINT, answer)
+        await say(made, 3)
+        await (await made.notary()).round()
+        found = await verdict(made)
+        assert (found["verified"], found["checkpoints"]) == (True, 3), found
+
+
 async def test_keys_that_the_operator_did_not_publish_are_not_signed(tmp_path: Path) -> None:
     """Who administers the broker can write into any bucket, but not in the operator's name."""
     async with ledger(tmp_path) as made:

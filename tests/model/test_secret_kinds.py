@@ -15,7 +15,7 @@ from detect_secrets.plugins.openai import OpenAIDetector
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.minds.secret_kinds import kinds
+from contracts.secret_kinds import kinds
 from servers.minds.secrets import Mask
 from tests.model.examples import JWT, SECRETS
 from tests.model.steps import steps

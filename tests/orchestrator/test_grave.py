@@ -51,6 +51,21 @@ def test_ordinary_files_are_not(path: str) -> None:
     assert names(diff.make(path, "1\n", "2\n")) == []
 
 
+KEY = "ghp_" + "a1B2" * 9
+BLOCK = f"-----BEGIN PRIVATE KEY-----\n{'A1b2' * 16}\n{'A1b2' * 16}\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(("text", "kind"), [(f"x = 1\nTOKEN = '{KEY}'\n", "GitHub Token"), (BLOCK, "Private Key")])
+def test_a_secret_that_is_added_is_named_by_kind_and_file_and_not_told(text: str, kind: str) -> None:
+    """What is shown of a risk is stored; one that was there before, or is taken out, leaves with no patch of ours."""
+    (risk,) = grave_risks(diff.make("settings.py", "x = 1\n", text))
+    assert (risk.name, f"settings.py has a {kind}" in risk.words) == ("secrets", True)
+    assert "a1B2" not in risk.words
+    assert "A1b2" not in risk.words
+    assert names(diff.make("settings.py", text, "x = 1\n")) == []
+    assert names(diff.make("settings.py", text, text + "y = 2\n")) == []
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

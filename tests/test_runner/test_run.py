@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from contracts.base import sha256
 from contracts.run_settings import RunSettings
 from contracts.sandbox import Limits
-from contracts.test_runner import RunParams, RunResult
+from contracts.test_runner import CoverageParams, RunParams, RunResult
 from servers.specialist import ToolError
 from servers.testing.confined import Confined
 from servers.testing.program import program
@@ -250,3 +251,19 @@ async def test_a_command_is_believed_by_its_junit_report_and_status_together(pro
     project.settle(RunSettings(test_command=(sys.executable, "lie.py"), junit="out.xml"))
     project.file("out.xml", "<testsuite><testcase name='old'/></testsuite>")
     assert (await run(project)).outcome == "broken"
+
+
+async def test_secrets_that_tests_print_are_not_told(project: Project) -> None:
+    """In failures, a digest stands for each, the same one for the same; lines of the source stay what they are."""
+    key = "ghp_" + "a1B2" * 9
+    told = f"[masked: GitHub Token sha256:{sha256(key.encode())[:8]}]"
+    project.file("test_keys.py", "KEY = 'ghp_' + 'a1B2' * 9\n\ndef test_key():\n    assert KEY == 'x'\n")
+    result = await project.runner.run(RunParams(run=RUN), Asked())
+    (case,) = result.cases
+    assert key not in result.model_dump_json()
+    assert told in case.message
+    assert told in case.detail
+    assert case.frames[-1].text == "assert KEY == 'x'"
+    traced = await project.runner.coverage(CoverageParams(run=RUN, failing=(case.id,)), Asked())
+    assert key not in traced.model_dump_json()
+    assert told in traced.failures[0].detail

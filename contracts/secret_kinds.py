@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
+from contracts.base import sha256
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -54,6 +56,37 @@ def _has_key_material(found: re.Match[str]) -> bool:
 def _is_a_password(found: re.Match[str]) -> bool:
     """Whether it is not a template's place for one, nor a word of documentation."""
     return not set(found.group()) & set("{}<>%$") and found.group(1).lower() not in _PLACEHOLDERS
+
+
+def replaced(text: str, instead: Callable[[Kind, re.Match[str]], str]) -> str:
+    """`text` with what `instead` has to say in place of each secret in it."""
+    lowered = text.lower()
+    for kind in kinds():
+        if any(hint in lowered for hint in kind.hints):
+
+            def put(found: re.Match[str], kind: Kind = kind) -> str:
+                return instead(kind, found) if kind.is_one(found) else found.group()
+
+            for pattern in kind.patterns:
+                text = pattern.sub(put, text)
+    return text
+
+
+def masked(text: str) -> str:
+    """`text` with `[masked: KIND sha256:…]` in place of each secret: the same secret, the same eight digits."""
+    return replaced(text, lambda kind, found: f"[masked: {kind.name} sha256:{sha256(found.group().encode())[:8]}]")
+
+
+def secrets_in(text: str) -> tuple[str, ...]:
+    """The kinds of secrets that `text` has, by name."""
+    met: list[str] = []
+
+    def noted(kind: Kind, found: re.Match[str]) -> str:
+        met.append(kind.name)
+        return found.group()
+
+    replaced(text, noted)
+    return tuple(sorted(set(met)))
 
 
 @cache
