@@ -162,8 +162,13 @@ class Bus(Protocol):
         """
         ...
 
-    def history(self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True) -> AsyncGenerator[Stored]:
+    def history(
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
+    ) -> AsyncGenerator[Stored]:
         """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present.
+
+        `since`: only what was stored then or later, by the broker's clock; what stands before that is not even read.
+        Where that clock was set back, some of it may be left out: not for whoever has to have all of it.
 
         Bodies that are kept apart are read one at a time, as in `last`; unless `whole`, what stands for them is left.
 

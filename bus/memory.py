@@ -173,12 +173,12 @@ class MemoryBus:
         return await self.last(stream_of(subject), subject) is not None
 
     async def history(
-        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
     ) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
         await anyio.lowlevel.checkpoint()
         for kept in list(self._broker.streams.get(stream, [])):
-            if kept.seq > after and matches(subject, kept.subject):
+            if kept.seq > after and (since is None or kept.stored_at >= since) and matches(subject, kept.subject):
                 yield await readable(kept, self._get_chunk) if whole else kept
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
+from datetime import datetime
 from functools import partial
 from itertools import count
 from typing import Any
@@ -118,9 +119,11 @@ class NatsBus:
         """See `Bus.glance`."""
         return await self._reading.newest(stream, subject)
 
-    def history(self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True) -> AsyncGenerator[Stored]:
+    def history(
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
+    ) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
-        return self._reading.history(stream, subject, after=after, whole=whole)
+        return self._reading.history(stream, subject, after=after, since=since, whole=whole)
 
     async def whole(self, message: Message) -> Message:
         """See `Bus.whole`."""

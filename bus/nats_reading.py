@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
+from datetime import datetime
 
 import anyio
 from nats.aio.msg import Msg
@@ -90,7 +91,7 @@ class Reading:
             await lag.wait()
 
     async def history(
-        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
+        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
     ) -> AsyncGenerator[Stored]:
         """See `Bus.history`. Reads in batches.
 
@@ -103,15 +104,15 @@ class Reading:
             wanted: dict[str, object] = {
                 "batch": _BATCH,
                 "max_bytes": _BATCH_BYTES,
-                "seq": after + 1,
                 "next_by_subj": subject,
+                **({"seq": after + 1} if since is None else {"start_time": since.isoformat()}),
             }
             batch, to_come = await self._direct_batch(stream, wanted)
             lost += 0 if self._link.clustered else max(0, due - len(batch) - to_come)
             for msg in batch:
                 kept = stored_of(msg)
                 yield await readable(kept, self._get_chunk) if whole else kept
-                after = kept.seq
+                after, since = kept.seq, None
             due = to_come
             if due:
                 lag = Lag(stream)

@@ -75,12 +75,10 @@ class Dawdling(MemoryBus):
         finally:
             await self._dawdle()
 
-    async def history(
-        self, stream: str, subject: str = ">", *, after: int = 0, whole: bool = True
-    ) -> AsyncGenerator[Stored]:
+    async def history(self, stream: str, subject: str = ">", **wanted: Any) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
         await self._dawdle()
-        async for kept in super().history(stream, subject, after=after, whole=whole):
+        async for kept in super().history(stream, subject, **wanted):
             yield kept
 
 
