@@ -74,12 +74,14 @@ async def refusals(bus: Bus) -> tuple[list[CallRecord], int]:
             foreign += 1
             continue
         message = _read(kept)
+        about = correlation_of(message)
         asked = as_object(as_object(message.get("params")).get("arguments"))
         found.append(
             CallRecord(
                 call_id=call_id,
                 caller=host,
-                subject=correlation_of(message).subject,
+                trace_id=about.trace_of(call_id),
+                subject=about.subject,
                 server=untoken(server),
                 tool=untoken(tool),
                 called_at=kept.stored_at,
@@ -137,6 +139,7 @@ def record_of(exchange: Exchange) -> CallRecord:
         call_id=subject.call_id,
         run=about.run,
         step=about.step,
+        trace_id=about.trace_of(subject.call_id),
         parent=about.parent,
         caller=subject.caller,
         subject=about.subject,
