@@ -74,7 +74,7 @@ async def test_a_collector_gets_every_span_as_it_was_worked_out(
 
 @pytest.mark.parametrize("status", [400, 503])
 async def test_a_collector_that_takes_nothing_is_said_once_and_breaks_nothing(
-    recording: Recording, monkeypatch: pytest.MonkeyPatch, status: int, capfd: pytest.CaptureFixture[str]
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where it refuses for good, and where it may take it later: one sentence, with the way out."""
     said: list[str] = []
@@ -86,7 +86,7 @@ async def test_a_collector_that_takes_nothing_is_said_once_and_breaks_nothing(
     assert len(said) == 1
     assert there.url in said[0]
     assert f"podium trace {recording.run}" in said[0]
-    assert capfd.readouterr().err == ""
+    assert caplog.messages == []
 
 
 async def test_a_ledger_that_cannot_be_read_is_said_too(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -70,6 +71,21 @@ async def test_a_call_of_an_agents_own_hangs_below_the_call_that_it_answers() ->
     assert (asking.service, asking.attributes["mcp.method.name"]) == ("orchestrator", "tools/call")
     assert asking.attributes["gen_ai.tool.name"] == "write"
     assert by_id[str(asking.parent_id)].name == "step write-tests"
+
+
+async def test_tokens_of_the_cache_are_among_those_that_went_in() -> None:
+    """As the convention counts them; the Messages API counts them apart."""
+    contents = await contents_of("add-endpoint")
+    call = next(each for each in contents.exchanges if each.subject.tool == "complete")
+    assert call.result is not None
+    answer = json.loads(call.result.body)
+    usage = {"input_tokens": 1, "output_tokens": 20, "cache_read_tokens": 300, "cache_write_tokens": 4000}
+    answer["result"]["structuredContent"]["spent"]["usage"] = usage
+    call = replace(call, result=replace(call.result, body=json.dumps(answer).encode()))
+    spans = spans_of(replace(contents, exchanges=(call,)))
+    told = next(span for span in spans if span.name.startswith("chat ")).attributes
+    found = [told[f"gen_ai.usage.{name}"] for name in ("input_tokens", "output_tokens", "cache_read.input_tokens")]
+    assert found == [4301, 20, 300]
 
 
 async def test_a_call_that_failed_says_so_without_its_words() -> None:
