@@ -174,7 +174,9 @@ class Bus(Protocol):
     ) -> AsyncGenerator[Stored]:
         """Stored messages that match `subject`, oldest first, from beyond sequence `after` to the present.
 
-        With `since` only what was stored from then on; the broker finds where that begins.
+        `since`: only what was stored then or later, by the broker's clock; what stands before that is not even read.
+        Where that clock was set back, some of it may be left out: not for whoever has to have all of it.
+
         Bodies that are kept apart are read one at a time, as in `last`; unless `whole`, what stands for them is left.
 
         Raises:

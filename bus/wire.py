@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from bus.errors import CallFailed, InvalidMessage
 from contracts.base import Model, sha256
 from contracts.failure import Failure
+from contracts.trace import TRACEPARENT, TraceId, trace_in, trace_of_call, trace_of_run, traceparent
 
 PROTOCOL_VERSION = "2026-07-28"
 HEADER_MISMATCH = -32020
@@ -49,17 +50,24 @@ class Correlation:
     parent: str = ""
     subject: str = ""
     """For whom an MCP host over HTTP makes it: the `sub` of its access token."""
+    trace: str = ""
+    """Of a call outside runs: the trace that its caller says it is part of."""
 
     def meta(self) -> dict[str, str]:
         """The `_meta` entries, without empty ones."""
         pairs = {RUN_META: self.run, STEP_META: self.step, PARENT_META: self.parent, SUBJECT_META: self.subject}
         return {key: value for key, value in pairs.items() if value}
 
+    def trace_of(self, call_id: str) -> TraceId:
+        """The trace that a call with these words is part of: its run's, else the one it came with, else its own."""
+        return trace_of_run(self.run) if self.run else self.trace or trace_of_call(call_id)
+
 
 def correlation_of(message: JsonObject) -> Correlation:
     """What a request says it belongs to."""
     meta = as_object(as_object(message.get("params")).get("_meta"))
-    return Correlation(*(str(meta.get(key, "")) for key in (RUN_META, STEP_META, PARENT_META, SUBJECT_META)))
+    run, *others = (str(meta.get(key, "")) for key in (RUN_META, STEP_META, PARENT_META, SUBJECT_META))
+    return Correlation(run, *others, trace="" if run else trace_in(meta.get(TRACEPARENT)))
 
 
 def call_request(call_id: str, tool: str, params: Model, about: Correlation) -> bytes:
@@ -69,6 +77,7 @@ def call_request(call_id: str, tool: str, params: Model, about: Correlation) -> 
         "io.modelcontextprotocol/clientInfo": {"name": "podium", "version": "0.1.0"},
         "io.modelcontextprotocol/clientCapabilities": {},
         "progressToken": call_id,
+        TRACEPARENT: traceparent(about.trace_of(call_id), call_id),
         **about.meta(),
     }
     head = json.dumps({"name": tool, "_meta": meta})[:-1]

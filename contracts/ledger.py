@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.base import Model, Name, Sha256, UtcTime
 from contracts.failure import Failure
 from contracts.spending import Spending
+from contracts.trace import TraceId
 
 RUNS_STREAM = "LEDGER_runs"
 """`run.>`, `gate.>`, `refused.>`, `denied.>` and `crew.>`."""
@@ -75,6 +76,7 @@ class CallRecord(Model):
     call_id: str = Field(description="As its caller chose it.")
     run: str = Field(default="", description="The run it belongs to; empty outside runs.")
     step: str = ""
+    trace_id: TraceId = Field(description="The trace it is part of: its run's, else the one that its caller named.")
     parent: str = Field(default="", description="The call on whose behalf it was made, if any.")
     caller: Name
     subject: str = Field(default="", description="For whom: the `sub` of the token that a host over HTTP came with.")

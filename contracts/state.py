@@ -14,6 +14,7 @@ from contracts.metrics import Metrics
 from contracts.rework import Rework
 from contracts.run import RunPrunedEvent
 from contracts.task import Task
+from contracts.trace import TraceId
 
 RunStatus = Literal["running", "waiting", "handed_over", "failed", "aborted"]
 """running: not ended, whether or not an orchestrator is at work on it now. waiting: a gate is open."""
@@ -60,6 +61,7 @@ class RunState(Model):
     """What `show`, `runs`, `watch` and the live view draw."""
 
     task: Task
+    trace_id: TraceId = Field(description="Of everything that belongs to the run.")
     status: RunStatus
     started_at: UtcTime
     updated_at: UtcTime

@@ -26,6 +26,7 @@ from contracts.sandbox import SandboxLevel
 from orchestrator.house import House
 from orchestrator.keys import Taken
 from orchestrator.text import duration, line
+from orchestrator.tracing import INSTALL, endpoint, exporter_is_there
 
 MIN_GIT = (2, 35)
 MIN_LANDLOCK = 6
@@ -62,6 +63,8 @@ def machine(state: Path, taken: Taken) -> Iterator[Check]:
     yield _state(state)
     yield _disk(state)
     yield _models(taken)
+    if endpoint():
+        yield _traces()
 
 
 def crew(cards: tuple[Card, ...], seconds: float) -> Iterator[Check]:
@@ -118,6 +121,13 @@ def _models(taken: Taken) -> Check:
         found=f"{'; '.join(missing)}: patches are searched for, nothing is written by a model",
         way_out="For the other workflows set a key, or name an endpoint of your own: docs/models.md.",
     )
+
+
+def _traces() -> Check:
+    if exporter_is_there():
+        return Check(name="traces", level="ok", found=f"exported to {endpoint()} when a run ends")
+    found = f"{endpoint()} is to have them, but OpenTelemetry's exporter is not installed"
+    return Check(name="traces", level="warn", found=found, way_out=f"{INSTALL}; or unset the variable.")
 
 
 def house_check(running: House | None, taken: Taken) -> Check:

@@ -31,6 +31,7 @@ from contracts.base import Model, UtcTime
 from contracts.config import Joining
 from contracts.failure import Failure
 from contracts.keys import KeyMarks
+from orchestrator.environment import environment
 from orchestrator.house_start import Durability, HouseFailed, did_not_start, start_house
 from orchestrator.keys import take_keys
 
@@ -82,14 +83,22 @@ class _Answer(Model):
     failure: Failure
 
 
-def state_dir() -> Path:
-    """Where ledger, keys and runs are kept: `PODIUM_STATE_DIR`, else the user's state directory for Podium."""
-    named = os.environ.get("PODIUM_STATE_DIR")
-    if named:
-        return Path(named).expanduser().absolute()
-    from platformdirs import user_state_path
+def state_dir(of: str = "") -> Path:
+    """Where ledger, keys and runs are kept: `PODIUM_STATE_DIR`, else the user's state directory for Podium.
 
-    return user_state_path("podium")
+    The environment `of`, or that of this process, has a directory of its own below that.
+
+    Raises:
+        ConfigError: this process's environment has no valid name.
+    """
+    named, within = os.environ.get("PODIUM_STATE_DIR"), of or environment()
+    if named:
+        base = Path(named).expanduser().absolute()
+    else:
+        from platformdirs import user_state_path
+
+        base = user_state_path("podium")
+    return base / "environments" / within if within else base
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import math
 from collections.abc import AsyncIterator, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 
 from pydantic import ValidationError
@@ -98,8 +99,11 @@ async def readable(bus: Bus) -> tuple[str, ...]:
     return tuple(sorted({*crew.servers, *(card.manifest.name for card in await cards(bus))}))
 
 
-async def record(bus: Bus, run: str, servers: Iterable[str]) -> Recording:
+async def record(bus: Bus, run: str, servers: Iterable[str], since: datetime | None = None) -> Recording:
     """Everything the ledger holds of `run`: its events, its gates, and calls to `servers` with their answers.
+
+    With `since`, of calls those alone that were stored from then on: less to read, and no proof of anything, see
+    `Bus.history`.
 
     Raises:
         RecordingError: the run called a server that is not among `servers`.
@@ -120,14 +124,16 @@ async def record(bus: Bus, run: str, servers: Iterable[str]) -> Recording:
     found.sort(key=lambda kept: kept.seq)
     pruned = await given_up(bus, run)
     for server in known:
-        found += [kept async for kept in _of_run(bus, server, run, pruned)]
+        found += [kept async for kept in _of_run(bus, server, run, pruned, since)]
     roster = {name: public.decode() for name, public in (await bus.entries(ROSTER_BUCKET)).items()}
     return Recording(run, version("podium"), roster, tuple(found))
 
 
-async def _of_run(bus: Bus, server: str, run: str, pruned: Container[str]) -> AsyncIterator[Stored]:
+async def _of_run(
+    bus: Bus, server: str, run: str, pruned: Container[str], since: datetime | None
+) -> AsyncIterator[Stored]:
     mine: set[str] = set()
-    async for kept in bus.history(server_stream(server)):
+    async for kept in bus.history(server_stream(server), since=since):
         call_id = kept.subject.rpartition(".")[2]
         if kept.subject.startswith("call.") and (kept.subject in pruned or _says_run(kept, run)):
             mine.add(call_id)

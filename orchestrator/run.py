@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bus.bus import Bus
@@ -64,6 +65,8 @@ class Conductor:
     observer: Observer
     desk: Desk | None = None
     """Somebody to ask at gates; without one, a run stops where a person is needed."""
+    on_ended: Callable[[str], Awaitable[None]] | None = None
+    """Told of each run that comes to its end here, when that is stored and all is cleaned up."""
 
     async def start(self, task: Task, workflow: Workflow, policy: Policy) -> Outcome:
         """Begin a run and bring it as far as it goes.
@@ -114,6 +117,7 @@ class Conductor:
             if request is not None:
                 # Wakes an orchestrator that waits at this gate; it finds the run ended.
                 await store_decision(self.bus, request, answer(request, "abort", by=by, via="command", reason=reason))
+            await self._tell_ended(journal)
         return self._outcome(journal)
 
     async def _take_over(self, run: str) -> Journal:
@@ -136,6 +140,7 @@ class Conductor:
             ending = await conduct(engine, job)
             engine.check_all_asked()
             await journal.add(ending)
+            await self._tell_ended(journal)
         except Waiting as waiting:
             return self._outcome(journal, waiting.request)
         except TakenOver:
@@ -146,6 +151,10 @@ class Conductor:
                 await finish.withdraw(latest, job)
             return self._outcome(latest)
         return self._outcome(journal)
+
+    async def _tell_ended(self, journal: Journal) -> None:
+        if self.on_ended is not None:
+            await self.on_ended(_started(journal).task.run)
 
     def _outcome(self, journal: Journal, waiting: GateRequest | None = None) -> Outcome:
         state = fold(journal.events)

@@ -24,6 +24,7 @@ from contracts.run import (
     StepStartedEvent,
 )
 from contracts.state import CallState, GateState, RunState, RunStatus, StepState
+from contracts.trace import trace_of_run
 from orchestrator.metrics import measure
 
 
@@ -40,6 +41,7 @@ def fold(events: Sequence[Event]) -> RunState:
         draft.take(event)
     return RunState(
         task=events[0].what.task,
+        trace_id=trace_of_run(events[0].what.task.run),
         status=draft.status,
         started_at=events[0].at,
         updated_at=events[-1].at,

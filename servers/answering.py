@@ -23,6 +23,7 @@ from bus.wire import PROTOCOL_VERSION, JsonObject, as_object, called_tool, failu
 from contracts.base import Model, sha256
 from contracts.failure import Failure
 from contracts.manifest import Manifest
+from contracts.trace import trace_of_call
 from servers.deadline import Clock, missed
 from servers.sandbox.job import SandboxUnavailable
 from servers.specialist import Tool, ToolError
@@ -43,6 +44,8 @@ class BusCall:
     caller: str
     run: str
     step: str
+    trace: str
+    """The trace that it is part of."""
     _report: Callable[[float, float | None, str], Awaitable[None]]
     life: Life = FIRST
     clock: Clock = field(default_factory=Clock)
@@ -59,12 +62,14 @@ class BusCall:
                 told: JsonObject = {"progressToken": token, "progress": done, "total": total, "message": message}
                 await notify("notifications/progress", {key: value for key, value in told.items() if value is not None})
 
-        return cls(incoming.call_id, incoming.caller, about.run, about.step, report, incoming.life)
+        trace = about.trace_of(incoming.call_id)
+        return cls(incoming.call_id, incoming.caller, about.run, about.step, trace, report, incoming.life)
 
     @classmethod
     def local(cls, report: Callable[[float, float | None, str], Awaitable[None]]) -> BusCall:
         """A call that did not come over the bus: nobody vouches for its caller, and its id is made up."""
-        return cls(secrets.token_hex(16), "host", "", "", report)
+        call_id = secrets.token_hex(16)
+        return cls(call_id, "host", "", "", trace_of_call(call_id), report)
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """See `Call.progress`."""

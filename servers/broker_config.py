@@ -18,8 +18,11 @@ from bus.identity import load_identity
 from servers.crew import CREW_FILE, Crew, CrewError, read_crew
 
 
-def broker_config(state: Path, crew: Crew) -> str:
+def broker_config(state: Path, crew: Crew, environment: str = "") -> str:
     """JSON, which is NATS' own configuration format too: `authorization` and `max_payload` (bytes).
+
+    For an environment, the account of that name instead, which goes into the `accounts` of a server: it has the same
+    subjects as any other, a JetStream of its own, and shares nothing with anybody.
 
     Raises:
         OSError: the keys cannot be read or made.
@@ -28,7 +31,10 @@ def broker_config(state: Path, crew: Crew) -> str:
     users = {
         grant.name: BrokerUser(load_identity(folder, grant.name).public, permissions(grant)) for grant in crew.grants()
     }
-    return json.dumps({"max_payload": MAX_PAYLOAD, "authorization": authorization(users)}, indent=1)
+    known = authorization(users)
+    if environment:
+        return json.dumps({environment: {"jetstream": "enabled", **known}}, indent=1)
+    return json.dumps({"max_payload": MAX_PAYLOAD, "authorization": known}, indent=1)
 
 
 def main() -> None:
@@ -37,9 +43,10 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--crew", type=Path, default=CREW_FILE)
     parser.add_argument("--own-crew", type=Path)
+    parser.add_argument("--environment", default="")
     options = parser.parse_args()
     try:
-        text = broker_config(options.state, read_crew(options.crew, options.own_crew))
+        text = broker_config(options.state, read_crew(options.crew, options.own_crew), options.environment)
     except (CrewError, OSError) as wrong:
         sys.exit(str(wrong))
     sys.stdout.write(f"{text}\n")

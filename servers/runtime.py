@@ -43,7 +43,7 @@ class BusCrew:
         assert isinstance(parent, BusCall), "calls on the bus are made on behalf of calls on the bus"
         server, _, name = tool.partition(".")
         subject = CallSubject(server, name, self._caller.identity, parent.asks(tool, params))
-        about = Correlation(parent.run, parent.step, parent.id)
+        about = Correlation(parent.run, parent.step, parent.id, trace=parent.trace)
         try:
             with parent.clock.stopped():
                 answer = await self._caller.exchange(subject, call_request(subject.call_id, name, params, about))

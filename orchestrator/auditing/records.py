@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -19,6 +20,7 @@ from contracts.failure import Failure
 from contracts.gate import GateDecision
 from contracts.ledger import CallOutcome, CallRecord, Denial, Denials, Note
 from contracts.spending import Spending
+from contracts.trace import trace_of_call
 from orchestrator.seals import ORCHESTRATOR, may_decide
 from orchestrator.text import count
 
@@ -45,10 +47,12 @@ def asked(kept: Stored, subject: CallSubject, run: str = "") -> CallRecord:
     """A call to which no answer is known yet; of `run`, where its body is not here to say so."""
     message = message_of(kept)
     about = correlation_of(message)
+    about = replace(about, run=about.run or run)
     return CallRecord(
         call_id=subject.call_id,
-        run=about.run or run,
+        run=about.run,
         step=about.step,
+        trace_id=about.trace_of(subject.call_id),
         parent=about.parent,
         caller=subject.caller,
         subject=about.subject,
@@ -108,11 +112,13 @@ def denial(kept: Stored, by: str) -> CallRecord | None:
     if by != host:
         return None
     message = message_of(kept)
+    about = correlation_of(message)
     return CallRecord(
         kind="denial",
         call_id=call_id,
         caller=host,
-        subject=correlation_of(message).subject,
+        trace_id=about.trace_of(call_id),
+        subject=about.subject,
         server=untoken(server),
         tool=untoken(tool),
         called_at=kept.stored_at,
@@ -136,6 +142,7 @@ def broker_denials(kept: Stored, by: str) -> tuple[CallRecord, ...] | None:
             kind="denial",
             call_id=told,
             caller=untoken(name),
+            trace_id=trace_of_call(told),
             server=BROKER,
             tool=f"{each.verb} {each.subject}".rstrip(),
             called_at=kept.stored_at,

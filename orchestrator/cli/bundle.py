@@ -48,7 +48,7 @@ def bundle(run: str, output: Path, as_json: bool) -> None:
     shutil.copytree(source, output)
     files = sorted(path.name for path in output.iterdir())
     if as_json:
-        document({"run": state.run, "directory": str(output.resolve()), "files": files})
+        document({"run": state.run, "trace_id": state.trace_id, "directory": str(output.resolve()), "files": files})
     else:
         click.echo(f"{output}: {', '.join(files)}")
 

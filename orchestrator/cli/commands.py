@@ -24,6 +24,7 @@ COMMANDS = {
     "mcp": ("orchestrator.cli.mcp:mcp", "Offer the crew's tools to an MCP host."),
     "serve": ("orchestrator.cli.serve:serve", "Have an agent, or any MCP server, in the crew; or serve one alone."),
     "audit": ("orchestrator.cli.audit:audit", "Read the ledger: who called what, with what result."),
+    "trace": ("orchestrator.cli.trace:trace", "Export a run's trace to an OpenTelemetry collector."),
     "gc": ("orchestrator.cli.gc:gc", "Remove what is kept of old runs beside the ledger."),
     "up": ("orchestrator.cli.up:up", "Keep broker and crew running between commands."),
     "down": ("orchestrator.cli.up:down", "Stop broker and crew."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from bus.bus import Bus
 from bus.caller import open_caller
 from bus.connect import connect
 from bus.registry import cards
@@ -22,12 +23,12 @@ from contracts.failure import Failure
 from contracts.ledger import RUNS_STREAM
 from contracts.manifest import Card
 from contracts.run import Event, RunStartedEvent
-from orchestrator import config, planner
+from orchestrator import config, planner, tracing
 from orchestrator.checkout import GitCheckout
 from orchestrator.cli.going_on import the_one_left
 from orchestrator.cli.main import INTERRUPTED
 from orchestrator.cli.recall import find_run
-from orchestrator.cli.shared import somebody_is_here, start_gently, who
+from orchestrator.cli.shared import AUDITOR, somebody_is_here, start_gently, who
 from orchestrator.cli.trouble import Trouble, failure_of, root, trouble
 from orchestrator.cli.wishes import Wishes, settled
 from orchestrator.desk import TerminalDesk, edit_in_editor, read_terminal_line
@@ -37,6 +38,7 @@ from orchestrator.ports import Paths
 from orchestrator.run import Conductor, Outcome
 from orchestrator.runs import events_of
 from orchestrator.state import fold
+from orchestrator.tracing import Exporting
 from orchestrator.view import View, console, view_for
 
 ORCHESTRATOR = "orchestrator"
@@ -101,14 +103,16 @@ def conduct(work: Callable[[Watching], Awaitable[Outcome]], shown: View | None =
         except KeyboardInterrupt:
             what = f"Interrupted. {watching.run} is kept as far as it got." if watching.run else "Interrupted."
             raise Trouble(
-                Failure(kind="unavailable", message=what, retry=True, way_out=_go_on(watching)), INTERRUPTED
+                Failure(kind="unavailable", message=what, retry=True, way_out=_go_on(watching)),
+                INTERRUPTED,
+                watching.run,
             ) from None
         except Exception as error:
             known = failure_of(root(error))
             if known is None or not watching.run or isinstance(root(error), TakenOver):
                 raise
             way_out = f"{known.way_out} {_go_on(watching)}".strip()
-            raise Trouble(known.model_copy(update={"way_out": way_out})) from error
+            raise Trouble(known.model_copy(update={"way_out": way_out}), run=watching.run) from error
 
 
 def _go_on(watching: Watching) -> str:
@@ -186,9 +190,17 @@ async def conductor(
                 paths=paths,
                 observer=watching,
                 desk=desk,
+                on_ended=_exporting(partial(connect, state, found.url, AUDITOR)) if tracing.endpoint() else None,
             ),
             crew,
         )
+
+
+def _exporting(auditor: Callable[[], AbstractAsyncContextManager[Bus]]) -> Exporting:
+    """Exports traces while the command goes on; when it has said what it has to say, it waits for that."""
+    exporting = Exporting(auditor, lambda text: click.secho(f"podium: {text}", err=True, fg="yellow"))
+    click.get_current_context().call_on_close(exporting.wait)
+    return exporting
 
 
 def check_sandbox(crew: tuple[Card, ...], wishes: Wishes) -> None:

@@ -32,7 +32,9 @@ Written by `make docs` from the commands themselves; a test compares the two.
 | environment variable | meaning |
 | --- | --- |
 | `PODIUM_STATE_DIR` | where ledger, keys and runs are kept (default: the user's state directory) |
+| `PODIUM_ENV` | which environment this is, apart from all others; without it there is one |
 | `PODIUM_NATS_URL` | attach to this NATS server, or to these of one cluster, instead of starting one |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | the OpenTelemetry collector that gets each run's trace; needs `podium[otel]` |
 | `NO_COLOR` | no colours |
 | `VISUAL`, `EDITOR` | what `[e]dit` at a gate opens |
 """

@@ -105,6 +105,7 @@ def draw_end(shown: Shown) -> Group:
     if state.branch:
         where = f"branch  {state.branch} at {state.head[:12]} in {safe(state.task.repo)}\nbundle  {state.bundle}"
         parts.append(Text(where, no_wrap=True, overflow="ignore"))
+    parts.append(Text(f"trace   {state.trace_id}", "dim"))
     if state.pruned and state.pruned_at:
         told = f"pruned  on {state.pruned_at:%Y-%m-%d} by {safe(state.pruned.by)}: {safe(state.pruned.policy)}"
         parts.append(Text(told, "dim"))

@@ -13,16 +13,18 @@ from pydantic import ValidationError
 
 from bus.errors import BusError, BusUnavailable, CallFailed, ServerGone, StoreFull
 from contracts.failure import Failure
+from contracts.trace import trace_of_run
 from orchestrator.errors import ConfigError, OrchestratorError
 
 
 class Trouble(Exception):
-    """An expected error; `code` is the exit code."""
+    """An expected error; `code` is the exit code, `run` the run that it befell, if any."""
 
-    def __init__(self, failure: Failure, code: int = 1) -> None:
+    def __init__(self, failure: Failure, code: int = 1, run: str = "") -> None:
         super().__init__(str(failure))
         self.failure = failure
         self.code = code
+        self.run = run
 
 
 def trouble(message: str, way_out: str = "", *, code: int = 1) -> Trouble:
@@ -56,12 +58,13 @@ def report(error: Exception, args: Sequence[str]) -> int:
     if failure.way_out:
         click.echo(f"  → {failure.way_out}", err=True)
     if "--json" in args:
-        _document(failure)
+        _document(failure, error.run if isinstance(error, Trouble) else "")
     return error.code if isinstance(error, Trouble) else 1
 
 
-def _document(failure: Failure) -> None:
-    click.echo(json.dumps({"error": failure.model_dump(mode="json")}, ensure_ascii=False))
+def _document(failure: Failure, run: str = "") -> None:
+    befell = {"run": run, "trace_id": trace_of_run(run)} if run else {}
+    click.echo(json.dumps({"error": failure.model_dump(mode="json"), **befell}, ensure_ascii=False))
 
 
 def root(error: Exception) -> Exception:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from contracts.failure import Failure
 from contracts.gateway import RunWorkflowParams
+from orchestrator.environment import ENVIRONMENT_ENV
 
 _TAIL_BYTES = 8 << 10
 _LOST = -256
@@ -160,7 +161,7 @@ class Processes:
                 sys.executable,
                 # -P: not what lies in the folder a host was started in
                 [sys.executable, "-P", "-m", "orchestrator.cli.main", *args],
-                {**os.environ, "PODIUM_STATE_DIR": str(self._state)},
+                {**os.environ, "PODIUM_STATE_DIR": str(self._state), ENVIRONMENT_ENV: ""},  # it is that one's already
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, nothing, 0),
                     (os.POSIX_SPAWN_DUP2, fd, 1),

@@ -7,10 +7,12 @@ import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.environment import ENVIRONMENT_ENV
 from orchestrator.errors import CouldNot
 
 CARRIED = (
     "PODIUM_STATE_DIR",
+    ENVIRONMENT_ENV,
     "PODIUM_NATS_URL",
     "PODIUM_NATS_CREDS",
     "PODIUM_MODELS",

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from contracts.base import sha256
 from contracts.failure import Failure
 from contracts.ledger import CallRecord, Note
+from contracts.trace import trace_of_run
 from orchestrator.auditing import parquet
 from orchestrator.auditing.parquet import NoParquet
 from orchestrator.auditing.rows import COLUMNS, csv_row, row
@@ -26,6 +27,7 @@ from orchestrator.cli.audit_output import to_file
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 CALL = CallRecord(
     call_id="c1",
+    trace_id=trace_of_run("r-aaaa"),
     run="r-aaaa",
     caller="host_desk",
     server="echo",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import anyio
 import pytest
 
@@ -26,6 +28,10 @@ async def test_what_is_stored_is_read_back_in_order(rig: Rig) -> None:
         assert [kept.seq for kept in found] == sorted(kept.seq for kept in found)
         later = [kept.body async for kept in bus.history(RUNS_STREAM, "run.r-aaaa.>", after=found[2].seq)]
         assert later == [b"3", b"4"]
+        since = [kept.body async for kept in bus.history(RUNS_STREAM, "run.r-aaaa.>", since=found[3].stored_at)]
+        assert since == [b"3", b"4"]
+        later = found[-1].stored_at + timedelta(days=1)
+        assert [kept async for kept in bus.history(RUNS_STREAM, "run.r-aaaa.>", since=later)] == []
         assert [kept async for kept in bus.history(RUNS_STREAM, "run.r-zzzz.>")] == []
 
 

@@ -17,6 +17,7 @@ from contracts.base import sha256
 from contracts.failure import Failure
 from contracts.ledger import server_stream
 from contracts.manifest import Manifest
+from contracts.trace import trace_of_call, trace_of_run, traceparent
 from servers.runtime import BusCrew
 from servers.specialist import Call, Crew, ToolError, tool
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
@@ -85,6 +86,29 @@ async def test_an_answer_says_what_was_asked_for_it_and_answered(
             assert about == Correlation("r-run1", "step", PARENT)
         told = {each.call_id: sha256(kept[each.result].body) for each in calls}
         assert await account(bus) == Account(answers=told)
+
+
+@pytest.mark.parametrize(
+    ("run", "said", "trace"),
+    [
+        ("r-run1", f"00-{'a' * 32}-{'b' * 16}-01", trace_of_run("r-run1")),
+        ("", f"00-{'a' * 32}-{'b' * 16}-01", "a" * 32),
+        ("", "00-1-2-01", trace_of_call(PARENT)),
+    ],
+    ids=["a run's", "its caller's", "its own"],
+)
+async def test_a_call_goes_on_in_the_trace_of_the_one_it_is_made_for(rig: Rig, run: str, said: str, trace: str) -> None:
+    """Of the run, where there is one; else of whoever called from outside, as far as that is a trace."""
+    request = json.loads(call_request(PARENT, "relay", EchoParams(text="go"), Correlation(run)))
+    request["params"]["_meta"]["traceparent"] = said
+    async with rig.connect("echo") as echo, rig.connect("other") as other, rig.connect("orchestrator") as bus:
+        async with open_caller(other) as asking, open_caller(bus) as caller:
+            async with served(echo, Echo()), served(other, Relay(BusCrew(asking), "a")):
+                subject = CallSubject("other", "relay", "orchestrator", PARENT)
+                await caller.exchange(subject, json.dumps(request).encode())
+        kept = (await stored(bus, "echo"))[str(CallSubject("echo", "say", "other", saying("a")))]
+    meta = parse(kept.subject, kept.body)["params"]["_meta"]
+    assert meta["traceparent"] == traceparent(trace, saying("a"))
 
 
 async def test_a_call_that_is_delivered_again_says_so_and_asks_nothing_twice(rig: Rig) -> None:

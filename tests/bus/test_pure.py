@@ -17,6 +17,7 @@ from bus.nats_link import HeaderReader
 from bus.subjects import MAX_NAME_CHARS, CallSubject, matches, parse_rpc, refused, rpc, token, untoken
 from bus.wire import Correlation, call_request, called_tool, correlation_of, failure_result, parse, response, result_of
 from contracts.failure import Failure
+from contracts.trace import trace_of_run, traceparent
 from tests.bus.echo import EchoParams, EchoResult
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True)
@@ -124,6 +125,7 @@ def test_a_request_says_what_was_asked(call_id: str, tool: str, text: str, run: 
     assert message["id"] == call_id
     assert message["params"]["arguments"] == {"text": text}
     assert correlation_of(message) == Correlation(run=run)
+    assert message["params"]["_meta"]["traceparent"] == traceparent(trace_of_run(run), call_id)
 
 
 def test_a_failure_arrives_as_the_failure_it_was() -> None:

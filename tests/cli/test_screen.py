@@ -14,6 +14,7 @@ from contracts.diff import make
 from contracts.patch import Patch
 from contracts.state import RunState, StepState
 from contracts.task import Task
+from contracts.trace import trace_of_run
 from contracts.workflow import RelevantFile
 from orchestrator.cli.narration import Narrator
 from orchestrator.papers import diff_text, paper
@@ -62,6 +63,7 @@ def test_counts_agree_with_their_noun() -> None:
 def run_state(*steps: StepState) -> RunState:
     return RunState(
         task=Task(run="r-abcd", workflow="fix-bug", repo="/x", request=EVIL),
+        trace_id=trace_of_run("r-abcd"),
         status="running",
         started_at=NOW,
         updated_at=NOW + timedelta(seconds=5),

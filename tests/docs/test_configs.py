@@ -25,11 +25,12 @@ def accepted_by_nats(file: Path) -> bool:
     """Whether `nats-server` takes the example as it stands, with the users that `podium broker-config` prints."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copytree(file.parent, folder / "cluster")
-        printed = broker_config(folder / "state", read_crew(CONFIGS / "crew.toml"))
-        (folder / "cluster" / "podium.json").write_text(printed)
-        included = "" if file.name.startswith("node-") else "node-1.conf"
-        asked = [find_server(), "-t", "-c", str(folder / "cluster" / (included or file.name))]
+        shutil.copytree(file.parent, folder / "example")
+        for environment in ("", "dev", "prod"):
+            printed = broker_config(folder / "state" / environment, read_crew(CONFIGS / "crew.toml"), environment)
+            (folder / "example" / f"{environment or 'podium'}.json").write_text(printed)
+        included = "node-1.conf" if file.name in ("node.conf", "routes.conf") else ""
+        asked = [find_server(), "-t", "-c", str(folder / "example" / (included or file.name))]
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return True
@@ -45,7 +46,7 @@ def load(file: Path) -> object:
         return read(file, PriceTable)
     if file.parent == CONFIGS / "servers":
         return ServerJson.model_validate_json(file.read_bytes())
-    if file.parent == CONFIGS / "cluster":
+    if file.parent in (CONFIGS / "cluster", CONFIGS / "environments"):
         return accepted_by_nats(file)
     if file.parent == CONFIGS / "workflows":
         return load_workflow(file.stem)

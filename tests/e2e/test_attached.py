@@ -41,3 +41,16 @@ def test_a_broker_that_does_not_know_the_crew_is_said(fresh: Podium, tmp_path: P
     assert done.code == 1
     assert url.rpartition(":")[2] in done.err
     assert "Traceback" not in done.err
+
+
+def test_an_environment_is_an_account_with_keys_of_its_own(fresh: Podium) -> None:
+    """Named on the command line or by PODIUM_ENV; what is kept of it lies apart from what is kept of others."""
+    prod = fresh("broker-config", "--environment", "prod")
+    assert json.loads(prod.out).keys() == {"prod"}, prod.err
+    assert fresh("broker-config", env={"PODIUM_ENV": "prod"}).out == prod.out
+    kept = fresh.state / "environments/prod"
+    assert (kept / "identities").is_dir()
+    assert not (fresh.state / "identities").exists()
+    assert fresh("status", "--json", env={"PODIUM_ENV": "prod"}).document["state"] == str(kept)
+    wrong = fresh("status", env={"PODIUM_ENV": "../prod"})
+    assert (wrong.code, "PODIUM_ENV" in wrong.err) == (1, True)

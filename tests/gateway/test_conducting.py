@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import anyio
+import pytest
 
 from contracts.gateway import RunWorkflowParams
 from orchestrator.gateway.conducting import Processes
+from orchestrator.house import state_dir
 
 NOWHERE = RunWorkflowParams(workflow="fix-bug", repo="/nowhere/to/be", tests=("t",))
 
@@ -25,6 +27,23 @@ async def test_nothing_is_left_of_a_process_that_nobody_waited_for(tmp_path: Pat
     assert not Path(f"/proc/{first}").exists()
     await second.wait()
     assert second.has_ended()
+
+
+async def test_a_run_is_conducted_in_the_environment_of_who_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its very state directory, not in one of that name within it."""
+    monkeypatch.setenv("PODIUM_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("PODIUM_ENV", "prod")
+    before, state = children(), state_dir()
+    process = Processes(state, "desk").start("r-aaaa", NOWHERE)
+    (pid,) = children() - before
+    for line in Path(f"/proc/{pid}/environ").read_text().split("\0"):
+        name, _, value = line.partition("=")
+        if name.startswith("PODIUM_"):
+            monkeypatch.setenv(name, value)
+    assert state_dir() == state == tmp_path / "environments/prod"
+    await process.wait()
 
 
 def children() -> set[int]:

@@ -105,11 +105,11 @@ def test_variables_move_the_files_unless_they_are_relative(name: str, variable: 
 
 def test_a_host_starts_this_podium_with_its_ledger_and_without_a_key() -> None:
     """Hosts do not pass on what a shell has set."""
-    env = {"PODIUM_STATE_DIR": "/srv/podium", "PODIUM_MODELS": "", "ANTHROPIC_API_KEY": "secret", "PATH": "/bin"}
-    made = launch("cursor", env)
+    kept = {"PODIUM_STATE_DIR": "/srv/podium", "PODIUM_ENV": "prod"}
+    made = launch("cursor", {**kept, "PODIUM_MODELS": "", "ANTHROPIC_API_KEY": "secret", "PATH": "/bin"})
     assert Path(made.command).is_absolute()
     assert Path(made.command).name == "podium"
-    assert (made.args, made.env) == (("mcp", "--host", "cursor"), {"PODIUM_STATE_DIR": "/srv/podium"})
+    assert (made.args, made.env) == (("mcp", "--host", "cursor"), kept)
     assert not any("KEY" in name for name in CARRIED)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -76,12 +75,10 @@ class Dawdling(MemoryBus):
         finally:
             await self._dawdle()
 
-    async def history(
-        self, stream: str, subject: str = ">", *, after: int = 0, since: datetime | None = None, whole: bool = True
-    ) -> AsyncGenerator[Stored]:
+    async def history(self, stream: str, subject: str = ">", **wanted: Any) -> AsyncGenerator[Stored]:
         """See `Bus.history`."""
         await self._dawdle()
-        async for kept in super().history(stream, subject, after=after, since=since, whole=whole):
+        async for kept in super().history(stream, subject, **wanted):
             yield kept
 
 
