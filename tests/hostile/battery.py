@@ -47,7 +47,9 @@ async def attack(folder: Path) -> list[Row]:
     """What came of every attempt, on a house of its own in `folder`."""
     async with attacked(folder) as house:
         crew = await _crew(house)
-        tried = [(attempt, await house.tried(attempt)) for attempt in EVERY_ATTEMPT]
+        held = "landlock" in house.card.confinement  # where it is not, nothing is broken that shows what else holds
+        attempts = [attempt for attempt in EVERY_ATTEMPT if held or attempt.means not in ("write", "remove")]
+        tried = [(attempt, await house.tried(attempt)) for attempt in attempts]
         rows = [await _answered(house, name, body) for name, body in ANSWERS.items()]
         left = await house.tried(OUTLIVE)
         wanted = {house.denied(attempt) for attempt, _ in tried if attempt.record == "a denial"}
