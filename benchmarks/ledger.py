@@ -1,9 +1,10 @@
-"""What it costs to verify a large ledger: the stand-alone verifier on one of N messages, with real seals.
+"""What it costs to verify a large ledger, and to ask it: one of N messages, with real seals.
 
-    python -m benchmarks.ledger [--messages N] [--json]
+    python -m benchmarks.ledger [--messages N] [--only verify|queries] [--json]
 
-The messages are a call and its answer by turns, 1 KB each, made and piped into the verifier without being kept; a
-checkpoint stands before each thousand. Time and peak memory are of the verifier's process alone.
+Queries are `podium audit`'s, of a house with that ledger (`benchmarks/queries.py`). What the verifier gets is a call
+and its answer by turns, 1 KB each, made and piped into it without being kept; a checkpoint stands before each thousand.
+Time and peak memory are of the process that answers alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import anyio
+
+from benchmarks import queries
 from bus.bus import Stored
 from bus.chain import START, leaf, link
 from bus.envelope import SEAL, seal
@@ -95,13 +99,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", choices=("verify", "queries"))
     options = parser.parse_args()
-    figures = measure(options.messages)
+    figures: dict[str, dict[str, float]] = {}
+    if options.only != "queries":
+        figures["verify"] = measure(options.messages)
+    if options.only != "verify":
+        with queries.house() as env:
+            anyio.run(queries.filled, env, options.messages)
+            figures |= queries.measure(env)
     if options.json:
         print(json.dumps(figures, indent=1))
         return
-    for name, figure in figures.items():
-        print(f"{name:<24} {figure:>12,}")
+    for what, told in figures.items():
+        print(what)
+        for name, figure in told.items():
+            print(f"  {name:<24} {figure:>12,}")
 
 
 if __name__ == "__main__":

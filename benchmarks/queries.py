@@ -104,7 +104,7 @@ async def filled(env: Mapping[str, str], messages: int) -> None:
         await fill(bus, {name: keys[name].signer() for name in (SERVER, *CALLERS)}, messages)
 
 
-def measure(env: Mapping[str, str], messages: int) -> dict[str, dict[str, float]]:
+def measure(env: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """Wall and CPU seconds and peak megabytes of each command, and how much it found; its children's are in it."""
     folder = Path(env["PODIUM_STATE_DIR"])
     one = json.loads(_said(env, "audit", "log", "--last", "1", "--kind", "call", "--json"))[0]["call_id"]

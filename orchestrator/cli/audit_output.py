@@ -25,6 +25,8 @@ WIDE = 120
 """Columns from which on digests and days are shown; `--json` has them in full always."""
 AT_ONCE = 500
 """Rows of a table that are laid out together."""
+LEAST = {"caller": 12, "call": 24, "took": 9}
+"""How wide columns are at least where rows are laid out one by one, so that they stand below each other."""
 OUTCOMES = {
     "ok": "green",
     "failed": "red",
@@ -107,12 +109,19 @@ def _table(at_once: int) -> Generator[Take]:
 def _drawn(records: Sequence[AuditRecord], *, head: bool) -> Table:
     wide = out().width >= WIDE
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, show_header=head)
-    widths = {"time": 19 if wide else 8, "caller": 12, "call": 24, "took": 9, "outcome": 8}
-    for name in (*widths, *(("call id", "params", "result") if wide else ()), "step"):
+    for name in (
+        "time",
+        "caller",
+        "call",
+        "took",
+        "outcome",
+        *(("call id", "params", "result") if wide else ()),
+        "step",
+    ):
         justify = "right" if name == "took" else "left"
-        table.add_column(name, no_wrap=True, justify=justify, min_width=widths.get(name))
+        table.add_column(name, no_wrap=True, justify=justify, min_width=LEAST.get(name) if len(records) == 1 else None)
     for each in records:
-        at = f"{each.at.astimezone():{'%Y-%m-%d %H:%M:%S' if wide else '%H:%M:%S'}}"
+        at = f"{each.at.astimezone():{'%m-%d %H:%M:%S' if wide else '%H:%M:%S'}}"
         table.add_row(Text(at), *(_call(each, wide) if isinstance(each, CallRecord) else _note(each, wide)))
     return table
 
@@ -132,12 +141,13 @@ def _call(each: CallRecord, wide: bool) -> list[Text]:
 
 def _note(each: AuditRecord, wide: bool) -> list[Text]:
     assert not isinstance(each, CallRecord)
-    about = f"{each.kind} {each.server or each.run}" + ("" if each.kind == "run" else f" {each.what}")
-    told = each.outcome + (f": {each.why}" if each.why else "")
+    about = f"{each.kind} {each.server or each.run}" + (f" {each.what}" if each.kind == "gate" else "")
+    held = each.what if each.kind in ("grant", "pin") else ""
+    told = ": ".join(said for said in (each.outcome, held, each.why) if said)
     digests = [Text(), Text(each.body_sha256[:8], "dim"), Text()] if wide else []
     return [
         Text(each.caller),
-        Text(line(about, 48)),
+        Text(line(about, 30)),
         Text(),
         Text(line(told, 60), OUTCOMES.get(each.outcome, "")),
         *digests,

@@ -55,7 +55,10 @@ NOTE = Note(
 )
 
 
-@given(st.lists(st.text(), min_size=1, max_size=4))
+BEGUN = st.sampled_from(["", "=", "+", "-", "@", "＝", " =", "\t=", "\n-", "\r@"])
+
+
+@given(st.lists(st.builds(str.__add__, BEGUN, st.text()), min_size=1, max_size=4))
 def test_no_cell_is_a_formula_or_holds_a_control_character(cells: list[str]) -> None:
     """Whatever a tool's name or an error message is, and one row stays one row."""
     (read,) = csv.reader(io.StringIO(csv_row(cells)), strict=True)

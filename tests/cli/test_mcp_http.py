@@ -102,7 +102,7 @@ async def test_the_audit_shows_for_whom_a_call_was_made(kept: Podium) -> None:
             await client.call_tool("repository__list", {"run": "r-aaaa"})
     log = kept("audit", "log", "--kind", "call", "--json").document
     assert [(each["caller"], each["subject"]) for each in log] == [("host_host", "ada@example.com")]
-    assert "host_host for ada@example.com" in kept("audit", "log", env={"COLUMNS": "160"}).out
+    assert "host_host for ada@example.com" in kept("audit", "log", "--kind", "call", env={"COLUMNS": "160"}).out
     following = ("audit", "log", "--follow", "--since", "1h", "--agent", "host_host", "--kind", "call", "--json")
     with kept.begin(*following) as process:
         assert process.stdout is not None
