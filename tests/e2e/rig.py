@@ -18,6 +18,9 @@ GRACE_S = 60
 """How long what is on its way out is waited for."""
 _PR_SET_CHILD_SUBREAPER = 36
 
+waited_for: set[int] = set()
+"""Children that somebody else waits for: who reaps them takes their exit status away."""
+
 
 @contextmanager
 def adopting() -> Generator[None]:
@@ -37,7 +40,7 @@ def below(root: int) -> dict[int, str]:
             continue
         with suppress(OSError):
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            if state == "Z" and int(parent) == os.getpid():
+            if state == "Z" and int(parent) == os.getpid() and int(folder.name) not in waited_for:
                 os.waitpid(int(folder.name), os.WNOHANG)
             elif state != "Z":
                 parents[int(folder.name)] = int(parent)

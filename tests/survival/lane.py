@@ -23,7 +23,7 @@ import anyio
 from orchestrator.runs import Shown
 from tests.cli.conftest import ROOT, Podium
 from tests.e2e.endpoint import Endpoint, endpoint, rules
-from tests.e2e.rig import adopting
+from tests.e2e.rig import adopting, waited_for
 from tests.git_project import Project
 from tests.survival import evidence
 from tests.survival.cells import ITSELF, ORCHESTRATOR, PERSON, Cell, Found, Kill
@@ -161,6 +161,7 @@ class Lane:
                 stdout=said,
                 stderr=said,
             )
+        waited_for.add(process.pid)
         ended = os.pidfd_open(process.pid)
         give_up_at = time.monotonic() + LIMIT_S
         try:
@@ -180,6 +181,7 @@ class Lane:
                         self._kill(kill, trial, process)
         finally:
             os.close(ended)
+            waited_for.discard(process.pid)
 
     def _at(self, held: Held, trial: Trial, process: subprocess.Popen[bytes]) -> None:
         """Somebody stands at a point: look, kill who is to die now, and let who is still there go on."""
@@ -195,7 +197,8 @@ class Lane:
 
     def _kill(self, kill: Kill, trial: Trial, process: subprocess.Popen[bytes]) -> set[int]:
         trial.to_come.remove(kill)
-        if kill.victim in (ORCHESTRATOR, PERSON) and not SCENES[trial.cell.scene].by_host:
+        itself = kill.victim in (ORCHESTRATOR, PERSON) and not SCENES[trial.cell.scene].by_host
+        if itself or self._house.pid(kill.victim) == process.pid:
             process.kill()
             process.wait()
             return {process.pid}
