@@ -16,10 +16,11 @@ OURS = {
     "anyio": "anyio",
     "hypothesispytest": "hypothesis",
     "platformdirs": "platformdirs",
+    "rerunfailures": "(?:flaky|rerun)",
     "xdist": "xdist",
     "xdist.looponfail": "xdist",
 }
-"""Entry points that Podium's dependencies bring along, and the word that a project using one has somewhere."""
+"""Entry points that Podium's dependencies bring along, and the word, or words, one of which a project using one has."""
 MAX_FILES = 2000
 MAX_BYTES = 20 << 20
 _CONFIGURATION = ("pyproject.toml", "pytest.ini", ".pytest.ini", "pytest.toml", "tox.ini", "setup.cfg")

@@ -30,7 +30,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 def record(server: str, tool: str, caller: str, **more: str) -> CallRecord:
     said = {"kind": "call", "run": "r-aaaa", "outcome": "ok", **more}
-    place = {"call_id": "c1", "called_at": AT, "params_sha256": sha256(b""), "seq": 1}
+    place = {"call_id": "c1", "trace_id": "0" * 32, "called_at": AT, "params_sha256": sha256(b""), "seq": 1}
     return CallRecord.model_validate({"server": server, "tool": tool, "caller": caller, **place, **said})
 
 

@@ -117,7 +117,7 @@ def _cut_off(stream: Path) -> None:
 
 def _scribble_over(stream: Path) -> None:
     with (stream / "msgs/1.blk").open("r+b") as block:
-        block.seek(700)
+        block.seek(block.read().index(b".started"))
         block.write(b"scribble" * 25)
 
 

@@ -30,7 +30,7 @@ def test_a_run_is_one_trace_whoever_goes_on_with_it(kept: Podium, project: Proje
     assert {each["span_id"] for each in again.document["spans"]} == spans.keys()
     assert spans.keys() >= {span.parent_id for span in spans.values() if span.parent_id}
 
-    calls = kept("audit", "log", "--run", "last", "--json").document
+    calls = kept("audit", "log", "--run", "last", "--kind", "call", "--json").document
     assert {each["trace_id"] for each in calls} == {trace_id}
     assert any(each["parent"] for each in calls), "agents made calls, too"
     assert len([span for span in spans.values() if span.kind == "server"]) == len(calls)
