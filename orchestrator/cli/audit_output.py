@@ -22,11 +22,13 @@ Format = Literal["table", "json", "jsonl", "csv", "parquet"]
 Take = Callable[[AuditRecord], object]
 
 WIDE = 120
-"""Columns from which on digests and days are shown; `--json` has them in full always."""
+"""Columns from which on digests, days and steps are shown; `--json` has them in full always."""
 AT_ONCE = 500
 """Rows of a table that are laid out together."""
-LEAST = {"caller": 12, "call": 24, "took": 9}
-"""How wide columns are at least where rows are laid out one by one, so that they stand below each other."""
+LEAST = {"caller": 12, "call": 24, "took": 8, "outcome": 10}
+"""How wide columns are at least, so that rows that are laid out apart stand below each other."""
+SHARE = {"outcome": 3, "step": 1}
+"""How the columns that say most share what the others leave of the terminal."""
 OUTCOMES = {
     "ok": "green",
     "failed": "red",
@@ -108,18 +110,17 @@ def _table(at_once: int) -> Generator[Take]:
 
 def _drawn(records: Sequence[AuditRecord], *, head: bool) -> Table:
     wide = out().width >= WIDE
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, show_header=head)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, show_header=head, expand=True)
     for name in (
         "time",
         "caller",
         "call",
         "took",
         "outcome",
-        *(("call id", "params", "result") if wide else ()),
-        "step",
+        *(("call id", "params", "result", "step") if wide else ()),
     ):
         justify = "right" if name == "took" else "left"
-        table.add_column(name, no_wrap=True, justify=justify, min_width=LEAST.get(name) if len(records) == 1 else None)
+        table.add_column(name, no_wrap=True, justify=justify, min_width=LEAST.get(name), ratio=SHARE.get(name))
     for each in records:
         at = f"{each.at.astimezone():{'%m-%d %H:%M:%S' if wide else '%H:%M:%S'}}"
         table.add_row(Text(at), *(_call(each, wide) if isinstance(each, CallRecord) else _note(each, wide)))
@@ -129,13 +130,13 @@ def _drawn(records: Sequence[AuditRecord], *, head: bool) -> Table:
 def _call(each: CallRecord, wide: bool) -> list[Text]:
     why = "" if each.failure is None else f": {each.failure.message}"
     told = each.outcome + why if each.sealed else f"not signed by its caller; {each.outcome}{why}"
+    digests = ((said or "")[:8] for said in (each.call_id, each.params_sha256, each.result_sha256))
     return [
         Text(each.caller + (f" for {line(each.subject, 40)}" if each.subject else "")),
         Text(f"{each.server}.{each.tool}"),
         Text("" if each.duration_ms is None else f"{each.duration_ms:,.0f} ms"),
         Text(line(told, 60), OUTCOMES[each.outcome] if each.sealed else "red"),
-        *(Text(said[:8], "dim") for said in (each.call_id, each.params_sha256 or "", each.result_sha256 or "") if wide),
-        Text(line(each.step, 40), "dim"),
+        *(Text(said, "dim") for said in (*digests, line(each.step, 40)) if wide),
     ]
 
 
@@ -144,12 +145,11 @@ def _note(each: AuditRecord, wide: bool) -> list[Text]:
     about = f"{each.kind} {each.server or each.run}" + (f" {each.what}" if each.kind == "gate" else "")
     held = each.what if each.kind in ("grant", "pin") else ""
     told = ": ".join(said for said in (each.outcome, held, each.why) if said)
-    digests = [Text(), Text(each.body_sha256[:8], "dim"), Text()] if wide else []
+    digests = [Text(), Text(each.body_sha256[:8], "dim"), Text(), Text()] if wide else []
     return [
         Text(each.caller),
         Text(line(about, 30)),
         Text(),
         Text(line(told, 60), OUTCOMES.get(each.outcome, "")),
         *digests,
-        Text(),
     ]

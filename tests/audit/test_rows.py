@@ -22,7 +22,7 @@ from orchestrator.auditing import parquet
 from orchestrator.auditing.parquet import NoParquet
 from orchestrator.auditing.rows import COLUMNS, csv_row, row
 from orchestrator.auditing.sketch import ERROR, Sketch
-from orchestrator.cli.audit_output import to_file
+from orchestrator.cli.audit_output import to_file, to_stdout
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 CALL = CallRecord(
@@ -53,6 +53,22 @@ NOTE = Note(
     body_bytes=5,
     seq=4,
 )
+
+
+@pytest.mark.parametrize(("width", "digest"), [("80", False), ("130", True)])
+def test_a_terminal_cuts_off_reasons_and_no_times_names_or_digests(
+    width: str, digest: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However much the longest of them has to say."""
+    monkeypatch.setenv("COLUMNS", width)
+    failure = Failure(kind="timeout", message="too late " * 20)
+    with to_stdout("table", live=False) as take:
+        take(CALL.model_copy(update={"failure": failure, "step": "a/very/long/path/" * 4}))
+        take(NOTE)
+    _, call, note = capsys.readouterr().out.splitlines()
+    assert f"{AT.astimezone():%H:%M:%S}  host_desk     echo.=HYPERLINK(A1)" in call
+    assert "gate r-aaaa plan" in note
+    assert (f"  {CALL.result_sha256 or '':.8}  " in call) == digest
 
 
 BEGUN = st.sampled_from(["", "=", "+", "-", "@", "＝", " =", "\t=", "\n-", "\r@"])
