@@ -13,7 +13,7 @@ from orchestrator.auditing.filters import Filter
 from orchestrator.auditing.reading import Tally, everybody, records
 from orchestrator.auditing.rows import csv_row
 from orchestrator.cli.audit_filter import filter_options, settled
-from orchestrator.cli.audit_output import OUTCOMES
+from orchestrator.cli.audit_output import LEAST, OUTCOMES, WIDE
 from orchestrator.cli.shared import document, json_option, ledger, out, start
 from orchestrator.cli.trouble import trouble
 from orchestrator.text import line
@@ -62,17 +62,21 @@ async def _stats(wanted: Filter, signatures: bool) -> AuditFigures:
 
 
 def _table(found: AuditFigures) -> Table:
+    wide = out().width >= WIDE
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
-    for name in ("caller", "call", "outcome", "calls", "p50", "p95", "max", "asked", "answered"):
-        table.add_column(name, justify="left" if name in ("caller", "call", "outcome") else "right")
+    for name in ("caller", "call", "outcome"):
+        table.add_column(name, no_wrap=True, min_width=LEAST.get(name))
+    for name in ("calls", "p50 ms", "p95 ms", *(("max ms", "asked KB", "answered KB") if wide else ())):
+        table.add_column(name, no_wrap=True, justify="right", min_width=len(name))
     for each in found.calls:
-        times = ("" if took is None else f"{took:,.1f} ms" for took in (each.p50_ms, each.p95_ms, each.max_ms))
+        times = (each.p50_ms, each.p95_ms, *((each.max_ms,) if wide else ()))
+        sizes = (each.request_bytes, each.result_bytes) if wide else ()
         table.add_row(
             Text(each.caller),
             Text(line(f"{each.server}.{each.tool}", 60)),
             Text(each.outcome, OUTCOMES.get(each.outcome, "")),
             f"{each.calls:,}",
-            *times,
-            *(f"{size / 1024:,.0f} KB" for size in (each.request_bytes, each.result_bytes)),
+            *("" if took is None else f"{took:,.1f}" for took in times),
+            *(f"{size / 1024:,.0f}" for size in sizes),
         )
     return table
