@@ -32,7 +32,7 @@ from contracts.config import Joining
 from contracts.failure import Failure
 from contracts.keys import KeyMarks
 from orchestrator.environment import environment
-from orchestrator.house_start import Durability, HouseFailed, did_not_start, start_house
+from orchestrator.house_start import Durability, HouseFailed, Manner, did_not_start, start_house
 from orchestrator.keys import take_keys
 
 Op = Literal["hold", "keep", "reload", "status", "down"]
@@ -122,11 +122,12 @@ async def house(
         ConfigError: models are to be asked, and where they are is said wrongly.
     """
     taken = take_keys()
+    manner = Manner(unsandboxed, durability, cluster, taken.handed, consent_weak)
     if asks_models and taken.problem is not None:
         raise taken.problem
     patience = anyio.current_time() + OTHER_S
     while True:
-        stream, found = await _hold(state, unsandboxed, durability, cluster, taken.handed, consent_weak)
+        stream, found = await _hold(state, manner)
         async with stream:
             unsuited = _unsuited(found, unsandboxed, taken.unlike(found.keys) if asks_models else "")
             if unsuited is None:
@@ -200,14 +201,7 @@ async def down(state: Path) -> bool:
             return True
 
 
-async def _hold(
-    state: Path,
-    unsandboxed: bool,
-    durability: Durability | None,
-    cluster: int,
-    keys: Mapping[str, str],
-    consent_weak: bool,
-) -> tuple[SocketStream, House]:
+async def _hold(state: Path, manner: Manner) -> tuple[SocketStream, House]:
     process: subprocess.Popen[bytes] | None = None
     deadline = anyio.current_time() + START_S
     while True:
@@ -221,7 +215,7 @@ async def _hold(
         status = None if process is None else process.poll()
         if process is None or status == BUSY:
             # Nobody is here, or somebody is who just leaves (or comes): whoever gets the lock is the house.
-            process = start_house(state, unsandboxed, durability, cluster, keys, consent_weak)
+            process = start_house(state, manner)
         elif status is not None:
             raise HouseFailed(did_not_start(state, f"it ended with status {status}"))
         elif anyio.current_time() > deadline:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -28,25 +29,28 @@ class HouseFailed(Exception):
         self.failure = failure
 
 
-def start_house(
-    state: Path,
-    unsandboxed: bool,
-    durability: Durability | None,
-    cluster: int,
-    keys: Mapping[str, str],
-    consent_weak: bool,
-) -> subprocess.Popen[bytes]:
-    """Start the house's process at `state`; that it listens is another matter.
+@dataclass(frozen=True)
+class Manner:
+    """How a house is to be started."""
 
-    `cluster` is how many brokers are to keep the ledger; 0: as many as do. With `consent_weak` its members start even
-    where the kernel cannot hold them.
+    unsandboxed: bool
+    durability: Durability | None
+    cluster: int
+    """How many brokers are to keep the ledger; 0: as many as do."""
+    keys: Mapping[str, str]
+    consent_weak: bool
+    """Its members start even where the kernel cannot hold them."""
+
+
+def start_house(state: Path, manner: Manner) -> subprocess.Popen[bytes]:
+    """Start the house's process at `state`; that it listens is another matter.
 
     Raises:
         HouseFailed: the state directory cannot be used.
     """
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return _spawn(state, unsandboxed, durability, cluster, keys, consent_weak)
+        return _spawn(state, manner)
     except OSError as error:
         raise HouseFailed(
             Failure(
@@ -57,23 +61,16 @@ def start_house(
         ) from error
 
 
-def _spawn(
-    state: Path,
-    unsandboxed: bool,
-    durability: Durability | None,
-    cluster: int,
-    keys: Mapping[str, str],
-    consent_weak: bool,
-) -> subprocess.Popen[bytes]:
+def _spawn(state: Path, manner: Manner) -> subprocess.Popen[bytes]:
     log = state / "house.log"
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(state / "house.log.1")
     command = [sys.executable, "-m", "servers.house", "--state", str(state), "--own-crew", str(config.crew_file())]
-    command += ["--unsandboxed"] if unsandboxed else []
-    command += ["--consent-weak"] if consent_weak else []
-    command += ["--durability", durability] if durability else []
-    command += ["--cluster", str(cluster)] if cluster else []
-    handed = anonymous_file(keys)
+    command += ["--unsandboxed"] if manner.unsandboxed else []
+    command += ["--consent-weak"] if manner.consent_weak else []
+    command += ["--durability", manner.durability] if manner.durability else []
+    command += ["--cluster", str(manner.cluster)] if manner.cluster else []
+    handed = anonymous_file(manner.keys)
     command += ["--keys-fd", str(handed)]
     # `-m` looks in the working directory first: that must be ours, never the repository a person stands in.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
