@@ -36,6 +36,7 @@ async def kept_apart(operator: Bus, server: str) -> AsyncGenerator[GivenUp]:
                 if claim is not None and claim.sha256 == sha256:
                     chunks = len(claim.chunks(subject))
                     yield GivenUp(subject=subject, bytes=claim.size, sha256=sha256, chunks=chunks)
+                    break
 
 
 async def give_up(operator: Bus, body: GivenUp) -> None:

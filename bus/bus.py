@@ -69,6 +69,11 @@ class Delivery(Protocol):
         """Whether it may have been delivered before, to whomever: a broker that was killed may not remember."""
         ...
 
+    @property
+    def stored_at(self) -> datetime:
+        """When the broker stored it."""
+        ...
+
     async def ack(self) -> None:
         """It is dealt with: never deliver it again."""
         ...

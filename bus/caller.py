@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 import anyio
@@ -192,7 +193,7 @@ class Caller:
         server = waiting.subject.server
         kept = await self._bus.glance(server_stream(server), waiting.subject.result)
         if kept is not None:
-            await self._arrived(server, Message(kept.subject, kept.body, kept.headers), waiting)
+            await self._arrived(waiting, Message(kept.subject, kept.body, kept.headers), kept.stored_at)
 
     async def _look_for_server(self, waiting: Waiting, now: float) -> None:
         """Give the call up if nobody has been there to answer it for long, or nobody can."""
@@ -212,9 +213,10 @@ class Caller:
             waiting.hopeless = ServerGone(server, now - waiting.away_since)
             waiting.tell()
 
-    async def _arrived(self, server: str, message: Message, waiting: Waiting) -> None:
+    async def _arrived(self, waiting: Waiting, message: Message, stored_at: datetime) -> None:
+        server = waiting.subject.server
         try:
-            sender = await self._roster.received(message)
+            sender = await self._roster.received(message, stored_at)
         except InvalidMessage as wrong:
             log.warning("dropped a result: %s", wrong)
             return
@@ -235,7 +237,7 @@ class Caller:
             async def on_delivery(delivery: Delivery) -> None:
                 waiting = channel.waiting.get(delivery.message.subject.rpartition(".")[2])
                 if waiting is not None and waiting.result is None:
-                    await self._arrived(server, delivery.message, waiting)
+                    await self._arrived(waiting, delivery.message, delivery.stored_at)
 
             async def on_notification(message: Message) -> None:
                 waiting = channel.waiting.get(message.subject.rpartition(".")[2])

@@ -60,7 +60,10 @@ async def take(bus: Bus, servers: Iterable[str], before: Marks) -> Marks:
     for stream in sorted({*ledger, *map(object_stream, ledger), *before.streams}):
         said = await ask_jetstream(bus, f"STREAM.INFO.{stream}", {})
         if state := said.get("state"):
-            streams[stream] = Mark(last=state["last_seq"], messages=state["messages"], given_up=given_up[stream])
+            gone = state["last_seq"] - state["messages"]  # what is noted is not gone yet where somebody died over it
+            streams[stream] = Mark(
+                last=state["last_seq"], messages=state["messages"], given_up=min(given_up[stream], gone)
+            )
         elif said["error"].get("err_code") != _NO_SUCH_STREAM:
             raise StoreRefused(stream, f"the broker cannot say what it holds: {said['error']}")
     return Marks(streams=streams)
@@ -87,7 +90,7 @@ def losses(before: Marks, now: Marks) -> tuple[str, ...]:
     found: list[str] = []
     for stream, was in sorted(before.streams.items()):
         mark = now.streams.get(stream, Mark(last=0, messages=0, given_up=was.given_up))
-        missing = was.messages + max(0, mark.last - was.last) - mark.messages - (mark.given_up - was.given_up)
+        missing = was.messages + max(0, mark.last - was.last) - mark.messages - max(0, mark.given_up - was.given_up)
         if missing > 0:
             found.append(f"{stream} lacks {missing} of {was.messages} messages")
     return tuple(found)

@@ -46,7 +46,7 @@ class _Consumer:
             if kept.seq not in self.done and matches(self.filter, kept.subject):
                 self.attempts[kept.seq] = attempt = self.attempts.get(kept.seq, 0) + 1
                 message = Message(kept.subject, kept.body, kept.headers)
-                await self.on_delivery(_MemoryDelivery(message, attempt, kept.seq, self))
+                await self.on_delivery(_MemoryDelivery(message, attempt, kept.stored_at, kept.seq, self))
 
 
 @dataclass
@@ -75,6 +75,7 @@ class MemoryBroker:
 class _MemoryDelivery:
     message: Message
     attempt: int
+    stored_at: datetime
     _seq: int
     _consumer: _Consumer
 

@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from typing import Any
@@ -151,9 +151,9 @@ class NatsBus:
             if prefix or not rest:
                 log.warning("dropped a message on %s that no consumer of ours delivered", msg.subject)
                 return
-            attempt, seq = map(int, rest.split(".")[:2])
-            repeated = repeats.repeated(seq, attempt)
-            await on_delivery(NatsDelivery(message_of(msg), attempt, repeated, self._client, msg.reply))
+            attempt, seq, _, stored_ns = map(int, rest.split(".")[:4])
+            repeated, stored_at = repeats.repeated(seq, attempt), datetime.fromtimestamp(stored_ns / 1e9, UTC)
+            await on_delivery(NatsDelivery(message_of(msg), attempt, repeated, stored_at, self._client, msg.reply))
             if next(taken) % _AT_A_STRETCH == 0:
                 await cancel_shielded_checkpoint()
 

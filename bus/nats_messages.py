@@ -25,6 +25,7 @@ class NatsDelivery:
     message: Message
     attempt: int
     repeated: bool
+    stored_at: datetime
     _client: Client
     _ack_subject: str
 

@@ -24,7 +24,6 @@ GRACE = timedelta(minutes=1)
 """For so long may a process that has its owner's earlier key finish what it is at."""
 UNDER_WAY = timedelta(minutes=10)
 """For so long counts a message by an earlier key of which it is not known when it was stored."""
-_FRESH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,9 @@ class LiveRoster:
         self._bus = bus
         self._keys: dict[str, Keys] = {}
         self._shared: dict[str, bytes] = {}
-        self._read_at = -_FRESH_S
+        self._turn = anyio.Lock()
+        self._read_at = 0.0
+        """When it began to be read last; `anyio.current_time()`."""
 
     async def vouch(self, recipient: str, subject: str, body: bytes) -> Headers:
         """The header by which `recipient` knows at once that this identity sends `body` on `subject`.
@@ -111,10 +112,12 @@ class LiveRoster:
         try:
             return self._sealed(subject, digest, headers, stored_at)
         except InvalidMessage:
-            before = self._keys.get(by)
-            if before is None or anyio.current_time() - self._read_at < _FRESH_S:
+            before, since = self._keys.get(by), anyio.current_time()
+            if before is None:
                 raise
-            await self._read()
+            async with self._turn:
+                if self._read_at < since:  # else somebody else's message had it read meanwhile
+                    await self._read()
             if self._keys.get(by) == before:
                 raise
             return self._sealed(subject, digest, headers, stored_at)
@@ -144,9 +147,11 @@ class LiveRoster:
         return name in self._keys
 
     async def _read(self) -> None:
-        before, self._keys = self._keys, {}
-        for name, entry in (await self._bus.entries(ROSTER_BUCKET)).items():
+        begun_at = anyio.current_time()
+        entries, found = await self._bus.entries(ROSTER_BUCKET), dict[str, Keys]()
+        for name, entry in entries.items():
             with suppress(ValueError):  # nobody's key
-                self._keys[name] = Keys.parse(entry)
+                found[name] = Keys.parse(entry)
+        before, self._keys = self._keys, found
         self._shared = {name: key for name, key in self._shared.items() if self._keys.get(name) == before.get(name)}
-        self._read_at = anyio.current_time()
+        self._read_at = begun_at

@@ -242,7 +242,7 @@ class Serving:
 
     async def _respond(self, call: CallSubject, delivery: Delivery, life: Life) -> bytes:
         try:
-            sender = await self._roster.received(delivery.message)
+            sender = await self._roster.received(delivery.message, delivery.stored_at)
             held = await self._bus.whole(delivery.message)
             message = parse(held.subject, held.body)
         except InvalidMessage as wrong:

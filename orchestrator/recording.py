@@ -29,7 +29,7 @@ from orchestrator import config
 from orchestrator.errors import OrchestratorError
 from orchestrator.exchanges import Exchange, exchanges
 from orchestrator.runs import events_of
-from orchestrator.seals import ORCHESTRATOR, Seals, events, given_up, may_decide
+from orchestrator.seals import ORCHESTRATOR, Seals, bodies_given_up, events, may_decide
 
 
 class RecordingError(OrchestratorError):
@@ -122,7 +122,7 @@ async def record(bus: Bus, run: str, servers: Iterable[str], since: datetime | N
     found = [kept async for kept in bus.history(RUNS_STREAM, f"run.{run}.>")]
     found += [kept async for kept in bus.history(RUNS_STREAM, f"gate.{run}.>")]
     found.sort(key=lambda kept: kept.seq)
-    pruned = await given_up(bus, run)
+    pruned = await bodies_given_up(bus, run)
     for server in known:
         found += [kept async for kept in _of_run(bus, server, run, pruned, since)]
     roster = {name: public.decode() for name, public in (await bus.entries(ROSTER_BUCKET)).items()}

@@ -68,7 +68,7 @@ def said_digest(kept: Stored) -> Sha256:
     return claim.sha256 if claim else sha256(kept.body)
 
 
-async def given_up(bus: Bus, run: str = "*") -> dict[str, str]:
+async def bodies_given_up(bus: Bus, run: str = "*") -> dict[str, str]:
     """Of which messages the body was removed on purpose, by their subjects: the run that they belong to."""
     found: dict[str, str] = {}
     async for _, event in events(bus, Seals(bus), run, what="pruned"):

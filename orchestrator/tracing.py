@@ -1,4 +1,4 @@
-"""A run's trace: read from the ledger, and exported where the environment says, without the run having to wait.
+"""A run's trace: read from the ledger, and exported where the environment says.
 
 Nothing of OpenTelemetry is imported until there is something to export and somewhere to export it to.
 """

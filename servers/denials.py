@@ -80,5 +80,6 @@ class DenialNotes:
         if reap(fork(lambda: self._write(notes))) == 0:
             self._waiting.clear()
         else:
+            self._pause_s = min(2 * self._pause_s, _LONGEST_S)
             self._due = time.monotonic() + self._pause_s
             log.error("what the broker refused could not be noted; see the log")

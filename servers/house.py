@@ -238,13 +238,14 @@ class House:
         """Bring broker, ledger and processes to what `crew` is; the pipes of those who were started.
 
         Raises:
-            CrewError, BusError, OSError: it cannot be; all is as it was.
+            CrewError, BusError, OSError: it cannot be; the crew is as it was, or will be soon.
         """
         public = public_keys(self.state, crew)
-        for name, key in self._public.items():
-            if public.get(name, key) != key:
-                self._staff.dismiss(name)  # while the broker still takes its last answers, under its old key
-        self._public = public
+        self._settle_at = time.monotonic()  # until it is done: whoever is dismissed is to come back
+        renewed = [name for name, key in self._public.items() if public.get(name, key) != key]
+        self._staff.dismiss(*renewed)  # while the broker still takes their last answers, under their old keys
+        if renewed:
+            self._notary.dismiss(NOTARY)  # it signs for what there is by the keys there are
         self._denials.know(public)
         if self._broker is not None:
             self._broker.reload(broker_users(crew, public))
@@ -253,16 +254,17 @@ class House:
             if self._broker is not None:
                 self._broker.reload(broker_users(self.crew, public_keys(self.state, self.crew)))
             raise CrewError(f"the ledger at {self._place.url} could not be set up for it; see the log")
-        self.crew, self._settle_at = crew, math.inf
         await_ready(self._notary.change({NOTARY: Seat(NOTARY, operator=public[OPERATOR])}))
+        self.crew, self._public, self._settle_at = crew, public, math.inf
         return self._staff.change(crew.at_home)
 
     def _mend(self) -> None:
         if self._broker is not None:
             see_to_room(self._store)
-            self._denials.take(self._broker.refusals())
+            refused = self._broker.refusals()  # which a broker that is started again has forgotten
             for started in self._broker.mend():
                 log.error("%s died and was started again", started)
+            self._denials.take(refused)
         self._staff.mend()
         self._notary.mend()
         if time.monotonic() > self._settle_at:
@@ -271,7 +273,7 @@ class House:
     def stop(self) -> None:
         """End the crew, note what it was refused, then end who signs what it did, then the broker."""
         self._staff.stop()
-        if self._broker is not None and self._ledger_is_whole:
+        if self._broker is not None and self._ledger_is_whole and self._broker.running():
             self._denials.take(self._broker.refusals())
             self._denials.finish()
         self._notary.stop()

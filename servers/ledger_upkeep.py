@@ -14,7 +14,7 @@ import anyio
 
 from bus import marks
 from bus.broker import sync_store
-from bus.bus import Bus
+from bus.bus import Bus, Stored
 from bus.caller import new_call_id
 from bus.connect import connect, identities
 from bus.errors import BusError, BusUnavailable, InvalidMessage
@@ -91,19 +91,19 @@ async def _provision(bus: Bus, state: Path, crew: Crew, public: dict[str, str]) 
 
 async def note(bus: Bus, crew: Crew) -> None:
     """Put on the ledger what members and hosts are granted, and whose tools are pinned, where that is news."""
-    roster = LiveRoster(bus)
-    for subject, said in crew.notes().items():
-        if not await _stands(bus, roster, subject, said):
+    roster, notes = LiveRoster(bus), crew.notes()
+    last = {kept.subject: kept for kept in await bus.newest(RUNS_STREAM, tuple(notes))}
+    for subject, said in notes.items():
+        if not await _stands(roster, last.get(subject), said):
             await bus.store(subject, said.canonical())
 
 
-async def _stands(bus: Bus, roster: LiveRoster, subject: str, said: Granted | Pinned) -> bool:
-    """Whether that is what was noted last."""
-    kept = await bus.last(RUNS_STREAM, subject)
+async def _stands(roster: LiveRoster, kept: Stored | None, said: Granted | Pinned) -> bool:
+    """Whether what was noted last is that."""
     if kept is None or kept.body != said.canonical():
         return False
     try:
-        return await roster.opened(subject, kept.body, kept.headers, kept.stored_at) == OPERATOR
+        return await roster.opened(kept.subject, kept.body, kept.headers, kept.stored_at) == OPERATOR
     except InvalidMessage:
         return False
 

@@ -73,11 +73,12 @@ class Staff(Generic[M]):
         here = {member.name for member in self._working.values()} | set(self._restart_at)
         return {self._start(member): member for name, member in wanted.items() if name not in here}
 
-    def dismiss(self, name: str) -> None:
+    def dismiss(self, *names: str) -> None:
         """End who is not wanted any more, now that the broker still takes their last answers."""
-        self._wanted.pop(name, None)
-        self._restart_at.pop(name, None)
-        self._end([pid for pid, member in self._working.items() if member.name == name])
+        for name in names:
+            self._wanted.pop(name, None)
+            self._restart_at.pop(name, None)
+        self._end([pid for pid, member in self._working.items() if member.name in names])
 
     def _start(self, member: M) -> int:
         reading, writing = os.pipe()

@@ -140,7 +140,8 @@ class Calls:
                 self.foreign += self._counting
         held = _Held(call, record, said_digest(kept), kept.headers, self._wanted.says(kept.body))
         self._held[kept.subject] = held
-        self._waiting.setdefault(call.result, held)
+        if self._waiting.setdefault(call.result, held) is not held:  # another tool's has that id, too, and the answer
+            await self._leave_open(held)
         return True
 
     async def _answer(self, kept: Stored) -> bool:
@@ -150,7 +151,8 @@ class Calls:
             return not self._counting or await self._is_late(kept)
         fits = not self._wanted.outcomes or self._wanted.fits(*ending(kept))
         wanted = fits and (held.said or self._wanted.says(kept.body))
-        if (wanted or "open" in self._wanted.outcomes) and await self._by(kept) != self._server:
+        decides = wanted or "open" in self._wanted.outcomes or not _alone(kept)
+        if decides and await self._by(kept) != self._server:
             return False
         self._settle(held, await self._signed(held, answered(held.record, kept)) if wanted else None)
         return True

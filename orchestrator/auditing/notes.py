@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+
+from pydantic import ValidationError
 
 from bus.bus import Bus, Stored
 from contracts.ledger import RUNS_STREAM, AuditRecord
@@ -46,6 +48,8 @@ class Notes:
         """What it tells; None: it is not by whom it had to be."""
         by = await self._seals.sealed_by(kept)
         if kept.subject.startswith("denied."):
-            return broker_denials(kept, by)
+            with suppress(ValidationError):
+                return broker_denials(kept, by)
+            return None
         found = denial(kept, by) if kept.subject.startswith("refused.") else note(kept, by)
         return None if found is None else (found,)

@@ -19,7 +19,7 @@ from orchestrator.auditing.filters import Filter
 from orchestrator.auditing.merging import merged
 from orchestrator.auditing.notes import Notes
 from orchestrator.recording import readable
-from orchestrator.seals import Seals, given_up
+from orchestrator.seals import Seals, bodies_given_up
 
 _LOOK_AGAIN_S = 0.5
 _PATIENCE_S = 120.0
@@ -50,7 +50,7 @@ async def records(
 ) -> AsyncGenerator[AuditRecord]:
     """What `wanted` takes, in the order it was stored. Without `check` it is believed who sealed what."""
     seals = Seals(bus)
-    pruned = await given_up(bus)
+    pruned = await bodies_given_up(bus)
     calls = [Calls(bus, each, wanted, seals, check=check, pruned=pruned) for each in sorted(set(servers))]
     notes = Notes(bus, wanted, seals)
     try:
@@ -63,7 +63,7 @@ async def records(
 
 async def last(bus: Bus, servers: Iterable[str], wanted: Filter, number: int) -> list[AuditRecord]:
     """The last records, as many as `number`; of a stream only its end is read, if they are there."""
-    seals, pruned = Seals(bus), await given_up(bus)
+    seals, pruned = Seals(bus), await bodies_given_up(bus)
     found = await _last(bus, RUNS_STREAM, number, lambda after: Notes(bus, wanted, seals, after=after).read())
     for server in sorted(set(servers)):
 
@@ -119,9 +119,10 @@ async def follow(bus: Bus, wanted: Filter) -> AsyncGenerator[AuditRecord]:
 
 async def _makers(bus: Bus, wanted: Filter, seals: Seals) -> list[tuple[str, Callable[..., Notes | Calls]]]:
     """How each stream is read."""
+    pruned = await bodies_given_up(bus)
     made: list[tuple[str, Callable[..., Notes | Calls]]] = [(RUNS_STREAM, partial(Notes, bus, wanted, seals))]
     for server in await everybody(bus):
-        made.append((server_stream(server), partial(Calls, bus, server, wanted, seals, ordered=False)))
+        made.append((server_stream(server), partial(Calls, bus, server, wanted, seals, ordered=False, pruned=pruned)))
     return made
 
 

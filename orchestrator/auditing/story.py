@@ -20,7 +20,7 @@ from contracts.base import Model, Sha256, UtcTime
 from contracts.ledger import RUNS_STREAM, CallRecord, server_stream
 from orchestrator.auditing.records import answered, asked
 from orchestrator.errors import OrchestratorError
-from orchestrator.seals import Seals, said_digest
+from orchestrator.seals import Seals, bodies_given_up, said_digest
 
 _SHOWN = 5
 _STREAM = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -130,6 +130,7 @@ def _same(call: Stored, subject: str) -> bool:
 
 async def _of_call(bus: Bus, call: Stored) -> Story:
     subject, seals, stream = CallSubject.parse(call.subject), Seals(bus), call.stream
+    run = (await bodies_given_up(bus)).get(call.subject, "")
     record: CallRecord | None = None
     parts: list[Part] = []
     deliveries = 1
@@ -137,7 +138,7 @@ async def _of_call(bus: Bus, call: Stored) -> Story:
         part = await _part(seals, "request", kept)
         parts.append(part)
         if record is None or (part.verified and not record.sealed):
-            record = asked(kept, subject).model_copy(update={"sealed": part.verified})
+            record = asked(kept, subject, run).model_copy(update={"sealed": part.verified})
     async for kept in bus.history(stream, subject.begun):
         part = await _part(seals, "execution", kept, of=subject.server)
         parts.append(part)

@@ -11,12 +11,12 @@ import click
 from bus.grants import OPERATOR
 from contracts.run import GivenUp, Pruned
 from orchestrator import retention
+from orchestrator.auditing.reading import everybody
 from orchestrator.cli.shared import document, json_option, ledger, start, who
 from orchestrator.cli.stats import Since
 from orchestrator.cli.trouble import trouble
 from orchestrator.clock import apart_from_broker
 from orchestrator.house import state_dir
-from orchestrator.recording import readable
 from orchestrator.runs import list_runs
 from orchestrator.seals import ORCHESTRATOR
 from orchestrator.text import count
@@ -85,8 +85,9 @@ async def _gc(ended_before: datetime, keep: int, dry_run: bool) -> dict[str, _Re
                 "how old a run is.",
                 "Set the one that is wrong. Nothing was removed.",
             )
-        bodies = await retention.large_bodies(operator, await readable(bus))
-        for run in retention.due((await list_runs(bus)).runs, ended_before, keep):
+        due = retention.due((await list_runs(bus)).runs, ended_before, keep)
+        bodies = await retention.large_bodies(operator, await everybody(operator)) if due else {}
+        for run in due:
             there = _Removed(retention.kept(state, run.run), bodies.get(run.run, ()))
             if not (there.files or there.bodies):
                 continue

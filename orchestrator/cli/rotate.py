@@ -39,9 +39,11 @@ def rotate(name: str, everybody: bool, as_json: bool) -> None:
     if name and name not in known:
         raise trouble(f"{name} has no key yet.", f"There are keys of {', '.join(known) or 'nobody'}.")
     folder, rotated = identities(houses.state_dir()), dict[str, str]()
-    for each in [name] if name else [one for one in known if one != NOTARY]:
-        rotated[each] = rotate_identity(folder, each).public
-    found = start(houses.reload, houses.state_dir())
+    try:
+        for each in [name] if name else [one for one in known if one != NOTARY]:
+            rotated[each] = rotate_identity(folder, each).public
+    finally:  # whoever has another key is to be known by it, also where one could not be replaced
+        found = start(houses.reload, houses.state_dir()) if rotated else None
     if as_json:
         document({"rotated": rotated, "taken_up": found is not None})
         return

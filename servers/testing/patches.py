@@ -20,6 +20,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from contracts.diff import DiffError
 from contracts.sandbox import Limits
+from contracts.secret_kinds import masked
 from contracts.test_runner import (
     CandidateOutcome,
     CandidateResult,
@@ -135,7 +136,7 @@ class Bench:
             budget_s = self.params.budget_s
             result = await self._plain(None, budget_s, min(5.0, max(2.0, budget_s / 6)))
             if result.outcome not in ("passed", "failed", "stopped"):
-                raise ToolError("unavailable", f"the test suite cannot be run: {result.reason}")
+                raise ToolError("unavailable", f"the test suite cannot be run: {masked(result.reason)}")
             found.baseline = Baseline(result)
             if result.outcome != "stopped":
                 self.baselines.keep(self.params.run, found.state, found.baseline)

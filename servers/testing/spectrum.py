@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 
 from contracts.sandbox import Limits
+from contracts.secret_kinds import masked
 from contracts.test_runner import CoverageResult, LineCoverage, TestCase
 from servers.specialist import Call, ToolError
 from servers.testing.claims import Case, Claim, Lines
@@ -50,7 +51,7 @@ async def trace_suite(
     finished = await confined.ask(home, request, limits, on_claim)
     if not heard.cases and not heard.running:
         said = heard.unusable or (heard.errors[0].message if heard.errors else f"exit status {finished.returncode}")
-        raise ToolError("unavailable", f"no test could be traced: {said}")
+        raise ToolError("unavailable", f"no test could be traced: {masked(said)}")
     cases = [*heard.cases]
     if heard.running:
         cases.append(TestCase(id=heard.running, outcome="error", message="did not finish while traced"))

@@ -51,7 +51,7 @@ def written(steps: list[Any]) -> Scribe:
             case "result":
                 n, caller, by, outcome, alone = rest
                 if by != "echo" or (n, caller) in called:
-                    scribe.result(n, caller=caller, by=by, outcome=outcome, alone=alone)
+                    scribe.result(n, caller=caller, by=by, outcome=outcome, alone=alone and by == "echo")
             case _:
                 scribe.copy(*rest)
     return scribe
@@ -133,6 +133,21 @@ async def test_a_call_that_takes_long_does_not_have_all_others_held(monkeypatch:
             found.append(record.call_id)
     assert (found, reader.foreign) == ([f"c{n}" for n in range(40)], 0)
     assert read_so_far <= 12, "the first are given before the rest is read"
+
+
+async def test_two_tools_under_one_id_keep_nothing_from_being_listed() -> None:
+    """The answer is that of the call that came first; the other one stays open."""
+    scribe = Scribe()
+    scribe.call(0)
+    scribe.call(0, tool="shout")
+    scribe.result(0)
+    scribe.call(1)
+    scribe.result(1)
+    bus = scribe.broker.connect("auditor")
+    found, foreign = await taken(bus, Filter())
+    assert [(each.tool, each.outcome) for each in found] == [("say", "ok"), ("shout", "open"), ("say", "ok")]
+    whole, _ = await exchanges(bus, ["echo"])
+    assert (found, foreign) == (sorted(map(record_of, whole), key=lambda record: record.seq), 0)
 
 
 async def test_of_the_last_records_only_the_end_is_read() -> None:

@@ -96,8 +96,9 @@ async def test_a_call_that_takes_the_broker_along_each_time_is_given_up(nats: Na
             given_up.set()
 
         tasks.start_soon(ask)
-        while await bus.last(server_stream("echo"), "call.>") is None:  # so that no server can take it for a new one
-            await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(PATIENCE_S):
+            while await bus.last(server_stream("echo"), "call.>") is None:  # else a server may take it for new
+                await anyio.lowlevel.checkpoint()
         for _ in range(MAX_DEATHS):
             await die_over_it(nats)
             nats.broker.stop()

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import stat
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -105,10 +106,16 @@ async def test_the_audit_shows_for_whom_a_call_was_made(kept: Podium) -> None:
     assert "host_host for ada@example.com" in kept("audit", "log", "--kind", "call", env={"COLUMNS": "160"}).out
     following = ("audit", "log", "--follow", "--since", "1h", "--agent", "host_host", "--kind", "call", "--json")
     with kept.begin(*following) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline()) == log[0]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=LIMIT_S) == 0, "it was asked to end"
+        given_up = threading.Timer(LIMIT_S, process.kill)  # it never ends by itself
+        given_up.start()
+        try:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline()) == log[0]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=LIMIT_S) == 0, "it was asked to end"
+        finally:
+            given_up.cancel()
+            process.kill()
 
 
 async def test_a_member_is_served_as_it_is(kept: Podium) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bus.errors import BusError, CallFailed
+from bus.errors import CallFailed, InvalidMessage
 from bus.registry import cards
 from contracts.ledger import RUNS_STREAM
 from contracts.repository import ListParams, ListResult
@@ -64,7 +64,9 @@ def _held(house: Attacked, attempt: Attempt, result: TryResult) -> str:
     if attempt.holder in _SEEN_AFTERWARDS:
         return attempt.holder if result.done else PROVES_NOTHING
     if not result.done:
-        return attempt.holder
+        # Of other holders, the audit has it; what these say has to be a refusal, and no failure of the means.
+        silent = attempt.holder in ("the kernel", "the stream")
+        return PROVES_NOTHING if silent and not result.told.startswith("PermissionError") else attempt.holder
     return OPEN if attempt.at in _HELD_BY_LANDLOCK and "landlock" not in house.card.confinement else GAINED
 
 
@@ -74,8 +76,9 @@ def _audit(house: Attacked, attempt: Attempt, audited: set[str]) -> str:
 
 async def _answered(house: Attacked, name: str, body: str) -> Row:
     try:
-        held, told = "the contract", repr((await house.answered(body)).text)
-    except BusError as failed:
+        text = (await house.answered(body)).text
+        held, told = (PROVES_NOTHING if text == "honest" else "the contract"), repr(text)
+    except (CallFailed, InvalidMessage) as failed:
         held, told = "the contract", str(failed)
     except Exception as broken:
         held, told = GAINED, f"its caller broke: {broken!r}"

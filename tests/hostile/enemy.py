@@ -32,6 +32,8 @@ from servers.specialist import Call, Room, tool
 
 PTRACE_ATTACH = 16
 CLONE_NEWUSER = 0x10000000
+PATIENCE_S = 10
+"""For an answer: a refusal comes at once, so it costs nothing but where nobody answers."""
 
 
 class TryParams(Model):
@@ -53,7 +55,6 @@ class AnswerParams(Model):
     """With which bytes to answer this very call, under the enemy's own seal."""
 
     body: str
-    times: int = 1
     url: str
 
 
@@ -87,7 +88,7 @@ class Enemy:
         """Answer with other bytes than an honest answer has."""
         self._url = params.url
         subject = f"result.{call.caller}.enemy.{call.id}"
-        body = (params.body * params.times).replace("CALL_ID", call.id).encode("utf-8", "surrogatepass")
+        body = params.body.replace("CALL_ID", call.id).encode("utf-8", "surrogatepass")
         client = await self._connected()
         await client.publish(subject, body, headers=seal(self._me().signer(), subject, body))
         await barrier(client)
@@ -112,7 +113,7 @@ class Enemy:
             inbox_prefix="_INBOX.enemy",
             error_cb=on_error,
             allow_reconnect=False,
-            connect_timeout=2,
+            connect_timeout=PATIENCE_S,
             **more,
         )
 
@@ -134,10 +135,10 @@ class Enemy:
         """Publish what JetStream or somebody else should answer; an answer that is an error is a refusal."""
         client, before = await self._connected(), len(self._refused)
         try:
-            found = await client.request(subject, body.encode(), timeout=0.5, headers=dict(more or {}) or None)
+            found = await client.request(subject, body.encode(), timeout=PATIENCE_S, headers=dict(more or {}) or None)
         except (TimeoutError, NatsError) as wrong:
             await self._settled(before)
-            raise PermissionError("nobody answered") from wrong
+            raise TimeoutError("nobody answered") from wrong
         said: Any = json.loads(found.data or b"{}")
         if "error" in said:
             raise PermissionError(said["error"])
@@ -165,7 +166,7 @@ class Enemy:
         try:
             assert client._transport is not None  # pyright: ignore[reportPrivateUsage] - the client would not send it
             client._transport.write(line.encode())  # pyright: ignore[reportPrivateUsage]
-            with anyio.move_on_after(1):
+            with anyio.move_on_after(PATIENCE_S):
                 await closed.wait()
                 raise ConnectionError(f"the broker hung up: {refusal}")
             return "let through"
@@ -198,7 +199,7 @@ class Enemy:
         return (self._room.scratch / "note").read_text()
 
     def _tcp(self, port: int) -> str:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S):
             return "connected"
 
     def _unix(self, path: str) -> str:

@@ -60,9 +60,9 @@ class Attacked:
         params = TryParams(means=attempt.means, words=words, url=self.url)
         return await self._orchestrator[1].call("enemy", "attempt", params, TryResult, call_id=new_call_id())
 
-    async def answered(self, body: str, times: int = 1) -> AnswerResult:
+    async def answered(self, body: str) -> AnswerResult:
         """What a caller makes of an answer that holds these bytes."""
-        params = AnswerParams(body=body, times=times, url=self.url)
+        params = AnswerParams(body=body, url=self.url)
         return await self._orchestrator[1].call("enemy", "answer", params, AnswerResult, call_id=new_call_id())
 
     async def ask(self, server: str, tool: str, params: Model, result: Any, call_id: str) -> Any:
