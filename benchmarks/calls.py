@@ -23,7 +23,8 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from benchmarks.echo import EchoParams, EchoResult
-from bus.broker import BrokerUser, Durability
+from bus.account import BrokerAccount, BrokerUser, control_of
+from bus.broker import Durability
 from bus.caller import new_call_id, open_caller
 from bus.cluster import Embedded, embedded
 from bus.connect import connect, identities
@@ -61,7 +62,8 @@ async def over_bus(durability: Durability, brokers: int = 1) -> AsyncGenerator[t
         state = Path(folder)
         keys = {grant.name: load_identity(identities(state), grant.name).public for grant in grants}
         users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in grants}
-        with closing_broker(embedded(state / "broker", users, durability, brokers)) as broker:
+        account = BrokerAccount(users, control_of(load_identity(identities(state), "operator")))
+        with closing_broker(embedded(state / "broker", account, durability, brokers)) as broker:
             async with connect(state, broker.url, "operator") as operator:
                 await provision(operator, grants, keys, replicas=brokers)
             with _child("bus", str(state), broker.url):

@@ -1,7 +1,7 @@
 """The embedded broker: a `nats-server` child process with JetStream, on loopback.
 
-Its configuration is generated from grants: one nkey user per identity, permissions per user, nothing
-for anybody else. It listens on a port the kernel chose and has no monitoring port.
+Its configuration is generated from grants (see `bus.account`). It listens on a port the kernel chose and has no
+monitoring port.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bus.account import ACCOUNT, BrokerAccount
 from bus.errors import BusError
-from bus.grants import Permissions
 from bus.node import Node
 from bus.refusals import BrokerLog, Refusal
 
@@ -63,38 +63,8 @@ class BrokerNode:
     """How often it died and was started again."""
 
 
-@dataclass(frozen=True)
-class BrokerUser:
-    """An identity as the broker knows it."""
-
-    public: str
-    permissions: Permissions
-
-
-def authorization(users: Mapping[str, BrokerUser]) -> dict[str, object]:
-    """The `authorization` block of a NATS configuration for these users.
-
-    Answers to requests may be published once, within a minute (`allow_responses`). A key is good for plain connections
-    only, whatever else the server offers: no leaf node, web socket or MQTT session.
-    """
-    return {
-        "users": [
-            {
-                "nkey": user.public,
-                "allowed_connection_types": ["STANDARD"],
-                "permissions": {
-                    "publish": {"allow": list(user.permissions.publish)},
-                    "subscribe": {"allow": list(user.permissions.subscribe)},
-                    "allow_responses": {"max": 1, "expires": "1m"},
-                },
-            }
-            for _, user in sorted(users.items())
-        ]
-    }
-
-
 def configuration(
-    users: Mapping[str, BrokerUser],
+    account: BrokerAccount,
     store: Path,
     ports: Path,
     durability: Durability,
@@ -114,7 +84,7 @@ def configuration(
                 "max_file_store": _NO_LIMIT,
                 "sync_interval": "always" if durability == "disk" else "1s",
             },
-            "authorization": authorization(users),
+            **account.configuration(),
         },
         indent=1,
     )
@@ -143,7 +113,7 @@ class EmbeddedBroker:
     def __init__(
         self,
         folder: Path,
-        users: Mapping[str, BrokerUser],
+        account: BrokerAccount,
         durability: Durability = "process",
         node: Node | None = None,
     ) -> None:
@@ -153,7 +123,7 @@ class EmbeddedBroker:
             BrokerFailed: it did not come up; says why.
         """
         self._folder = folder
-        self._users = users
+        self._account = account
         self._durability: Durability = durability
         self._node = node
         self._process: subprocess.Popen[bytes] | None = None
@@ -182,6 +152,7 @@ class EmbeddedBroker:
         folder, ports = self._folder, self._folder / "ports"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._take_over_store()
             shutil.rmtree(ports, ignore_errors=True)
             ports.mkdir()
             config = folder / "nats.json"
@@ -196,7 +167,20 @@ class EmbeddedBroker:
     def _configuration(self) -> str:
         folder = self._folder
         store, ports = folder / "jetstream", folder / "ports"
-        return configuration(self._users, store, ports, self._durability, self._port, self._node)
+        return configuration(self._account, store, ports, self._durability, self._port, self._node)
+
+    def _take_over_store(self) -> None:
+        """Move what was kept in the account that NATS has where none is named; the nodes of a cluster cannot."""
+        kept = self._folder / "jetstream/jetstream"
+        nameless, ours = kept / "$G", kept / ACCOUNT
+        if not nameless.exists() or ours.exists():
+            return
+        if self._node is not None:
+            raise BrokerFailed(
+                f"the cluster's ledger in {self._folder.parent} is of an earlier version of Podium, which alone can "
+                "read it; begin a new state directory (PODIUM_STATE_DIR)"
+            )
+        nameless.rename(ours)
 
     def _listening(self, ports: Path) -> int:
         deadline = time.monotonic() + _START_S
@@ -215,9 +199,9 @@ class EmbeddedBroker:
         """Whether the process is alive; reaps it if it is not."""
         return self._process is not None and self._process.poll() is None
 
-    def reload(self, users: Mapping[str, BrokerUser]) -> None:
+    def reload(self, account: BrokerAccount) -> None:
         """Let it take up other users and permissions, without a disconnect; if it died, when it is started again."""
-        self._users = users
+        self._account = account
         (self._folder / "nats.json").write_text(self._configuration())
         if self.running():
             os.kill(self.pid, signal.SIGHUP)
@@ -256,14 +240,14 @@ class EmbeddedBroker:
 
 @contextmanager
 def embedded_broker(
-    folder: Path, users: Mapping[str, BrokerUser], *, durability: Durability = "process"
+    folder: Path, account: BrokerAccount, *, durability: Durability = "process"
 ) -> Generator[EmbeddedBroker]:
     """A broker for as long as the block runs.
 
     Raises:
         BrokerFailed: it did not come up; says why.
     """
-    broker = EmbeddedBroker(folder, users, durability)
+    broker = EmbeddedBroker(folder, account, durability)
     try:
         yield broker
     finally:

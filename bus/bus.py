@@ -111,6 +111,11 @@ class Bus(Protocol):
         """
         ...
 
+    @property
+    def control(self) -> str:
+        """Begins the subjects by which the operator governs the broker (`bus.account`); empty for everybody else."""
+        ...
+
     def shared_key(self, public: str) -> bytes:
         """A secret of this identity and the holder of `public`; see `bus.identity.Signer.shared_key`."""
         ...
@@ -237,6 +242,6 @@ class Bus(Protocol):
         """Remove a key."""
         ...
 
-    async def entries(self, bucket: str) -> dict[str, bytes]:
-        """All keys that are there now, with their values."""
+    async def entries(self, bucket: str) -> dict[str, Stored]:
+        """All keys that are there now, with what was set last."""
         ...

@@ -23,7 +23,7 @@ async def grants_of(bus: Bus, caller: str) -> frozenset[str]:
 
 
 async def _grants(bus: Bus) -> dict[str, frozenset[str]]:
-    return {name: frozenset(json.loads(calls)) for name, calls in (await bus.entries(GRANTS_BUCKET)).items()}
+    return {name: frozenset(json.loads(kept.body)) for name, kept in (await bus.entries(GRANTS_BUCKET)).items()}
 
 
 class LiveGrants:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,10 @@ class Identity:
     def public(self) -> str:
         """The nkey public key (`U…`)."""
         return nkeys.from_seed(bytearray(self.seed.encode())).public_key.decode()
+
+    def derived(self, purpose: str) -> str:
+        """A secret for one purpose that only who has the key can work out: 128 bits in hex."""
+        return hmac.new(self.seed.encode(), f"podium-{purpose}-1".encode(), hashlib.sha256).hexdigest()[:32]
 
     def signer(self) -> Signer:
         """Something that signs with this key."""

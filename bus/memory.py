@@ -58,7 +58,9 @@ class MemoryBroker:
     consumers: dict[tuple[str, str], _Consumer] = field(default_factory=dict[tuple[str, str], _Consumer])
     listeners: list[_Listener] = field(default_factory=list[_Listener])
     identities: dict[str, Identity] = field(default_factory=dict[str, Identity])
-    keys: dict[tuple[str, str], tuple[bytes, float]] = field(default_factory=dict[tuple[str, str], tuple[bytes, float]])
+    keys: dict[tuple[str, str], tuple[Stored, float]] = field(
+        default_factory=dict[tuple[str, str], tuple[Stored, float]]
+    )
 
     def add_consumer(self, stream: str, name: str, filter_subject: str) -> None:
         """Provision a durable consumer."""
@@ -67,8 +69,17 @@ class MemoryBroker:
     def connect(self, identity: str) -> MemoryBus:
         """A connection under `identity`, whose key is made on first use and put on the roster."""
         known = self.identities.setdefault(identity, new_identity(identity))
-        self.keys[ROSTER_BUCKET, identity] = (known.public.encode(), math.inf)
+        self.set(ROSTER_BUCKET, identity, known.public.encode())
         return MemoryBus(self, known)
+
+    def set(
+        self, bucket: str, key: str, value: bytes, headers: Headers = NO_HEADERS, *, ttl_s: float = math.inf
+    ) -> None:
+        """Set a key, whoever it is that does."""
+        stream = self.streams.setdefault(f"KV_{bucket}", [])
+        kept = Stored(f"KV_{bucket}", len(stream) + 1, f"$KV.{bucket}.{key}", value, headers, datetime.now(UTC))
+        stream.append(kept)
+        self.keys[bucket, key] = (kept, time.monotonic() + ttl_s)
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,11 @@ class MemoryBus:
     def pause_s(self) -> float:
         """One broker has nobody to agree with."""
         return 0.0
+
+    @property
+    def control(self) -> str:
+        """There is nothing to govern."""
+        return ""
 
     def shared_key(self, public: str) -> bytes:
         """See `Bus.shared_key`."""
@@ -249,22 +265,18 @@ class MemoryBus:
     async def put(self, bucket: str, key: str, value: bytes, *, ttl_s: int | None = None) -> None:
         """See `Bus.put`."""
         await anyio.lowlevel.checkpoint()
-        self._broker.keys[bucket, key] = (value, math.inf if ttl_s is None else time.monotonic() + ttl_s)
-        stream = self._broker.streams.setdefault(f"KV_{bucket}", [])
-        subject = f"$KV.{bucket}.{key}"
-        stream.append(Stored(f"KV_{bucket}", len(stream) + 1, subject, value, NO_HEADERS, datetime.now(UTC)))
+        sealed = seal(self._signer, f"$KV.{bucket}.{key}", value)
+        self._broker.set(bucket, key, value, sealed, ttl_s=math.inf if ttl_s is None else ttl_s)
 
     async def delete(self, bucket: str, key: str) -> None:
         """See `Bus.delete`."""
         await anyio.lowlevel.checkpoint()
         self._broker.keys.pop((bucket, key), None)
 
-    async def entries(self, bucket: str) -> dict[str, bytes]:
+    async def entries(self, bucket: str) -> dict[str, Stored]:
         """See `Bus.entries`."""
         await anyio.lowlevel.checkpoint()
         now = time.monotonic()
         return {
-            key: value
-            for (of, key), (value, until) in sorted(self._broker.keys.items())
-            if of == bucket and until > now
+            key: kept for (of, key), (kept, until) in sorted(self._broker.keys.items()) if of == bucket and until > now
         }

@@ -16,12 +16,13 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 
+from bus.account import control_of, inlet
 from bus.background import background
 from bus.bus import ABSENT, NO_HEADERS, Expect, Headers, Message, OnDelivery, OnMessage, Stored
 from bus.claims import MAX_WHOLE, check_size, kept_apart
 from bus.envelope import seal
 from bus.errors import AlreadyStored, BusError, BusUnavailable, Overtaken, StoreFull, StoreRefused, TooLarge
-from bus.grants import SERVE
+from bus.grants import OPERATOR, SERVE
 from bus.identity import Identity
 from bus.nats_leader import Leader
 from bus.nats_link import Link, barrier, linked, subscribe
@@ -43,13 +44,15 @@ _AT_A_STRETCH = 32
 class NatsBus:
     """One identity's connection. Make it with `connect_nats`."""
 
-    def __init__(self, link: Link, posting: Posting, leader: Leader, identity: Identity) -> None:
+    def __init__(self, link: Link, posting: Posting, leader: Leader, identity: Identity, control: str) -> None:
         self._link = link
         self._posting = posting
         self._reading = Reading(link, leader)
         self._client = link.client
         self._identity = identity
         self._signer = identity.signer()
+        self.control = control
+        """See `Bus.control`."""
 
     @property
     def identity(self) -> str:
@@ -91,7 +94,7 @@ class NatsBus:
             sealed["Nats-Expected-Last-Subject-Sequence"] = str(expect.last)
             if expect.subject:
                 sealed["Nats-Expected-Last-Subject-Sequence-Subject"] = expect.subject
-        post = await self._posting.post(subject, body, sealed, patient=patient)
+        post = await self._posting.post(self._where(subject), body, sealed, patient=patient)
         if (error := post.answer.get("error")) is None:
             return int(post.answer["seq"])
         if error.get("err_code") != WRONG_LAST_SEQUENCE:
@@ -102,6 +105,13 @@ class NatsBus:
             if mine is not None and mine.body == whole_body:
                 return mine.seq
         raise AlreadyStored(subject) if expect == ABSENT else Overtaken(subject, expect.last)
+
+    def _where(self, subject: str) -> str:
+        """Where something is published that is to be kept on `subject`."""
+        if not self.control or not subject.startswith("$KV."):
+            return subject
+        _, bucket, key = subject.split(".", 2)
+        return f"{inlet(self.control, bucket)}.{key}"
 
     async def stands(self, subject: str) -> bool:
         """See `Bus.stands`."""
@@ -213,12 +223,12 @@ class NatsBus:
         """See `Bus.delete`."""
         await self.store(f"$KV.{bucket}.{key}", b"", {"KV-Operation": "DEL"})
 
-    async def entries(self, bucket: str) -> dict[str, bytes]:
+    async def entries(self, bucket: str) -> dict[str, Stored]:
         """See `Bus.entries`."""
         prefix = f"$KV.{bucket}."
         kept = await self._reading.newest_of_each(f"KV_{bucket}", f"{prefix}>")
         alive = (one for one in kept if "KV-Operation" not in one.headers and "Nats-Marker-Reason" not in one.headers)
-        return {one.subject.removeprefix(prefix): one.body for one in sorted(alive, key=lambda one: one.subject)}
+        return {one.subject.removeprefix(prefix): one for one in sorted(alive, key=lambda one: one.subject)}
 
 
 def _refusal(subject: str, error: dict[str, Any]) -> StoreRefused:
@@ -240,4 +250,5 @@ async def connect_nats(url: str, identity: Identity, *, credentials: str | None 
         posting, leader = Posting(link), Leader(link)
         await posting.open()
         async with background(posting.run, partial(leader.watch, posting)):
-            yield NatsBus(link, posting, leader, identity)
+            governs = identity.name == OPERATOR and not credentials  # with a JWT, it says itself what is imported
+            yield NatsBus(link, posting, leader, identity, control_of(identity) if governs else "")

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import anyio
 
+from bus.account import api_of, inlet
 from bus.bus import Bus
 from bus.errors import BusUnavailable, StoreRefused
 from bus.grants import SERVE, Grant, results_consumer
@@ -95,13 +96,15 @@ def _objects(of: dict[str, object], replicas: int) -> dict[str, object]:
     }
 
 
-def _bucket(name: str, replicas: int) -> dict[str, object]:
+def _bucket(name: str, replicas: int, control: str) -> dict[str, object]:
     """Only the newest value of a key is kept, and it may expire.
 
     Roll-ups stay denied: with one, whoever may write one key takes everybody's. So a key that expires leaves no marker
     behind, for which the broker would want them.
     """
-    return _stream(f"KV_{name}", [f"$KV.{name}.>"], replicas) | {"max_msgs_per_subject": 1, "allow_msg_ttl": True}
+    come, kept = f"{inlet(control, name)}.>", f"$KV.{name}.>"
+    moved = {} if come == kept else {"subject_transform": {"src": come, "dest": kept}}
+    return _stream(f"KV_{name}", [come], replicas) | {"max_msgs_per_subject": 1, "allow_msg_ttl": True} | moved
 
 
 def _serve_consumer(server: str, concurrency: int, pause_s: float) -> dict[str, object]:
@@ -142,7 +145,7 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
     kept = ["run.>", "gate.>", "refused.>", "denied.>", "crew.>", given_up("*")]
     await _ensure_ledger(bus, RUNS_STREAM, kept, replicas)
     for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
-        await _ensure_stream(bus, _bucket(bucket, replicas))
+        await _ensure_stream(bus, _bucket(bucket, replicas, bus.control))
     await _ensure_stream(bus, _stream(NOTARY_STREAM, ["notary.>"], replicas))
     servers = {grant.name: grant.concurrency for grant in every if grant.serves}
     for server, concurrency in servers.items():
@@ -164,17 +167,17 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
 
 
 async def ask_jetstream(bus: Bus, subject: str, body: dict[str, object]) -> dict[str, Any]:
-    """What `$JS.API.<subject>` answers, once somebody leads who can; it may be an error.
+    """What JetStream's API answers on `subject`, once somebody leads who can; it may be an error.
 
     It may be asked more than once, so what it asks for must be safe to repeat.
 
     Raises:
         BusUnavailable: no answer within half a minute.
     """
-    deadline = anyio.current_time() + _PATIENCE_S
+    asked, deadline = f"{api_of(bus.control)}.{subject}", anyio.current_time() + _PATIENCE_S
     while True:
         try:
-            answer = await bus.request(f"$JS.API.{subject}", json.dumps(body).encode(), timeout_s=_ATTEMPT_S)
+            answer = await bus.request(asked, json.dumps(body).encode(), timeout_s=_ATTEMPT_S)
             said: dict[str, Any] = json.loads(answer.body)
             if said.get("error", {}).get("err_code") not in NOT_NOW or anyio.current_time() > deadline:
                 return said

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from bus.background import background
 from bus.bus import Bus, Message
-from bus.errors import BusError
+from bus.errors import BusError, InvalidMessage
+from bus.roster import LiveRoster
 from contracts.ledger import AGENTS_BUCKET
 from contracts.manifest import Card
 
@@ -30,19 +31,18 @@ HEARTBEAT_S = 1.0
 async def cards(bus: Bus) -> tuple[Card, ...]:
     """Who is alive now, by name and instance; entries of another version of Podium are left out.
 
-    The broker lets a server write under its own name only, so a card counts where it stands under the name it bears.
+    A card counts where the server whose name it bears has sealed it, for the place where it stands.
 
     Raises:
         BusUnavailable: the registry does not answer.
     """
-    found: list[Card] = []
-    for key, value in (await bus.entries(AGENTS_BUCKET)).items():
-        try:
-            card = Card.model_validate_json(value)
-        except ValidationError:
-            continue
-        if key == _key(card):
-            found.append(card)
+    roster, found = LiveRoster(bus), list[Card]()
+    for key, kept in (await bus.entries(AGENTS_BUCKET)).items():
+        with suppress(InvalidMessage, ValidationError):
+            card = Card.model_validate_json(kept.body)
+            by = await roster.opened(kept.subject, kept.body, kept.headers, kept.stored_at)
+            if key == _key(card) and by == card.manifest.name:
+                found.append(card)
     return tuple(sorted(found, key=lambda card: (card.manifest.name, card.instance)))
 
 

@@ -151,7 +151,7 @@ class LiveRoster:
         entries, found = await self._bus.entries(ROSTER_BUCKET), dict[str, Keys]()
         for name, entry in entries.items():
             with suppress(ValueError):  # nobody's key
-                found[name] = Keys.parse(entry)
+                found[name] = Keys.parse(entry.body)
         before, self._keys = self._keys, found
         self._shared = {name: key for name, key in self._shared.items() if self._keys.get(name) == before.get(name)}
         self._read_at = begun_at

@@ -5,7 +5,6 @@ It is read from the bus, or from a file that `podium audit export` wrote (`orche
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ class Recording:
         for kept in self.messages:
             broker.streams.setdefault(kept.stream, []).append(kept)
         for name, public in self.roster.items():
-            broker.keys[ROSTER_BUCKET, name] = (public.encode(), math.inf)
+            broker.set(ROSTER_BUCKET, name, public.encode())
         return MemoryBus(broker, new_identity("reader"))
 
 
@@ -125,7 +124,7 @@ async def record(bus: Bus, run: str, servers: Iterable[str], since: datetime | N
     pruned = await bodies_given_up(bus, run)
     for server in known:
         found += [kept async for kept in _of_run(bus, server, run, pruned, since)]
-    roster = {name: public.decode() for name, public in (await bus.entries(ROSTER_BUCKET)).items()}
+    roster = {name: kept.body.decode() for name, kept in (await bus.entries(ROSTER_BUCKET)).items()}
     return Recording(run, version("podium"), roster, tuple(found))
 
 

@@ -1,7 +1,8 @@
 """Prints what a NATS server has to know to carry this state directory's crew: users, each with its permissions.
 
-For those who run the server themselves (`PODIUM_NATS_URL`). Only public keys are printed; the private ones stay
-in the state directory and are made where there are none yet.
+For those who run the server themselves (`PODIUM_NATS_URL`). Of keys only the public halves are printed; the private
+ones stay in the state directory and are made where there are none yet. Who reads what is printed learns the subjects by
+which the server is governed, all the same (see `bus.account`).
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ import json
 import sys
 from pathlib import Path
 
-from bus.broker import MAX_PAYLOAD, BrokerUser, authorization
+from bus.account import BrokerAccount, BrokerUser, control_of
+from bus.broker import MAX_PAYLOAD
 from bus.connect import identities
-from bus.grants import permissions
+from bus.grants import OPERATOR, permissions
 from bus.identity import load_identity
 from servers.crew import CREW_FILE, Crew, CrewError, read_crew
 
 
 def broker_config(state: Path, crew: Crew, environment: str = "") -> str:
-    """JSON, which is NATS' own configuration format too: `authorization` and `max_payload` (bytes).
+    """JSON, which is NATS' own configuration format too: accounts and `max_payload` (bytes).
 
-    For an environment, the account of that name instead, which goes into the `accounts` of a server: it has the same
-    subjects as any other, a JetStream of its own, and shares nothing with anybody.
+    For an environment, the account of that name instead, which goes into the `accounts` of a server beside the
+    system's: it has the same subjects as any other, a JetStream of its own, and shares nothing with the others.
 
     Raises:
         OSError: the keys cannot be read or made.
@@ -31,10 +33,10 @@ def broker_config(state: Path, crew: Crew, environment: str = "") -> str:
     users = {
         grant.name: BrokerUser(load_identity(folder, grant.name).public, permissions(grant)) for grant in crew.grants()
     }
-    known = authorization(users)
+    account = BrokerAccount(users, control_of(load_identity(folder, OPERATOR)))
     if environment:
-        return json.dumps({environment: {"jetstream": "enabled", **known}}, indent=1)
-    return json.dumps({"max_payload": MAX_PAYLOAD, "authorization": known}, indent=1)
+        return json.dumps(account.entry(environment), indent=1)
+    return json.dumps({"max_payload": MAX_PAYLOAD, **account.configuration()}, indent=1)
 
 
 def main() -> None:

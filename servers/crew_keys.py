@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from bus.broker import BrokerUser
+from bus.account import BrokerAccount, BrokerUser, control_of
 from bus.connect import identities
-from bus.grants import NOTARY, permissions
+from bus.grants import NOTARY, OPERATOR, permissions
 from bus.identity import key_age, load_identity, rotate_identity
 from servers.crew import Crew, CrewError
 from servers.housekeeping import fork, fork_asking, reap
@@ -38,24 +38,38 @@ def renew_keys(state: Path, crew: Crew) -> None:
         raise CrewError(f"the keys in {folder} cannot be renewed; see the log")
 
 
-def public_keys(state: Path, crew: Crew) -> dict[str, str]:
-    """Everybody's public key, by name; whoever has none yet is given one.
+@dataclass(frozen=True)
+class CrewKeys:
+    """What the broker is told of a crew's keys."""
+
+    public: dict[str, str]
+    """Everybody's, by name."""
+    control: str
+    """See `bus.account.control_of`."""
+
+
+def crew_keys(state: Path, crew: Crew) -> CrewKeys:
+    """A crew's; whoever has none yet is given one.
 
     Raises:
         CrewError: they cannot be read or made.
     """
     folder = identities(state)
-    child, answer = fork_asking(
-        lambda: json.dumps({each.name: load_identity(folder, each.name).public for each in crew.grants()})
-    )
+
+    def read() -> str:
+        every = {each.name: load_identity(folder, each.name) for each in crew.grants()}
+        public = {name: identity.public for name, identity in every.items()}
+        return json.dumps({"public": public, "control": control_of(every[OPERATOR])})
+
+    child, answer = fork_asking(read)
     with os.fdopen(answer) as told:
         data = told.read()
     if reap(child) != 0:
         raise CrewError(f"the keys in {folder} cannot be read or made; see the log")
-    keys: dict[str, str] = json.loads(data)
-    return keys
+    return CrewKeys(**json.loads(data))
 
 
-def broker_users(crew: Crew, public: Mapping[str, str]) -> dict[str, BrokerUser]:
-    """The crew as users of the broker, each with what it was granted."""
-    return {one.name: BrokerUser(public[one.name], permissions(one)) for one in crew.grants()}
+def broker_account(crew: Crew, keys: CrewKeys) -> BrokerAccount:
+    """The crew as the broker knows it, each with what it was granted."""
+    users = {one.name: BrokerUser(keys.public[one.name], permissions(one)) for one in crew.grants()}
+    return BrokerAccount(users, keys.control)

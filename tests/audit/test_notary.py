@@ -56,9 +56,9 @@ async def stored(made: Ledger, stream: str = RUNS_STREAM) -> list[Stored]:
 
 async def rebuilt(operator: Bus, stream: str, messages: list[Stored]) -> None:
     """What an administrator can do: another stream of that name, with whatever messages they like in it."""
-    info = json.loads((await operator.request(f"$JS.API.STREAM.INFO.{stream}", b"")).body)
+    info = json.loads((await operator.request(f"{operator.control}.API.STREAM.INFO.{stream}", b"")).body)
     for verb, body in (("DELETE", b""), ("CREATE", json.dumps(info["config"]).encode())):
-        answer = json.loads((await operator.request(f"$JS.API.STREAM.{verb}.{stream}", body)).body)
+        answer = json.loads((await operator.request(f"{operator.control}.API.STREAM.{verb}.{stream}", body)).body)
         assert "error" not in answer, answer
     for kept in messages:
         headers = {name: said for name, said in kept.headers.items() if not name.startswith("Nats-Expected")}
@@ -237,11 +237,12 @@ async def test_a_stream_that_lost_its_end_or_is_gone_is_found_out(tmp_path: Path
         assert (await checkpoints(made))[-1].breaches == (
             "LEDGER_runs was signed to message 3: that message is not there",
         )
-        await made.buses["operator"].request(f"$JS.API.STREAM.DELETE.{server_stream('model')}", b"")
+        api = f"{made.buses['operator'].control}.API"
+        await made.buses["operator"].request(f"{api}.STREAM.DELETE.{server_stream('model')}", b"")
         notary = await made.notary()
         await notary.round()
         assert not (await checkpoints(made))[-1].breaches, "nothing was signed of that one"
-        await made.buses["operator"].request(f"$JS.API.STREAM.DELETE.{RUNS_STREAM}", b"")
+        await made.buses["operator"].request(f"{api}.STREAM.DELETE.{RUNS_STREAM}", b"")
         await notary.round()
         assert "the stream is not there" in (await checkpoints(made))[-1].breaches[0]
 
@@ -289,13 +290,13 @@ async def test_a_gap_is_signed_as_one(tmp_path: Path) -> None:
     """Messages that cannot be read are never passed over in silence."""
     async with ledger(tmp_path) as made:
         operator = made.buses["operator"]
-        info = json.loads((await operator.request(f"$JS.API.STREAM.INFO.{RUNS_STREAM}", b"")).body)
+        info = json.loads((await operator.request(f"{operator.control}.API.STREAM.INFO.{RUNS_STREAM}", b"")).body)
         config = {**info["config"], "deny_delete": False}
-        await operator.request(f"$JS.API.STREAM.DELETE.{RUNS_STREAM}", b"")
-        await operator.request(f"$JS.API.STREAM.CREATE.{RUNS_STREAM}", json.dumps(config).encode())
+        await operator.request(f"{operator.control}.API.STREAM.DELETE.{RUNS_STREAM}", b"")
+        await operator.request(f"{operator.control}.API.STREAM.CREATE.{RUNS_STREAM}", json.dumps(config).encode())
         await say(made, 1, 2, 3, 4)
-        await operator.request(f"$JS.API.STREAM.MSG.DELETE.{RUNS_STREAM}", b'{"seq": 2}')
-        await operator.request(f"$JS.API.STREAM.MSG.DELETE.{RUNS_STREAM}", b'{"seq": 3}')
+        await operator.request(f"{operator.control}.API.STREAM.MSG.DELETE.{RUNS_STREAM}", b'{"seq": 2}')
+        await operator.request(f"{operator.control}.API.STREAM.MSG.DELETE.{RUNS_STREAM}", b'{"seq": 3}')
         await (await made.notary()).round()
         (checkpoint,) = await checkpoints(made)
         assert [gap.model_dump() for gap in checkpoint.gaps] == [{"stream": RUNS_STREAM, "first": 2, "last": 3}]
@@ -344,7 +345,9 @@ async def test_keys_that_the_operator_did_not_publish_are_not_signed(tmp_path: P
         assert (await checkpoints(made))[-1].roster["orchestrator"] != true, "the operator did so"
         await provision(made.buses["operator"], CREW, keys)
         async with made.rig.connect("operator") as operator:
-            await operator.request("$KV.roster.orchestrator", made.identity("person").public.encode())
+            await operator.request(
+                f"{operator.control}.KV.roster.orchestrator", made.identity("person").public.encode()
+            )
         await say(made, 2)
         await (await made.notary()).round()
         assert "orchestrator" not in (await checkpoints(made))[-1].roster

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from bus.broker import BrokerUser, Durability, EmbeddedBroker, embedded_broker
+from bus.account import BrokerAccount, BrokerUser, control_of
+from bus.broker import Durability, EmbeddedBroker, embedded_broker
 from bus.bus import Bus
 from bus.connect import connect, identities
-from bus.grants import SERVE, Grant, permissions, results_consumer
+from bus.grants import OPERATOR, SERVE, Grant, permissions, results_consumer
 from bus.identity import load_identity
 from bus.memory import MemoryBroker
 from bus.provision import provision
@@ -48,7 +48,7 @@ class MemoryRig:
     def __init__(self) -> None:
         self.broker = MemoryBroker()
         for grant in CREW:
-            self.broker.keys[GRANTS_BUCKET, grant.name] = (json.dumps(grant.calls).encode(), math.inf)
+            self.broker.set(GRANTS_BUCKET, grant.name, json.dumps(grant.calls).encode())
             if grant.serves:
                 stream = server_stream(grant.name)
                 self.broker.add_consumer(stream, SERVE, f"call.{grant.name}.>")
@@ -89,7 +89,8 @@ async def nats_rig(
     """A provisioned broker for `crew`."""
     keys = {grant.name: load_identity(identities(state), grant.name).public for grant in crew}
     users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in crew}
-    with embedded_broker(state / "broker", users, durability=durability) as broker:
+    account = BrokerAccount(users, control_of(load_identity(identities(state), OPERATOR)))
+    with embedded_broker(state / "broker", account, durability=durability) as broker:
         rig = NatsRig(state, broker)
         async with rig.connect("operator") as operator:
             await provision(operator, crew, keys)

@@ -47,7 +47,7 @@ def crew_of(concurrency: int) -> tuple[Grant, ...]:
 
 async def consumer(operator: Bus) -> dict[str, int]:
     """What the broker says of the echo's consumer."""
-    answer = await operator.request(f"$JS.API.CONSUMER.INFO.{server_stream('echo')}.{SERVE}", b"")
+    answer = await operator.request(f"{operator.control}.API.CONSUMER.INFO.{server_stream('echo')}.{SERVE}", b"")
     said = json.loads(answer.body)
     return {
         "at work": said["num_ack_pending"],

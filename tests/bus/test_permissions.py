@@ -157,8 +157,8 @@ async def test_even_the_operator_cannot_delete_a_record_through_the_api(nats: Na
     async with nats.connect("operator") as bus:
         seq = await bus.store("run.r-aaaa.begun", b"kept")
         for subject, body in (
-            (f"$JS.API.STREAM.MSG.DELETE.{RUNS_STREAM}", {"seq": seq}),
-            (f"$JS.API.STREAM.PURGE.{RUNS_STREAM}", {}),
+            (f"{bus.control}.API.STREAM.MSG.DELETE.{RUNS_STREAM}", {"seq": seq}),
+            (f"{bus.control}.API.STREAM.PURGE.{RUNS_STREAM}", {}),
         ):
             answer = json.loads((await bus.request(subject, json.dumps(body).encode())).body)
             assert "error" in answer

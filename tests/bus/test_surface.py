@@ -10,7 +10,8 @@ import anyio
 import pytest
 from nats.errors import NoRespondersError
 
-from bus.broker import LIMITS, BrokerUser, authorization
+from bus.account import BrokerAccount, BrokerUser
+from bus.broker import LIMITS
 from bus.bus import Bus
 from bus.connect import identities
 from bus.grants import AUDITOR, NOTARY, OPERATOR, RUNS_CALLER, SERVE, Permissions, permissions, results_consumer
@@ -59,7 +60,7 @@ async def house(tmp_path: Path) -> AsyncGenerator[NatsRig]:
 
 
 async def streams_of(operator: Bus) -> list[str]:
-    said = json.loads((await operator.request("$JS.API.STREAM.NAMES", b"{}")).body)
+    said = json.loads((await operator.request(f"{operator.control}.API.STREAM.NAMES", b"{}")).body)
     return said["streams"]
 
 
@@ -123,11 +124,13 @@ async def test_nobody_rolls_up_what_was_kept(house: NatsRig, header: dict[str, s
                     said = json.loads((await enemy.client.request(subject, b"{}", headers=header)).data)
                     assert "rollup" in said["error"]["description"], f"{name} on {subject}: {said}"
         await operator.put(AGENTS_BUCKET, "echo.1", b"card")
-        assert await operator.entries(AGENTS_BUCKET) == {"echo.1": b"card"}
+        assert [kept.body for kept in (await operator.entries(AGENTS_BUCKET)).values()] == [b"card"]
 
 
 async def _subjects(operator: Bus, stream: str) -> list[str]:
-    return json.loads((await operator.request(f"$JS.API.STREAM.INFO.{stream}", b"")).body)["config"]["subjects"]
+    return json.loads((await operator.request(f"{operator.control}.API.STREAM.INFO.{stream}", b"")).body)["config"][
+        "subjects"
+    ]
 
 
 def test_those_who_write_are_all_but_who_only_read() -> None:
@@ -180,5 +183,6 @@ async def test_who_asks_for_more_than_the_limits_is_cut_off_and_others_are_not(h
 
 def test_a_key_is_good_for_plain_connections_only() -> None:
     """Whatever else a broker of your own offers: a member's key opens no leaf node, web socket or MQTT session."""
-    said = json.dumps(authorization({name: BrokerUser("U", held) for name, held in WHO.items()}))
-    assert [user["allowed_connection_types"] for user in json.loads(said)["users"]] == [["STANDARD"]] * len(WHO)
+    account = BrokerAccount({name: BrokerUser("U", held) for name, held in WHO.items()}, "$control")
+    users = json.loads(json.dumps(account.entry("X")))["X"]["users"]
+    assert [user["allowed_connection_types"] for user in users] == [["STANDARD"]] * len(WHO)

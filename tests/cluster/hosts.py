@@ -117,7 +117,7 @@ class Hosts:
 
 
 @contextmanager
-def hosts(folder: Path, authorization: dict[str, object]) -> Generator[Hosts]:
+def hosts(folder: Path, account: dict[str, object]) -> Generator[Hosts]:
     """Running brokers of one cluster, with these users; nothing of them is left behind."""
     with ExitStack() as opened:
         spaces = opened.enter_context(_spaces())
@@ -136,7 +136,7 @@ def hosts(folder: Path, authorization: dict[str, object]) -> Generator[Hosts]:
                 "listen": listens[number - 1],
                 "max_payload": 8 << 20,
                 "jetstream": {"store_dir": str(folder / f"host-{number}" / "store"), "sync_interval": "1s"},
-                **authorization,
+                **account,
             }
             made.append(Host(number, folder / f"host-{number}", config, spaces[number - 1] if spaces else ""))
         for host in made:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import anyio
 
-from bus.broker import BrokerUser, authorization
+from bus.account import BrokerAccount, BrokerUser, control_of
 from bus.bus import Bus
 from bus.caller import new_call_id, open_caller
 from bus.connect import connect, identities
-from bus.grants import permissions
+from bus.grants import OPERATOR, permissions
 from bus.identity import load_identity
 from bus.provision import provision
 from bus.registry import cards
@@ -54,7 +54,7 @@ class ClusterRig:
         wanted = json.dumps({"placement": {"preferred": host.name}}).encode()
         async with self.connect("operator") as bus:
             while await leader_of(bus, stream) != host.name:
-                await bus.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{stream}", wanted)
+                await bus.request(f"{bus.control}.API.STREAM.LEADER.STEPDOWN.{stream}", wanted)
                 await anyio.sleep(0.2)
 
     async def whole(self) -> None:
@@ -81,7 +81,8 @@ async def cluster_rig(state: Path) -> AsyncGenerator[ClusterRig]:
     """A cluster of three with every stream on all of them."""
     keys = {grant.name: load_identity(identities(state), grant.name).public for grant in CREW}
     users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in CREW}
-    with hosts(state / "hosts", {"authorization": authorization(users)}) as found:
+    account = BrokerAccount(users, control_of(load_identity(identities(state), OPERATOR)))
+    with hosts(state / "hosts", account.configuration()) as found:
         rig = ClusterRig(state, found)
         async with rig.connect("operator") as operator:
             await provision(operator, CREW, keys, replicas=3)

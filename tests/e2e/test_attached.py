@@ -18,7 +18,7 @@ def test_a_run_on_somebody_elses_broker(fresh: Podium, project: Project, tmp_pat
     """
     printed = fresh("broker-config")
     assert printed.code == 0, printed.err
-    users = json.loads(printed.out)["authorization"]["users"]
+    users = json.loads(printed.out)["accounts"]["PODIUM"]["users"]
     assert {user["nkey"][0] for user in users} == {"U"}
     assert not any(file.read_text().strip() in printed.out for file in (fresh.state / "identities").iterdir())
 

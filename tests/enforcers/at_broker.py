@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bus.broker import BrokerUser, embedded_broker
+from bus.account import BrokerAccount, BrokerUser
+from bus.broker import embedded_broker
 from bus.grants import Permissions, permissions
 from bus.identity import Identity, new_identity
 from servers.enforced import Right, at_broker
@@ -23,7 +24,7 @@ async def tried_at_broker(rights: Sequence[Right], folder: Path) -> dict[Right, 
         keys |= {(right, way): new_identity(right.holder) for way in WAYS}
     users = {key.public: BrokerUser(key.public, _permitted(*who)) for who, key in keys.items()}
     found: dict[Right, Seen] = {}
-    with embedded_broker(folder, users) as broker:
+    with embedded_broker(folder, BrokerAccount(users, "$nobodys")) as broker:
         for right in rights:
             through: dict[Way, Sequence[bool]] = {}
             for way in WAYS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from unittest import mock
@@ -111,4 +110,4 @@ async def hosts_tried(every: Sequence[Right]) -> dict[Right, Seen]:
 
 
 def _grant(broker: MemoryBroker, calls: Sequence[str]) -> None:
-    broker.keys[GRANTS_BUCKET, IDENTITY] = (json.dumps(calls).encode(), math.inf)
+    broker.set(GRANTS_BUCKET, IDENTITY, json.dumps(calls).encode())

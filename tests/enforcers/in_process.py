@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable, Sequence
 from unittest import mock
@@ -63,7 +62,7 @@ async def _taken(right: Right, call: str, held: Sequence[str], way: Way) -> bool
     broker, reached = MemoryBroker(), anyio.Event()
     broker.add_consumer(server_stream(server), SERVE, f"call.{server}.>")
     broker.add_consumer(server_stream(server), results_consumer(right.holder), f"result.{right.holder}.{server}.>")
-    broker.keys[GRANTS_BUCKET, right.holder] = (json.dumps(held).encode(), math.inf)
+    broker.set(GRANTS_BUCKET, right.holder, json.dumps(held).encode())
 
     async def answer(incoming: Incoming) -> bytes:
         reached.set()

@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Holder = Literal["the broker", "the kernel", "the stream", "the seal", "the contract", "its overseer", "nobody: it may"]
+Holder = Literal[
+    "the broker",
+    "the kernel",
+    "the stream",
+    "the seal",
+    "the account",
+    "the contract",
+    "its overseer",
+    "nobody: it may",
+]
 Record = Literal["a denial", "a message without a seal", "not", "a call"]
 """a denial: as the broker refused it. not: who refused it told nobody but who tried."""
 
@@ -46,6 +55,12 @@ def _smuggled(name: str, onto: str) -> Attempt:
     """The broker does not check the reply subject of a publish: what it answers can be stored where it says."""
     words = (f"call.repository.list.enemy.{{fresh:{name}}}", "{}", {"reply": onto})
     return Attempt(name, "ledger", "publish", words, "the seal", "a message without a seal")
+
+
+def _relayed(at: str, holder: Holder, *what: tuple[str, str]) -> Iterator[Attempt]:
+    """What it keeps and reads again goes where it says the answer should go, word for word."""
+    for onto, body in what:
+        yield Attempt(f"have the broker say it on {onto}", at, "relay", (onto, body), holder, "a call")
 
 
 _MINE = f"call.repository.list.enemy.{ID[:-2]}"
@@ -127,6 +142,13 @@ PEERS = (
         "the contract",
         "a call",
     ),
+    *_relayed("peers", "the seal", ("$KV.agents.repository.other", "{card}")),
+    *_relayed(
+        "peers",
+        "the account",
+        ("$KV.roster.orchestrator", "{key}"),
+        ("$KV.grants.enemy", '["repository.*", "model.*"]'),
+    ),
     *_broker("peers", "subscribe", "deliver.call.model", "call.repository.>", "rpc.model.>", queue="repository"),
 )
 
@@ -166,6 +188,18 @@ LEDGER = (
         "$JS.API.STREAM.LEADER.STEPDOWN.LEDGER_runs",
         "$JS.API.ACCOUNT.PURGE.$G",
         "$SYS.REQ.SERVER.PING",
+    ),
+    *_relayed(
+        "ledger",
+        "the account",
+        ("$JS.API.STREAM.DELETE.LEDGER_workspace", ""),
+        ("$JS.API.STREAM.UPDATE.LEDGER_runs", '{"name":"LEDGER_runs","subjects":["run.>"],"max_age":1000000000}'),
+        ("$JS.API.STREAM.PURGE.OBJECTS_repository", ""),
+        ("$JS.API.CONSUMER.DELETE.LEDGER_repository.serve", ""),
+        (
+            "$JS.API.CONSUMER.DURABLE.CREATE.LEDGER_runs.x",
+            '{"stream_name":"LEDGER_runs","config":{"durable_name":"x"}}',
+        ),
     ),
     _smuggled("a result of another's, by a reply", "result.orchestrator.repository.{guessed}"),
     _smuggled("an event of a run, by a reply", "run.{run}.aborted"),

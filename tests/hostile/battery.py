@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus.errors import CallFailed, InvalidMessage
+from bus.provision import ask_jetstream
 from bus.registry import cards
-from contracts.ledger import RUNS_STREAM
+from contracts.ledger import GRANTS_BUCKET, ROSTER_BUCKET, RUNS_STREAM
 from contracts.repository import ListParams, ListResult
 from orchestrator.seals import Seals
 from tests.bridge.rig import as_identity
@@ -19,7 +20,7 @@ from tests.hostile.house import RUN, Attacked, attacked
 GAINED, PROVES_NOTHING, MISSING = "GAINED", "PROVES NOTHING", "MISSING"
 OPEN = "open (known): no Landlock"
 
-_SEEN_AFTERWARDS = ("nobody: it may", "the seal", "the contract")
+_SEEN_AFTERWARDS = ("nobody: it may", "the seal", "the account", "the contract")
 """It is let do what these hold; that nobody goes by it is seen in what stands afterwards."""
 
 _HELD_BY_LANDLOCK = frozenset({"files", "machine"})
@@ -46,7 +47,7 @@ class Row:
 async def attack(folder: Path) -> list[Row]:
     """What came of every attempt, on a house of its own in `folder`."""
     async with attacked(folder) as house:
-        crew = await _crew(house)
+        crew, kept = await _crew(house), await _kept(house)
         held = "landlock" in house.card.confinement  # where it is not, nothing is broken that shows what else holds
         attempts = [attempt for attempt in EVERY_ATTEMPT if held or attempt.means not in ("write", "remove")]
         tried = [(attempt, await house.tried(attempt)) for attempt in attempts]
@@ -55,7 +56,7 @@ async def attack(folder: Path) -> list[Row]:
         wanted = {house.denied(attempt) for attempt, _ in tried if attempt.record == "a denial"}
         audited = {record.tool for record in await house.denials(wanted)}
         rows += [Row(a.at, a.name, _held(house, a, r), _audit(house, a, audited), r.told) for a, r in tried]
-        rows += await _afterwards(house, crew)
+        rows += await _afterwards(house, crew, kept)
     ended = left.done and wait_for_end(int(left.told))
     return [*rows, Row(OUTLIVE.at, OUTLIVE.name, OUTLIVE.holder if ended else GAINED, OUTLIVE.record, left.told)]
 
@@ -85,7 +86,7 @@ async def _answered(house: Attacked, name: str, body: str) -> Row:
     return Row("callers", f"answer with {name}", held, "a call", told)
 
 
-async def _afterwards(house: Attacked, crew: dict[str, str]) -> list[Row]:
+async def _afterwards(house: Attacked, crew: dict[str, str], kept: dict[str, object]) -> list[Row]:
     """What stands after all that."""
     params = ListParams(run="r-none")
     try:
@@ -97,6 +98,7 @@ async def _afterwards(house: Attacked, crew: dict[str, str]) -> list[Row]:
     signed = counted["verified"] and not plain["verified"] and "not sealed" in plain["why"]
     found = {
         "the crew is as it was": (await _crew(house) == crew, ""),
+        "keys, grants, streams and consumers are as they were": (await _kept(house) == kept, ""),
         "a peer answers its calls itself": (honest, ""),
         "the checkout is as it was": (untouched and not (house.checkout / ".git/hooks/post-checkout").exists(), ""),
         "what counts as approved is what a person approved": (await _approved(house), ""),
@@ -109,6 +111,19 @@ async def _crew(house: Attacked) -> dict[str, str]:
     """What each server is and offers."""
     async with as_identity(house.podium, "auditor") as (bus, _):
         return {f"{card.manifest.name} {card.instance}": card.tools_sha256 for card in await cards(bus)}
+
+
+async def _kept(house: Attacked) -> dict[str, object]:
+    """Whose key is whose, who may call what, and what JetStream was told to keep, and for whom."""
+    async with as_identity(house.podium, "operator") as (bus, _):
+        found = dict[str, object]()
+        for bucket in (ROSTER_BUCKET, GRANTS_BUCKET):
+            found |= {kept.subject: kept.body for kept in (await bus.entries(bucket)).values()}
+        for stream in (await ask_jetstream(bus, "STREAM.LIST", {}))["streams"]:
+            name = stream["config"]["name"]
+            consumers = await ask_jetstream(bus, f"CONSUMER.NAMES.{name}", {})
+            found[name] = (stream["config"], sorted(consumers["consumers"]))
+        return found
 
 
 async def _approved(house: Attacked) -> bool:

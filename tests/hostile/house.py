@@ -146,6 +146,7 @@ async def attacked(folder: Path) -> AsyncGenerator[Attacked]:
                 "guessed": new_call_id(),
                 "approval": approval,
                 "approval_seal": seal,
+                "key": load_identity(identities(podium.state), "enemy").public,
                 "card": _as_another(card).canonical().decode(),
             }
             yield Attacked(podium, house.url, house.pid, card, project.root, facts, orchestrator)

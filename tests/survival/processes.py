@@ -142,7 +142,7 @@ class Household:
 async def _calls_under_way(bus: Bus, server: str) -> int:
     """Calls that are stored and not acknowledged."""
     consumer = f"{server_stream(server)}.{SERVE}"
-    told = json.loads((await bus.request(f"$JS.API.CONSUMER.INFO.{consumer}", b"")).body)
+    told = json.loads((await bus.request(f"{bus.control}.API.CONSUMER.INFO.{consumer}", b"")).body)
     return int(told["num_pending"]) + int(told["num_ack_pending"])
 
 
