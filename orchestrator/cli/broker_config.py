@@ -32,12 +32,15 @@ def _environment(context: click.Context, parameter: click.Parameter, value: str 
 def broker_config(within: str) -> None:
     """Print users and permissions for a NATS server of your own.
 
-    The output is a NATS configuration in JSON: one nkey user for each process of Podium, with the subjects it
-    may use. Give it to your server (`include podium.json`), which needs JetStream, and set PODIUM_NATS_URL. Only
-    public keys are in it; they belong to this state directory. Print it anew when the crew changes.
+    The output is a NATS configuration in JSON: an account with one nkey user for each process of Podium, and the
+    subjects it may use. Give it to your server (`include podium.json`), which needs JetStream, and set
+    PODIUM_NATS_URL. Of keys only the public halves are in it; they belong to this state directory. But the subjects
+    by which the account is governed are in it, too: keep it from the crew. Print it anew when the crew changes, or the
+    operator's key.
 
-    With --environment it is an account, which goes into the server's `accounts { include prod.json }`. Whoever then
-    works with PODIUM_ENV=prod is in that account, and sees nothing of others: docs/scaling.md.
+    With --environment it is that account alone, which goes into the server's `accounts { include prod.json }`, beside
+    the system's (configs/environments/server.conf). Whoever then works with PODIUM_ENV=prod is in that account, and
+    sees nothing of others: docs/scaling.md.
 
     \b
     Examples:

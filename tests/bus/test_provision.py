@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from bus.account import ACCOUNT, BrokerAccount, BrokerUser, control_of
+from bus.broker import BrokerFailed
 from bus.bus import NO_HEADERS, Headers, Message
+from bus.cluster import embedded
+from bus.connect import connect, identities
 from bus.errors import StoreRefused
-from bus.identity import new_identity
+from bus.grants import OPERATOR, Permissions
+from bus.identity import load_identity, new_identity
 from bus.memory import MemoryBroker, MemoryBus
 from bus.provision import provision
+from contracts.ledger import RUNS_STREAM
 
 
 class Older(MemoryBus):
@@ -29,3 +36,32 @@ async def test_a_broker_that_does_not_know_what_a_ledger_needs_is_refused() -> N
     """It would keep members that are gone for ever, and say nothing."""
     with pytest.raises(StoreRefused, match=r"allow_msg_ttl.*2\.11"):
         await provision(Older(MemoryBroker(), new_identity("operator")), (), {})
+
+
+async def test_a_store_from_before_there_was_an_account_is_taken_over(tmp_path: Path) -> None:
+    """What lay in NATS' nameless account is found in ours."""
+    account, kept_in = of_the_operator(tmp_path), tmp_path / "broker/jetstream/jetstream"
+    broker = embedded(tmp_path / "broker", account, "process", 1)
+    async with connect(tmp_path, broker.url, OPERATOR) as bus:
+        await provision(bus, (), {})
+        await bus.store("run.r-aaaa.started", b"kept")
+    broker.stop()
+    (kept_in / ACCOUNT).rename(kept_in / "$G")
+    broker = embedded(tmp_path / "broker", account, "process", 1)
+    async with connect(tmp_path, broker.url, OPERATOR) as bus:
+        assert [kept.body async for kept in bus.history(RUNS_STREAM)] == [b"kept"]
+    broker.stop()
+
+
+def test_a_clusters_store_from_before_there_was_an_account_is_left_alone(tmp_path: Path) -> None:
+    """Nodes agree on what lies where, so nothing of it can be moved: it says what to do."""
+    (tmp_path / "broker/node-1/jetstream/jetstream/$G").mkdir(parents=True)
+    with pytest.raises(BrokerFailed, match="PODIUM_STATE_DIR"):
+        embedded(tmp_path / "broker", of_the_operator(tmp_path), "process", 3)
+    assert (tmp_path / "broker/node-1/jetstream/jetstream/$G").exists()
+
+
+def of_the_operator(state: Path) -> BrokerAccount:
+    """An account with nobody else in it."""
+    operator = load_identity(identities(state), OPERATOR)
+    return BrokerAccount({OPERATOR: BrokerUser(operator.public, Permissions((">",), (">",)))}, control_of(operator))

@@ -186,7 +186,7 @@ LEDGER = (
         "$JS.API.STREAM.MSG.GET.LEDGER_runs",
         "$JS.API.META.LEADER.STEPDOWN",
         "$JS.API.STREAM.LEADER.STEPDOWN.LEDGER_runs",
-        "$JS.API.ACCOUNT.PURGE.$G",
+        "$JS.API.ACCOUNT.PURGE.PODIUM",
         "$SYS.REQ.SERVER.PING",
     ),
     *_relayed(
