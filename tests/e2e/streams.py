@@ -9,17 +9,18 @@ from typing import Any
 
 import nats
 
+from bus.account import control_of
 from bus.connect import identities
-
-OPERATOR = "operator"
+from bus.grants import OPERATOR
+from bus.identity import load_identity
 
 
 async def stored_calls(state: Path, url: str, run: str) -> list[dict[str, object]]:
     """The calls that say they belong to `run`, in the order they were stored, with their results."""
-    seed = (identities(state) / f"{OPERATOR}.nk").read_text().strip()
-    client = await nats.connect(url, nkeys_seed_str=seed)  # pyright: ignore[reportUnknownMemberType] - untyped options
+    operator = load_identity(identities(state), OPERATOR)
+    client = await nats.connect(url, nkeys_seed_str=operator.seed)  # pyright: ignore[reportUnknownMemberType] - untyped options
     try:
-        stream = client.jetstream()  # pyright: ignore[reportUnknownMemberType] - untyped options
+        stream = client.jetstream(prefix=f"{control_of(operator)}.API")  # pyright: ignore[reportUnknownMemberType] - untyped options
         found: list[tuple[str, dict[str, object]]] = []
         for info in await stream.streams_info():
             if not info.config.name or not info.config.name.startswith("LEDGER_") or info.config.name == "LEDGER_runs":
