@@ -250,14 +250,18 @@ class MemoryBus:
         """See `Bus.put`."""
         await anyio.lowlevel.checkpoint()
         self._broker.keys[bucket, key] = (value, math.inf if ttl_s is None else time.monotonic() + ttl_s)
-        stream = self._broker.streams.setdefault(f"KV_{bucket}", [])
-        subject = f"$KV.{bucket}.{key}"
-        stream.append(Stored(f"KV_{bucket}", len(stream) + 1, subject, value, NO_HEADERS, datetime.now(UTC)))
+        self._keep(bucket, key, value, NO_HEADERS)
 
     async def delete(self, bucket: str, key: str) -> None:
         """See `Bus.delete`."""
         await anyio.lowlevel.checkpoint()
         self._broker.keys.pop((bucket, key), None)
+        self._keep(bucket, key, b"", {"KV-Operation": "DEL"})
+
+    def _keep(self, bucket: str, key: str, value: bytes, headers: Headers) -> None:
+        stream = self._broker.streams.setdefault(f"KV_{bucket}", [])
+        subject = f"$KV.{bucket}.{key}"
+        stream.append(Stored(f"KV_{bucket}", len(stream) + 1, subject, value, headers, datetime.now(UTC)))
 
     async def entries(self, bucket: str) -> dict[str, bytes]:
         """See `Bus.entries`."""

@@ -15,6 +15,7 @@ from bus.subjects import deliver_calls, deliver_results
 from contracts.ledger import (
     AGENTS_BUCKET,
     GRANTS_BUCKET,
+    MANDATES_BUCKET,
     NOTARY_STREAM,
     ROSTER_BUCKET,
     RUNS_STREAM,
@@ -141,7 +142,7 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
     every = tuple(grants)
     kept = ["run.>", "gate.>", "refused.>", "denied.>", "crew.>", given_up("*")]
     await _ensure_ledger(bus, RUNS_STREAM, kept, replicas)
-    for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
+    for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET, MANDATES_BUCKET):
         await _ensure_stream(bus, _bucket(bucket, replicas))
     await _ensure_stream(bus, _stream(NOTARY_STREAM, ["notary.>"], replicas))
     servers = {grant.name: grant.concurrency for grant in every if grant.serves}
