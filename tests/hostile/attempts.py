@@ -96,6 +96,7 @@ PEERS = (
         "$KV.roster.repository",
         "$KV.roster.enemy",
         "$KV.grants.enemy",
+        "$KV.mandates.{run}",
         "$JS.ACK.LEDGER_repository.serve.1.1.1.1.1",
     ),
     *_broker(
