@@ -9,10 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Holder = Literal["the broker", "the kernel", "the stream", "the seal", "the contract", "its overseer", "nobody: it may"]
+from bus.wire import Correlation, call_request
+from contracts.repository import ListParams
+
+Holder = Literal[
+    "the broker",
+    "the kernel",
+    "the stream",
+    "the seal",
+    "the contract",
+    "its peer",
+    "its overseer",
+    "nobody: it may",
+]
 Record = Literal["a denial", "a message without a seal", "not", "a call"]
 """a denial: as the broker refused it. not: who refused it told nobody but who tried."""
 
+RUN = "r-victim"
 ID = "0" * 32
 SHA256 = "0" * 64
 _DEEP = "[" * 100_000
@@ -48,6 +61,12 @@ def _smuggled(name: str, onto: str) -> Attempt:
     return Attempt(name, "ledger", "publish", words, "the seal", "a message without a seal")
 
 
+def _asking(named: str, of: str = "") -> tuple[str, str]:
+    """A call of the tool that it was granted, about the run `named`, and made for the run `of`."""
+    request = call_request(ID, "list", ListParams(run=named), Correlation(of))
+    return f"call.repository.list.enemy.{{fresh:{named} {of}}}", request.decode()
+
+
 _MINE = f"call.repository.list.enemy.{ID[:-2]}"
 _LATER = {"Nats-Schedule": "@at 2020-01-01T00:00:00Z", "Nats-Schedule-Target": "run.{run}.late"}
 HEADERS: tuple[tuple[str, str, dict[str, str], Holder], ...] = (
@@ -72,6 +91,16 @@ STUMBLES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("half a seal", "{}", {"Podium-Seal": "enemy x"}),
 )
 """What it may store on its own call subjects, and whoever reads the ledger has to read."""
+
+RUNS = tuple(
+    Attempt(name, "runs", "call", words, "its peer", "a call")
+    for name, words in (
+        ("act for a run that does not employ it", _asking("r-none", RUN)),
+        ("act on a run that does not employ it", _asking(RUN)),
+        ("act for a run that is not under way", _asking("r-none", "r-none")),
+    )
+)
+"""On behalf of whom it says it calls, with a tool that it was granted."""
 
 PEERS = (
     *_broker(
@@ -286,6 +315,7 @@ OWN = tuple(
     Attempt(name, "itself", means, words, "nobody: it may", "a call")
     for name, means, words in (
         ("make a call it was granted", "publish", (f"call.repository.list.enemy.{ID}",)),
+        ("have such a call answered", "call", _asking("r-none")),
         ("hear its own mail", "subscribe", ("progress.enemy.repository.*",)),
         ("write and read its own files", "own", ()),
         ("have a result of its own stored", "ask", (f"result.orchestrator.enemy.{ID}",)),
@@ -294,7 +324,7 @@ OWN = tuple(
 )
 """What it may do: were these refused, too, the means would prove nothing."""
 
-EVERY_ATTEMPT = (*OWN, *PEERS, *LEDGER, *GATES, *FILES, *MACHINE, *FLOODS)
+EVERY_ATTEMPT = (*OWN, *RUNS, *PEERS, *LEDGER, *GATES, *FILES, *MACHINE, *FLOODS)
 
 OUTLIVE = Attempt("leave a process behind", "machine", "daemon", (), "its overseer", "not")
 
