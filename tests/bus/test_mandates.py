@@ -120,6 +120,7 @@ async def test_a_mandate_does_not_widen_a_grant() -> None:
 async def test_a_member_acts_on_no_run_under_way_that_it_does_not_call_for(site: Site) -> None:
     """Its arguments name one: that is the run it calls for, or the call is refused, whether it says so or not."""
     await put_mandate(site.orchestrator, RUN, EMPLOYED)
+    assert await site.allowed("other", named=ANOTHER), "it has not begun"
     await put_mandate(site.orchestrator, ANOTHER, Mandate(calls={}))
     assert await site.allowed("other", named=RUN)
     assert await site.allowed("other", run=RUN, named=RUN)
