@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from bus.errors import BusUnavailable
+from bus.registry import forget_all
 from tests.bus.rigs import NatsRig
 
 
@@ -26,3 +27,17 @@ async def test_a_bucket_with_more_keys_than_can_be_read_is_an_error(nats: NatsRi
                 tasks.start_soon(bus.put, "agents", f"echo.{n}", b"here")
         with pytest.raises(BusUnavailable, match="more subjects than can be read"):
             await bus.entries("agents")
+
+
+async def test_a_house_that_starts_forgets_who_was_there_and_who_left_before_marks_vanished(nats: NatsRig) -> None:
+    """What an older version left behind would stay for ever."""
+    async with nats.connect("operator") as bus:
+        await bus.put("agents", "echo.here", b"card")
+        await bus.store("$KV.agents.echo.left", b"", {"KV-Operation": "DEL"})
+        await forget_all(bus)
+        kept = [each async for each in bus.history("KV_agents")]
+        assert {each.subject: each.body for each in kept} == {"$KV.agents.echo.here": b"", "$KV.agents.echo.left": b""}
+        assert all("Nats-TTL" in each.headers for each in kept)
+        before = [each.seq for each in kept]
+        await forget_all(bus)
+        assert [each.seq async for each in bus.history("KV_agents")] == before
