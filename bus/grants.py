@@ -17,6 +17,7 @@ from contracts.ledger import (
     CHECKPOINT,
     ENDINGS,
     GRANTS_BUCKET,
+    MANDATES_BUCKET,
     ROSTER_BUCKET,
     RUNS_STREAM,
     object_stream,
@@ -37,6 +38,8 @@ RESERVED = frozenset({OPERATOR, RUNS_CALLER, PERSON, AUDITOR, NOTARY, GATEWAY, B
 
 _HOST = "host_"
 """Begins the identity of every MCP host, and of nobody else."""
+
+_MANDATES = f"$KV.{MANDATES_BUCKET}.*"
 
 SERVE = "serve"
 """Name of a server's own durable consumer in its stream."""
@@ -114,6 +117,7 @@ def permissions(grant: Grant) -> Permissions:
     publish = [
         subject for bucket in (ROSTER_BUCKET, AGENTS_BUCKET, GRANTS_BUCKET) for subject in _reading_all(f"KV_{bucket}")
     ]
+    publish += [*_reading_all(f"KV_{MANDATES_BUCKET}"), f"$JS.API.DIRECT.GET.KV_{MANDATES_BUCKET}.{_MANDATES}"]
     subscribe = [f"_INBOX.{me}.>"]
     if grant.serves:
         stream, results, begun = server_stream(me), f"result.*.{me}.*", f"begun.{me}.*.*"
@@ -144,7 +148,7 @@ def permissions(grant: Grant) -> Permissions:
         ]
         subscribe += [deliver_results(me, server), f"progress.{me}.{server}.*"]
     if grant.decides_runs:
-        publish += [*_writing("run.*.*"), *_writing("gate.*.*.request")]
+        publish += [*_writing("run.*.*"), *_writing("gate.*.*.request"), _MANDATES]
     if grant.decides_gates:
         publish += _writing("gate.*.*.decision")
     if grant.hosts:

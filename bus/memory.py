@@ -76,10 +76,18 @@ class MemoryBroker:
         self, bucket: str, key: str, value: bytes, headers: Headers = NO_HEADERS, *, ttl_s: float = math.inf
     ) -> None:
         """Set a key, whoever it is that does."""
+        self.keys[bucket, key] = (self._keep(bucket, key, value, headers), time.monotonic() + ttl_s)
+
+    def remove(self, bucket: str, key: str) -> None:
+        """Remove a key; that it is gone is kept."""
+        self.keys.pop((bucket, key), None)
+        self._keep(bucket, key, b"", {"KV-Operation": "DEL"})
+
+    def _keep(self, bucket: str, key: str, value: bytes, headers: Headers) -> Stored:
         stream = self.streams.setdefault(f"KV_{bucket}", [])
         kept = Stored(f"KV_{bucket}", len(stream) + 1, f"$KV.{bucket}.{key}", value, headers, datetime.now(UTC))
         stream.append(kept)
-        self.keys[bucket, key] = (kept, time.monotonic() + ttl_s)
+        return kept
 
 
 @dataclass(frozen=True)
@@ -271,7 +279,7 @@ class MemoryBus:
     async def delete(self, bucket: str, key: str) -> None:
         """See `Bus.delete`."""
         await anyio.lowlevel.checkpoint()
-        self._broker.keys.pop((bucket, key), None)
+        self._broker.remove(bucket, key)
 
     async def entries(self, bucket: str) -> dict[str, Stored]:
         """See `Bus.entries`."""

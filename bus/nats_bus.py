@@ -39,6 +39,8 @@ _FULL = (10002, 10023, 10047, 10077)
 """Limits of the account, the server or a stream, and the file system's, in the numbers of JetStream's errors."""
 _AT_A_STRETCH = 32
 """Deliveries after which others get a turn, so that the first answers of a burst leave before its last is read."""
+_GONE_S = 60
+"""How long a bucket keeps it that a key is gone: longer than any replica of a cluster lags."""
 
 
 class NatsBus:
@@ -220,8 +222,8 @@ class NatsBus:
         await self.store(f"$KV.{bucket}.{key}", value, {} if ttl_s is None else {"Nats-TTL": f"{ttl_s}s"})
 
     async def delete(self, bucket: str, key: str) -> None:
-        """See `Bus.delete`."""
-        await self.store(f"$KV.{bucket}.{key}", b"", {"KV-Operation": "DEL"})
+        """See `Bus.delete`. What is kept of that vanishes, too: a bucket of more than 1024 keys cannot be read."""
+        await self.store(f"$KV.{bucket}.{key}", b"", {"KV-Operation": "DEL", "Nats-TTL": f"{_GONE_S}s"})
 
     async def entries(self, bucket: str) -> dict[str, Stored]:
         """See `Bus.entries`."""

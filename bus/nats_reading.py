@@ -164,6 +164,8 @@ class Reading:
                 raise BusUnavailable("the connection is closed")
             if last is None:
                 continue
+            if last.get("Status") == "413":
+                raise BusUnavailable(f"{stream} has more subjects than can be read at once: {last.get('Description')}")
             if last.get("Status") != "503":
                 return answer.found, int(last.get("Nats-Num-Pending", 0))  # 204: its end; 404: there is nothing
             if not self._link.clustered:

@@ -16,6 +16,7 @@ from bus.subjects import deliver_calls, deliver_results
 from contracts.ledger import (
     AGENTS_BUCKET,
     GRANTS_BUCKET,
+    MANDATES_BUCKET,
     NOTARY_STREAM,
     ROSTER_BUCKET,
     RUNS_STREAM,
@@ -25,6 +26,9 @@ from contracts.ledger import (
 
 ACK_WAIT_S = 5
 """A call whose server shows no sign of work for so long is delivered again."""
+
+_EXPIRING = frozenset({AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET})
+"""Buckets that are read as a whole. In that of mandates nothing may vanish: what was there has been somebody's run."""
 
 NOT_NOW = frozenset({10008, 10009})
 """JetStream's errors by which a cluster says that it is still agreeing on who leads."""
@@ -97,14 +101,15 @@ def _objects(of: dict[str, object], replicas: int) -> dict[str, object]:
 
 
 def _bucket(name: str, replicas: int, control: str) -> dict[str, object]:
-    """Only the newest value of a key is kept, and it may expire.
+    """Only the newest value of a key is kept; where keys come and go, it may expire.
 
     Roll-ups stay denied: with one, whoever may write one key takes everybody's. So a key that expires leaves no marker
     behind, for which the broker would want them.
     """
     come, kept = f"{inlet(control, name)}.>", f"$KV.{name}.>"
     moved = {} if come == kept else {"subject_transform": {"src": come, "dest": kept}}
-    return _stream(f"KV_{name}", [come], replicas) | {"max_msgs_per_subject": 1, "allow_msg_ttl": True} | moved
+    expiring = {"allow_msg_ttl": True} if name in _EXPIRING else {}
+    return _stream(f"KV_{name}", [come], replicas) | {"max_msgs_per_subject": 1} | expiring | moved
 
 
 def _serve_consumer(server: str, concurrency: int, pause_s: float) -> dict[str, object]:
@@ -144,7 +149,7 @@ async def provision(bus: Bus, grants: Iterable[Grant], roster: dict[str, str], *
     every = tuple(grants)
     kept = ["run.>", "gate.>", "refused.>", "denied.>", "crew.>", given_up("*")]
     await _ensure_ledger(bus, RUNS_STREAM, kept, replicas)
-    for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET):
+    for bucket in (AGENTS_BUCKET, ROSTER_BUCKET, GRANTS_BUCKET, MANDATES_BUCKET):
         await _ensure_stream(bus, _bucket(bucket, replicas, bus.control))
     await _ensure_stream(bus, _stream(NOTARY_STREAM, ["notary.>"], replicas))
     servers = {grant.name: grant.concurrency for grant in every if grant.serves}

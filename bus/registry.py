@@ -69,6 +69,21 @@ async def last_beat(bus: Bus, server: str) -> int:
     return max([kept.seq async for kept in bus.history(stream, subject)], default=0)
 
 
+async def forget_all(bus: Bus) -> None:
+    """Have nobody be announced: for whoever knows that all who were are gone.
+
+    Older versions left a mark for everybody who ever left, and of more than a thousand no registry can be read: these
+    are put down anew, and vanish.
+
+    Raises:
+        BusUnavailable: the registry does not answer.
+    """
+    prefix = f"$KV.{AGENTS_BUCKET}."
+    async for kept in bus.history(f"KV_{AGENTS_BUCKET}"):
+        if kept.body or "Nats-TTL" not in kept.headers:
+            await bus.delete(AGENTS_BUCKET, kept.subject.removeprefix(prefix))
+
+
 class Announcement:
     """A server's entry in the registry, for as long as it is kept."""
 

@@ -21,6 +21,7 @@ from bus.crash import crash_point
 from bus.errors import AlreadyStored, BusError, InvalidMessage, StoreRefused, TooLarge
 from bus.grants import SERVE
 from bus.lives import FIRST, Life, Lives
+from bus.mandates import LiveMandates
 from bus.provision import ACK_WAIT_S
 from bus.requests import respond
 from bus.roster import LiveRoster
@@ -105,6 +106,7 @@ class Serving:
         self._answer = answer
         self._allows = allows
         self._roster = LiveRoster(bus)
+        self._mandates = LiveMandates(bus, self._roster)
         self._lives = Lives(bus, self._roster)
         self._running: dict[str, _Work] = {}
         self._unwanted = OrderedDict[str, str]()
@@ -258,6 +260,8 @@ class Serving:
                 way_out="Grant it in the crew file.",
             )
             return response(request_id, failure_result(denied))
+        if refusal := await self._mandates.refusal(call.caller, call.tool, message):
+            return response(request_id, failure_result(refusal))
         if life.poisoned:
             poisoned = Failure(
                 kind="internal",

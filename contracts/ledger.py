@@ -32,6 +32,9 @@ ROSTER_BUCKET = "roster"
 GRANTS_BUCKET = "grants"
 """Who may call what: identity name to a JSON list of `server.tool`, as the operator wrote it."""
 
+MANDATES_BUCKET = "mandates"
+"""What may be called for whom: the name of a run that is under way to its `Mandate`, as the orchestrator wrote it."""
+
 
 def server_stream(server: str) -> str:
     """The stream that keeps one server's calls and results."""

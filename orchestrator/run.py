@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from bus.bus import Bus
 from bus.caller import Calls
+from bus.granted import all_grants
+from bus.mandates import put_mandate, withdraw_mandate
 from contracts.gate import GateRequest
 from contracts.gate_policy import Policy
 from contracts.run import RunAbortedEvent, RunResumedEvent, RunStartedEvent
@@ -22,6 +24,7 @@ from orchestrator.gates import Desk, pending, store_decision
 from orchestrator.job import Job
 from orchestrator.journal import Journal
 from orchestrator.loop import conduct
+from orchestrator.mandate import mandate_for
 from orchestrator.policies import answer
 from orchestrator.ports import Checkout, Paths
 from orchestrator.state import fold
@@ -92,7 +95,7 @@ class Conductor:
         with unfinished.at_work(self.paths.unfinished, run):
             journal = await self._take_over(run)
             if journal.ended:
-                return self._outcome(journal)
+                return await self._outcome(journal)
             self._check_crew(_started(journal).workflow)
             return await self._go(journal, policy)
 
@@ -118,7 +121,7 @@ class Conductor:
                 # Wakes an orchestrator that waits at this gate; it finds the run ended.
                 await store_decision(self.bus, request, answer(request, "abort", by=by, via="command", reason=reason))
             await self._tell_ended(journal)
-        return self._outcome(journal)
+        return await self._outcome(journal)
 
     async def _take_over(self, run: str) -> Journal:
         for attempt in range(_TAKE_OVER_ATTEMPTS):
@@ -136,29 +139,32 @@ class Conductor:
 
     async def _go(self, journal: Journal, policy: Policy | None = None) -> Outcome:
         engine, job = self._prepare(journal, policy)
+        mandate = mandate_for(job.workflow, job.task.engine, await all_grants(self.bus))
+        await put_mandate(self.bus, job.task.run, mandate)
         try:
             ending = await conduct(engine, job)
             engine.check_all_asked()
             await journal.add(ending)
             await self._tell_ended(journal)
         except Waiting as waiting:
-            return self._outcome(journal, waiting.request)
+            return await self._outcome(journal, waiting.request)
         except TakenOver:
             latest = await Journal.read(self.bus, job.task.run, self.observer.on_event)
             if not latest.ended:
                 raise
             if isinstance(latest.ending, RunAbortedEvent):
                 await finish.withdraw(latest, job)
-            return self._outcome(latest)
-        return self._outcome(journal)
+            return await self._outcome(latest)
+        return await self._outcome(journal)
 
     async def _tell_ended(self, journal: Journal) -> None:
         if self.on_ended is not None:
             await self.on_ended(_started(journal).task.run)
 
-    def _outcome(self, journal: Journal, waiting: GateRequest | None = None) -> Outcome:
+    async def _outcome(self, journal: Journal, waiting: GateRequest | None = None) -> Outcome:
         state = fold(journal.events)
         if state.ended:
+            await withdraw_mandate(self.bus, state.run)
             unfinished.forget(self.paths.unfinished, state.run)
         return Outcome(state, waiting)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from bus.bus import Bus
+from bus.mandates import mandate_of
 from contracts.base import Model, UtcTime
 from orchestrator import gates
 from orchestrator.errors import Torn, UnknownRun
@@ -25,7 +26,8 @@ class Left(Model):
 
     run: str
     stands: Literal["interrupted", "answered", "waiting"]
-    """interrupted: its orchestrator went away in the middle. waiting: at a gate, for a person. answered: it was."""
+    """interrupted: its orchestrator went away in the middle, or at the end before it had withdrawn the run's mandate.
+    waiting: at a gate, for a person. answered: it was."""
     gate: str = ""
     workflow: str
     request: str
@@ -77,10 +79,10 @@ async def left_over(bus: Bus, folder: Path) -> tuple[Left, ...]:
             continue
         except Torn:
             continue
-        if state.ended:
+        if state.ended and await mandate_of(bus, run) is None:
             forget(folder, run)
             continue
-        gate = state.open_gate
+        gate = None if state.ended else state.open_gate
         waits = gate is not None and await gates.pending(bus, state) is not None
         found.append(
             Left(

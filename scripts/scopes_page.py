@@ -51,7 +51,8 @@ What holds where there is {none}:
 - **A scope that makes no difference anywhere** is one that another of the same server includes: {idle}.
 
 Beside scopes, everybody serves, answers and reads mail under their own name only:
-[security.md](security.md#the-broker).
+[security.md](security.md#the-broker). For a run, a member holds of its scopes what that run employs it for:
+[mcp-over-nats.md](mcp-over-nats.md#on-behalf-of-a-run).
 """
 
 

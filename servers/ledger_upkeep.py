@@ -22,10 +22,11 @@ from bus.grants import Grant
 from bus.identity import past_keys
 from bus.nats_link import addresses
 from bus.provision import REPLICAS_ENV, provision, replicas
+from bus.registry import forget_all
 from bus.roster import Keys, LiveRoster
 from bus.subjects import denied
 from contracts.crew_note import Granted, Pinned
-from contracts.ledger import AGENTS_BUCKET, RUNS_STREAM, Denials
+from contracts.ledger import RUNS_STREAM, Denials
 from servers.crew import OPERATOR, Crew
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,7 @@ def set_up(state: Path, url: str, crew: Crew, public: dict[str, str], *, ours: b
             if not ours:
                 return ""
             sync_store(marks_file(state).parent)
-            for key in await bus.entries(AGENTS_BUCKET):
-                await bus.delete(AGENTS_BUCKET, key)
+            await forget_all(bus)
             return await _mark(bus, state, crew.grants())
 
     return anyio.run(run)

@@ -9,8 +9,10 @@ import pytest
 
 from bus.caller import new_call_id, open_caller
 from bus.errors import CallFailed
+from bus.mandates import put_mandate
 from contracts.base import Model
 from contracts.config import EndpointConfig, ModelsConfig
+from contracts.mandate import Mandate
 from contracts.manifest import Manifest
 from contracts.model import DescribeParams
 from contracts.static_analyzer import CheckParams
@@ -115,6 +117,7 @@ async def test_time_in_which_others_work_does_not_count(rig: Rig) -> None:
         rig.connect("orchestrator") as bus,
         open_caller(bus) as caller,
     ):
+        await put_mandate(bus, "r-aaaa", Mandate(calls={"other": ("echo.say",)}))
         with anyio.fail_after(PATIENCE_S):
             answer = await caller.call(
                 "other", "have_said", EchoParams(text=""), EchoResult, call_id=new_call_id(), run="r-aaaa"

@@ -10,12 +10,14 @@ import pytest
 
 from bus.bus import Bus, Stored
 from bus.caller import new_call_id, open_caller
+from bus.mandates import put_mandate
 from bus.nested import ACCOUNT_META, Account, account_of, nested_id
 from bus.subjects import CallSubject
 from bus.wire import Correlation, JsonObject, call_request, correlation_of, failure_result, parse
 from contracts.base import sha256
 from contracts.failure import Failure
 from contracts.ledger import server_stream
+from contracts.mandate import Mandate
 from contracts.manifest import Manifest
 from contracts.trace import trace_of_call, trace_of_run, traceparent
 from servers.runtime import BusCrew
@@ -24,6 +26,7 @@ from tests.bus.echo import Echo, EchoParams, EchoResult, served
 from tests.bus.rigs import Rig
 
 PARENT = "0" * 31 + "1"
+MANDATE = Mandate(calls={"other": ("echo.say",)})
 
 
 class Relay:
@@ -74,6 +77,7 @@ async def test_an_answer_says_what_was_asked_for_it_and_answered(
     if capabilities is None:
         request["params"]["inputResponses"] = {}  # not what the direct way takes
     async with rig.connect("echo") as echo, rig.connect("other") as other, rig.connect("orchestrator") as bus:
+        await put_mandate(bus, "r-run1", MANDATE)
         async with open_caller(other) as asking, open_caller(bus) as caller:
             async with served(echo, Echo()), served(other, Relay(BusCrew(asking), "a", "b", "a")):
                 subject = CallSubject("other", "relay", "orchestrator", PARENT)
@@ -102,6 +106,7 @@ async def test_a_call_goes_on_in_the_trace_of_the_one_it_is_made_for(rig: Rig, r
     request = json.loads(call_request(PARENT, "relay", EchoParams(text="go"), Correlation(run)))
     request["params"]["_meta"]["traceparent"] = said
     async with rig.connect("echo") as echo, rig.connect("other") as other, rig.connect("orchestrator") as bus:
+        await put_mandate(bus, "r-run1", MANDATE)
         async with open_caller(other) as asking, open_caller(bus) as caller:
             async with served(echo, Echo()), served(other, Relay(BusCrew(asking), "a")):
                 subject = CallSubject("other", "relay", "orchestrator", PARENT)
@@ -115,6 +120,7 @@ async def test_a_call_that_is_delivered_again_says_so_and_asks_nothing_twice(rig
     """What was asked before the server died is found; what only the first execution asked is in no account."""
     echo = Echo()
     async with rig.connect("echo") as server, rig.connect("orchestrator") as bus, open_caller(bus) as caller:
+        await put_mandate(bus, "r-run1", MANDATE)
         async with served(server, echo), anyio.create_task_group() as tasks:
 
             async def ask() -> None:

@@ -49,6 +49,7 @@ PUBLISH = [
     "gate.r-aaaa.plan.decision",
     "$KV.agents.echo.1",
     "$KV.roster.other",
+    "$KV.mandates.r-aaaa",
     f"chunk.call.echo.say.orchestrator.{CALL_ID}.{SHA256}.0",  # of somebody else's call
     f"chunk.result.orchestrator.echo.{CALL_ID}.{SHA256}.0",
     f"chunk.run.r-aaaa.begun.{SHA256}.0",

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bus.bus import Bus
+from bus.bus import NO_HEADERS, Bus, Headers
 from bus.caller import new_call_id
 from bus.grants import OPERATOR
+from bus.mandates import mandate_of, put_mandate, withdraw_mandate
 from bus.provision import ask_jetstream
 from bus.registry import cards
-from contracts.ledger import AGENTS_BUCKET, GRANTS_BUCKET, ROSTER_BUCKET, server_stream
+from contracts.ledger import AGENTS_BUCKET, GRANTS_BUCKET, MANDATES_BUCKET, ROSTER_BUCKET, server_stream
+from contracts.mandate import Mandate
 from tests.bus.echo import Echo, served
 from tests.bus.rigs import NatsRig, nats_rig
 
@@ -49,10 +51,10 @@ async def house(tmp_path: Path) -> AsyncGenerator[NatsRig]:
         yield made
 
 
-async def relay(meddler: Bus, body: str, onto: str) -> None:
-    """Have the broker say `body` on `onto`; returns when it has."""
+async def relay(meddler: Bus, body: str, onto: str, headers: Headers = NO_HEADERS) -> None:
+    """Have the broker say `body` on `onto`, with what else stands there; returns when it has."""
     mine = f"call.echo.say.meddler.{new_call_id()}"
-    await meddler.store(mine, body.encode())
+    await meddler.store(mine, body.encode(), headers)
     await meddler.publish(f"$JS.API.DIRECT.GET.{STREAM}.{mine}", b"", reply=onto)
     assert await meddler.glance(STREAM, mine)  # which the broker is asked for after that
 
@@ -104,6 +106,26 @@ async def test_no_reply_announces_a_server(house: NatsRig) -> None:
         await relay(meddler, forged.canonical().decode(), f"$KV.{AGENTS_BUCKET}.echo.forged")
         assert "echo.forged" in await meddler.entries(AGENTS_BUCKET)
         assert await cards(meddler) == (card,)
+
+
+WIDER = Mandate(calls={"meddler": ("other.*",)}).canonical().decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [(WIDER, {}), ("", {}), ("", {"KV-Operation": "DEL"})],
+    ids=["wider", "ended", "removed"],
+)
+async def test_no_reply_gives_a_run_another_mandate_or_ends_it(
+    house: NatsRig, body: str, headers: dict[str, str]
+) -> None:
+    """It counts with the orchestrator's seal; without, the run is under way, and nobody may do anything for it."""
+    async with house.connect("meddler") as meddler, house.connect("orchestrator") as orchestrator:
+        await put_mandate(orchestrator, "r-aaaa", Mandate(calls={"meddler": ("echo.say",)}))
+        await relay(meddler, body, f"$KV.{MANDATES_BUCKET}.r-aaaa", headers)
+        assert await mandate_of(orchestrator, "r-aaaa") == Mandate(calls={})
+        await withdraw_mandate(orchestrator, "r-aaaa")
+        assert await mandate_of(orchestrator, "r-aaaa") is None
 
 
 async def test_nobody_but_the_operator_is_told_how_the_broker_is_governed(house: NatsRig) -> None:

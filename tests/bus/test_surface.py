@@ -79,7 +79,7 @@ async def test_nobody_has_a_right_of_administration(house: NatsRig) -> None:
     """Not over its own stream either. The auditor is told how large streams are, the notary which there are."""
     async with house.connect(OPERATOR) as operator:
         streams = await streams_of(operator)
-    assert len(streams) == 2 * 8 + 3 + 1  # seven servers and the runs, with what is kept apart; buckets; checkpoints
+    assert len(streams) == 2 * 8 + 4 + 1  # seven servers and the runs, with what is kept apart; buckets; checkpoints
     tried = [subject.replace(">", "x") for subject in administration(streams)]
     ledgers = [stream for stream in streams if stream.startswith("LEDGER_")]
     meant = {AUDITOR: {f"$JS.API.STREAM.INFO.{one}" for one in ledgers}, NOTARY: {"$JS.API.STREAM.NAMES"}}

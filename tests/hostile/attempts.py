@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bus.wire import Correlation, call_request
+from contracts.repository import ListParams
+
 Holder = Literal[
     "the broker",
     "the kernel",
@@ -16,12 +19,14 @@ Holder = Literal[
     "the seal",
     "the account",
     "the contract",
+    "its peer",
     "its overseer",
     "nobody: it may",
 ]
 Record = Literal["a denial", "a message without a seal", "not", "a call"]
 """a denial: as the broker refused it. not: who refused it told nobody but who tried."""
 
+RUN = "r-victim"
 ID = "0" * 32
 SHA256 = "0" * 64
 _DEEP = "[" * 100_000
@@ -63,6 +68,12 @@ def _relayed(at: str, holder: Holder, *what: tuple[str, str]) -> Iterator[Attemp
         yield Attempt(f"have the broker say it on {onto}", at, "relay", (onto, body), holder, "a call")
 
 
+def _asking(named: str, of: str = "") -> tuple[str, str]:
+    """A call of the tool that it was granted, about the run `named`, and made for the run `of`."""
+    request = call_request(ID, "list", ListParams(run=named), Correlation(of))
+    return f"call.repository.list.enemy.{{fresh:{named} {of}}}", request.decode()
+
+
 _MINE = f"call.repository.list.enemy.{ID[:-2]}"
 _LATER = {"Nats-Schedule": "@at 2020-01-01T00:00:00Z", "Nats-Schedule-Target": "run.{run}.late"}
 HEADERS: tuple[tuple[str, str, dict[str, str], Holder], ...] = (
@@ -88,6 +99,16 @@ STUMBLES: tuple[tuple[str, str, dict[str, str]], ...] = (
 )
 """What it may store on its own call subjects, and whoever reads the ledger has to read."""
 
+RUNS = tuple(
+    Attempt(name, "runs", "call", words, "its peer", "a call")
+    for name, words in (
+        ("act for a run that does not employ it", _asking("r-none", RUN)),
+        ("act on a run that does not employ it", _asking(RUN)),
+        ("act for a run that is not under way", _asking("r-none", "r-none")),
+    )
+)
+"""On behalf of whom it says it calls, with a tool that it was granted."""
+
 PEERS = (
     *_broker(
         "peers",
@@ -111,6 +132,7 @@ PEERS = (
         "$KV.roster.repository",
         "$KV.roster.enemy",
         "$KV.grants.enemy",
+        "$KV.mandates.{run}",
         "$JS.ACK.LEDGER_repository.serve.1.1.1.1.1",
     ),
     *_broker(
@@ -319,6 +341,7 @@ OWN = tuple(
     Attempt(name, "itself", means, words, "nobody: it may", "a call")
     for name, means, words in (
         ("make a call it was granted", "publish", (f"call.repository.list.enemy.{ID}",)),
+        ("have such a call answered", "call", _asking("r-none")),
         ("hear its own mail", "subscribe", ("progress.enemy.repository.*",)),
         ("write and read its own files", "own", ()),
         ("have a result of its own stored", "ask", (f"result.orchestrator.enemy.{ID}",)),
@@ -327,7 +350,7 @@ OWN = tuple(
 )
 """What it may do: were these refused, too, the means would prove nothing."""
 
-EVERY_ATTEMPT = (*OWN, *PEERS, *LEDGER, *GATES, *FILES, *MACHINE, *FLOODS)
+EVERY_ATTEMPT = (*OWN, *RUNS, *PEERS, *LEDGER, *GATES, *FILES, *MACHINE, *FLOODS)
 
 OUTLIVE = Attempt("leave a process behind", "machine", "daemon", (), "its overseer", "not")
 

@@ -13,9 +13,9 @@ from contracts.repository import ListParams, ListResult
 from orchestrator.seals import Seals
 from tests.bridge.rig import as_identity
 from tests.cli.conftest import wait_for_end
-from tests.hostile.attempts import ANSWERS, EVERY_ATTEMPT, OUTLIVE, Attempt
+from tests.hostile.attempts import ANSWERS, EVERY_ATTEMPT, OUTLIVE, RUN, RUNS, Attempt
 from tests.hostile.enemy import TryResult
-from tests.hostile.house import RUN, Attacked, attacked
+from tests.hostile.house import Attacked, attacked
 
 GAINED, PROVES_NOTHING, MISSING = "GAINED", "PROVES NOTHING", "MISSING"
 OPEN = "open (known): no Landlock"
@@ -66,7 +66,7 @@ def _held(house: Attacked, attempt: Attempt, result: TryResult) -> str:
         return attempt.holder if result.done else PROVES_NOTHING
     if not result.done:
         # Of other holders, the audit has it; what these say has to be a refusal, and no failure of the means.
-        silent = attempt.holder in ("the kernel", "the stream")
+        silent = attempt.holder in ("the kernel", "the stream", "its peer")
         return PROVES_NOTHING if silent and not result.told.startswith("PermissionError") else attempt.holder
     return OPEN if attempt.at in _HELD_BY_LANDLOCK and "landlock" not in house.card.confinement else GAINED
 
@@ -100,11 +100,19 @@ async def _afterwards(house: Attacked, crew: dict[str, str], kept: dict[str, obj
         "the crew is as it was": (await _crew(house) == crew, ""),
         "keys, grants, streams and consumers are as they were": (await _kept(house) == kept, ""),
         "a peer answers its calls itself": (honest, ""),
+        "what a peer refused it is on the ledger as that": (await _refused(house), ""),
         "the checkout is as it was": (untouched and not (house.checkout / ".git/hooks/post-checkout").exists(), ""),
         "what counts as approved is what a person approved": (await _approved(house), ""),
         "the ledger is signed, and what nobody sealed is named": (signed, str(counted)),
     }
     return [Row("afterwards", name, "so it is" if so else GAINED, "a call", told) for name, (so, told) in found.items()]
+
+
+async def _refused(house: Attacked) -> bool:
+    denied = [
+        call for call in await house.calls_of_the_enemy() if (call.server, call.outcome) == ("repository", "denied")
+    ]
+    return len(denied) == len(RUNS) and all(call.failure and call.sealed for call in denied)
 
 
 async def _crew(house: Attacked) -> dict[str, str]:

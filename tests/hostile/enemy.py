@@ -27,6 +27,7 @@ from nats.errors import Error as NatsError
 from bus.envelope import seal
 from bus.identity import Identity
 from bus.nats_link import barrier
+from bus.wire import failure_of, parse
 from contracts.base import Model
 from contracts.manifest import Manifest
 from servers.specialist import Call, Room, tool
@@ -152,6 +153,23 @@ class Enemy:
         if "error" in said:
             raise PermissionError(said["error"])
         return found.data[:200].decode(errors="replace")
+
+    async def _call(self, subject: str, body: str) -> str:
+        """Have a peer answer a call under its own seal; an answer by which the call was denied is a refusal."""
+        await self._publish(subject, body, {"sealed": "yes"})
+        _, server, _, me, call_id = subject.split(".")
+        answer = f"$JS.API.DIRECT.GET.LEDGER_{server}.result.{me}.{server}.{call_id}"
+        client = await self._connected()
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                found = await client.request(answer, b"", timeout=PATIENCE_S)
+                if found.data:
+                    break
+                await anyio.sleep(0.05)
+        failure = failure_of(parse(answer, found.data))
+        if failure is not None and failure.kind == "denied":
+            raise PermissionError(failure.message)
+        return "answered" if failure is None else failure.message
 
     async def _subscribe(self, subject: str, queue: str = "") -> str:
         client, before = await self._connected(), len(self._refused)

@@ -20,11 +20,13 @@ from bus.connect import identities
 from bus.envelope import SEAL
 from bus.grants import BROKER
 from bus.identity import load_identity
+from bus.mandates import put_mandate
 from bus.refusals import SUBJECT_CHARS
 from contracts.base import Model, sha256, utc_now
 from contracts.config import Joining, ServerConfig
 from contracts.gate import GateDecision
 from contracts.ledger import RUNS_STREAM, CallRecord
+from contracts.mandate import Mandate
 from contracts.manifest import Card
 from orchestrator import house as houses
 from orchestrator import proof, recording
@@ -32,12 +34,11 @@ from orchestrator.audit import audit
 from orchestrator.standalone.verify_ledger import verify
 from tests.bridge.rig import as_identity, joined
 from tests.cli.conftest import Podium, make_project
-from tests.hostile.attempts import Attempt
+from tests.hostile.attempts import RUN, Attempt
 from tests.hostile.enemy import AnswerParams, AnswerResult, TryParams, TryResult
 
 ENEMY = Path(__file__).with_name("enemy.py")
 GRANT = ("repository.list",)
-RUN = "r-victim"
 _FACT = re.compile(r"\{(\w+)(:[^}]*)?\}")
 PATIENCE_S = 30.0
 
@@ -93,10 +94,14 @@ class Attacked:
         with anyio.move_on_after(PATIENCE_S):
             while wanted - {record.tool for record in found}:
                 await anyio.sleep(0.1)
-                async with as_identity(self.podium, "auditor") as (bus, _):
-                    calls = (await audit(bus, await recording.readable(bus))).calls
-                found = tuple(each for each in calls if (each.caller, each.server) == ("enemy", BROKER))
+                found = tuple(each for each in await self.calls_of_the_enemy() if each.server == BROKER)
         return found
+
+    async def calls_of_the_enemy(self) -> tuple[CallRecord, ...]:
+        """Its calls, and what it was refused, as the audit has it now."""
+        async with as_identity(self.podium, "auditor") as (bus, _):
+            calls = (await audit(bus, await recording.readable(bus))).calls
+        return tuple(each for each in calls if each.caller == "enemy")
 
     async def verified(self, *, foreign: bool) -> dict[str, Any]:
         """What the stand-alone verifier says of the whole ledger, as it is signed now."""
@@ -132,6 +137,7 @@ async def attacked(folder: Path) -> AsyncGenerator[Attacked]:
             as_identity(podium, "orchestrator") as orchestrator,
         ):
             approval, seal = await _approved(podium, orchestrator[0])
+            await put_mandate(orchestrator[0], RUN, Mandate(calls={"code_writer": ("repository.read",)}))
             facts: dict[str, str | int] = {
                 "state": str(podium.state),
                 "checkout": str(project.root),

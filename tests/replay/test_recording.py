@@ -25,7 +25,8 @@ async def test_a_file_holds_what_the_ledger_holds(kept: KeptStage, tmp_path: Pat
     recording = await kept.recording()
     save(recording, tmp_path / "run.jsonl")
     assert load(tmp_path / "run.jsonl") == recording
-    stored = [each for stream in kept.broker.streams.values() for each in stream]
+    ledger = [stream for name, stream in kept.broker.streams.items() if name.startswith("LEDGER_")]
+    stored = [each for stream in ledger for each in stream]
     assert sorted(recording.messages, key=str) == sorted(stored, key=str)
     assert recording.roster["orchestrator"] == kept.broker.identities["orchestrator"].public
     header, *lines = (tmp_path / "run.jsonl").read_text().splitlines()
