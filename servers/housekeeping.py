@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from types import FrameType
 
+from servers.heap import give_large_blocks_back
+
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
@@ -31,6 +33,7 @@ def fork(work: Callable[[], int | None]) -> int:
     try:
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        give_large_blocks_back()
         if os.getppid() == parent:
             signal.set_wakeup_fd(-1)
             for caught in (signal.SIGTERM, signal.SIGCHLD):
