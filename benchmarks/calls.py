@@ -23,7 +23,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from benchmarks.echo import EchoParams, EchoResult
-from bus.account import BrokerAccount, BrokerUser, control_of
+from bus.account import ACCOUNT_FILE, BrokerAccount, BrokerUser, control_of
 from bus.broker import Durability
 from bus.caller import new_call_id, open_caller
 from bus.cluster import Embedded, embedded
@@ -63,7 +63,9 @@ async def over_bus(durability: Durability, brokers: int = 1) -> AsyncGenerator[t
         keys = {grant.name: load_identity(identities(state), grant.name).public for grant in grants}
         users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in grants}
         account = BrokerAccount(users, control_of(load_identity(identities(state), "operator")))
-        with closing_broker(embedded(state / "broker", account, durability, brokers)) as broker:
+        (state / "broker").mkdir()
+        account.write(state / "broker" / ACCOUNT_FILE)
+        with closing_broker(embedded(state / "broker", durability, brokers)) as broker:
             async with connect(state, broker.url, "operator") as operator:
                 await provision(operator, grants, keys, replicas=brokers)
             with _child("bus", str(state), broker.url):

@@ -10,15 +10,21 @@ everybody knows, it answers questions only.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bus.grants import Permissions
 from bus.identity import Identity
+from bus.whole_file import put
 from contracts.ledger import GRANTS_BUCKET, ROSTER_BUCKET
 
 ACCOUNT = "PODIUM"
 """Where a crew is whose environment has no name."""
+
+ACCOUNT_FILE = "account.json"
+"""What is in the account, beside a store: apart from the rest of a broker's configuration, which holds no secret."""
 
 JETSTREAM = "$JS.API"
 """Begins the subjects of JetStream's API, as everybody knows them."""
@@ -26,7 +32,8 @@ JETSTREAM = "$JS.API"
 GOVERNED = (ROSTER_BUCKET, GRANTS_BUCKET)
 """The buckets that only the operator writes."""
 
-_SYSTEM = "SYS"
+_SYSTEM = "$SYS"
+"""NATS' own name for it: under another, a cluster would forget which streams there are."""
 _NOBODY = "$PODIUM.NOBODY.>"
 _QUESTIONS = ("STREAM.NAMES", "STREAM.INFO.*", "STREAM.MSG.GET.*")
 """What may be asked under the names that everybody knows, by who has the right to."""
@@ -67,6 +74,14 @@ class BrokerAccount:
         """What a NATS configuration with this account alone says of accounts; the system's has no users."""
         exports = [{"service": f"{JETSTREAM}.>"}, {"service": _NOBODY}]
         return {"system_account": _SYSTEM, "accounts": {_SYSTEM: {"exports": exports}, **self.entry(name)}}
+
+    def write(self, file: Path) -> None:
+        """Put the configuration into `file`, which that of a broker includes.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        put(file, json.dumps(self.configuration(), indent=1).encode())
 
     def entry(self, name: str) -> dict[str, object]:
         """The account under its name, as it goes into the `accounts` of a NATS configuration."""

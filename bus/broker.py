@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bus.account import ACCOUNT, BrokerAccount
+from bus.account import ACCOUNT, ACCOUNT_FILE, BrokerAccount
 from bus.errors import BusError
 from bus.node import Node
 from bus.refusals import BrokerLog, Refusal
@@ -64,15 +64,18 @@ class BrokerNode:
 
 
 def configuration(
-    account: BrokerAccount,
+    account: str,
     store: Path,
     ports: Path,
     durability: Durability,
     port: int = -1,
     node: Node | None = None,
 ) -> str:
-    """The whole configuration file, as JSON (a subset of NATS' own format); port -1 lets the kernel choose."""
-    return json.dumps(
+    """The configuration file, as JSON (a subset of NATS' own format) that includes the file `account`.
+
+    Port -1 lets the kernel choose.
+    """
+    said = json.dumps(
         {
             **(node.configuration() if node else {"server_name": "podium"}),
             "listen": f"127.0.0.1:{port}",
@@ -84,10 +87,10 @@ def configuration(
                 "max_file_store": _NO_LIMIT,
                 "sync_interval": "always" if durability == "disk" else "1s",
             },
-            **account.configuration(),
         },
         indent=1,
     )
+    return f'{{\n include "{account}"\n{said.removeprefix("{")}'
 
 
 def find_server() -> str:
@@ -113,17 +116,17 @@ class EmbeddedBroker:
     def __init__(
         self,
         folder: Path,
-        account: BrokerAccount,
         durability: Durability = "process",
         node: Node | None = None,
     ) -> None:
         """Start a broker whose store is `folder/jetstream`; as `node` of a cluster, or alone.
 
+        Its account is in `ACCOUNT_FILE`, in `folder` or, for a node, in that of the cluster.
+
         Raises:
             BrokerFailed: it did not come up; says why.
         """
         self._folder = folder
-        self._account = account
         self._durability: Durability = durability
         self._node = node
         self._process: subprocess.Popen[bytes] | None = None
@@ -167,14 +170,18 @@ class EmbeddedBroker:
     def _configuration(self) -> str:
         folder = self._folder
         store, ports = folder / "jetstream", folder / "ports"
-        return configuration(self._account, store, ports, self._durability, self._port, self._node)
+        return configuration(
+            f"{'../' if self._node else ''}{ACCOUNT_FILE}", store, ports, self._durability, self._port, self._node
+        )
 
     def _take_over_store(self) -> None:
         """Move what was kept in the account that NATS has where none is named; the nodes of a cluster cannot."""
         kept = self._folder / "jetstream/jetstream"
         nameless, ours = kept / "$G", kept / ACCOUNT
-        if not nameless.exists() or ours.exists():
+        if not nameless.exists():
             return
+        if ours.exists():
+            raise BrokerFailed(f"an earlier version of Podium has begun a ledger beside this one's: {nameless}, {ours}")
         if self._node is not None:
             raise BrokerFailed(
                 f"the cluster's ledger in {self._folder.parent} is of an earlier version of Podium, which alone can "
@@ -199,10 +206,8 @@ class EmbeddedBroker:
         """Whether the process is alive; reaps it if it is not."""
         return self._process is not None and self._process.poll() is None
 
-    def reload(self, account: BrokerAccount) -> None:
-        """Let it take up other users and permissions, without a disconnect; if it died, when it is started again."""
-        self._account = account
-        (self._folder / "nats.json").write_text(self._configuration())
+    def reload(self) -> None:
+        """Let it take up what its account is now, without a disconnect; if it died, when it is started again."""
         if self.running():
             os.kill(self.pid, signal.SIGHUP)
 
@@ -247,7 +252,9 @@ def embedded_broker(
     Raises:
         BrokerFailed: it did not come up; says why.
     """
-    broker = EmbeddedBroker(folder, account, durability)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    account.write(folder / ACCOUNT_FILE)
+    broker = EmbeddedBroker(folder, durability)
     try:
         yield broker
     finally:

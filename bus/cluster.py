@@ -17,7 +17,6 @@ from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from bus.account import BrokerAccount
 from bus.broker import BrokerFailed, BrokerNode, Durability, EmbeddedBroker
 from bus.node import Node
 from bus.refusals import Refusal
@@ -51,21 +50,21 @@ def size_of(folder: Path, wanted: int) -> int:
     return kept or wanted or 1
 
 
-def embedded(folder: Path, account: BrokerAccount, durability: Durability, size: int) -> Embedded:
-    """`size` brokers whose store lies below `folder`.
+def embedded(folder: Path, durability: Durability, size: int) -> Embedded:
+    """`size` brokers whose store, and account, lie below `folder`.
 
     Raises:
         BrokerFailed: they did not come up; says why.
     """
     if size == 1:
-        return EmbeddedBroker(folder, account, durability)
-    return EmbeddedCluster(folder, account, durability, size)
+        return EmbeddedBroker(folder, durability)
+    return EmbeddedCluster(folder, durability, size)
 
 
 class EmbeddedCluster:
     """Running nodes. Like `EmbeddedBroker`, blocking and free of threads."""
 
-    def __init__(self, folder: Path, account: BrokerAccount, durability: Durability = "process", size: int = 3) -> None:
+    def __init__(self, folder: Path, durability: Durability = "process", size: int = 3) -> None:
         """Start all nodes.
 
         Raises:
@@ -79,7 +78,7 @@ class EmbeddedCluster:
             undone.callback(self.stop)
             for number, port in enumerate(peers, 1):
                 node = Node(f"podium-{number}", port, peers, secret)
-                self._brokers.append(EmbeddedBroker(folder / f"node-{number}", account, durability, node))
+                self._brokers.append(EmbeddedBroker(folder / f"node-{number}", durability, node))
             undone.pop_all()
 
     @property
@@ -117,11 +116,11 @@ class EmbeddedCluster:
             started.append(f"node podium-{index + 1} of the broker")
         return tuple(started)
 
-    def reload(self, account: BrokerAccount) -> None:
-        """Let all of them take up other users and permissions; who is away does so when it comes back."""
+    def reload(self) -> None:
+        """Let all of them take up what their account is now; who is away does so when it comes back."""
         for broker in self._brokers:
             with suppress(ProcessLookupError):
-                broker.reload(account)
+                broker.reload()
 
     def refusals(self) -> Counter[Refusal]:
         """What any of them has refused since this was last asked, and how often."""

@@ -117,7 +117,8 @@ def permissions(grant: Grant) -> Permissions:
     publish = [
         subject for bucket in (ROSTER_BUCKET, AGENTS_BUCKET, GRANTS_BUCKET) for subject in _reading_all(f"KV_{bucket}")
     ]
-    publish += [*_reading_all(f"KV_{MANDATES_BUCKET}"), f"$JS.API.DIRECT.GET.KV_{MANDATES_BUCKET}.{_MANDATES}"]
+    mandates = f"KV_{MANDATES_BUCKET}"
+    publish += [f"$JS.API.STREAM.MSG.GET.{mandates}", f"$JS.API.DIRECT.GET.{mandates}.{_MANDATES}"]
     subscribe = [f"_INBOX.{me}.>"]
     if grant.serves:
         stream, results, begun = server_stream(me), f"result.*.{me}.*", f"begun.{me}.*.*"

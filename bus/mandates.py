@@ -105,7 +105,8 @@ class LiveMandates:
         if mandate is None:
             return _denied(
                 f"{caller} calls {self._me}.{tool} for {run[:64]}, which is not under way",
-                "Calls for a run are made between its begin and its end.",
+                "Calls for a run are made between its begin and its end. One that an older Podium conducts has no "
+                "mandate: interrupt it before the house is upgraded, and resume it then.",
             )
         if not lists(mandate):
             return _denied(

@@ -186,9 +186,10 @@ async def ask_jetstream(bus: Bus, subject: str, body: dict[str, object]) -> dict
             said: dict[str, Any] = json.loads(answer.body)
             if said.get("error", {}).get("err_code") not in NOT_NOW or anyio.current_time() > deadline:
                 return said
-        except BusUnavailable:
+        except BusUnavailable as wrong:
             if anyio.current_time() > deadline:
-                raise
+                told = "JetStream does not answer; does the broker have what `podium broker-config` prints now?"
+                raise BusUnavailable(told) from wrong
         await anyio.sleep(_AGAIN_S)
 
 

@@ -78,6 +78,7 @@ class Conductor:
             CrewIncomplete: the workflow needs tools that nobody offers; nothing was stored.
             TakenOver: a run of this name exists, or another orchestrator resumed it meanwhile.
             BusUnavailable: the broker is gone; the run can be resumed.
+            StoreRefused: the broker does not let a mandate be put down; the run can be resumed once it does.
         """
         self._check_crew(workflow)
         journal = Journal(self.bus, task.run, self.observer.on_event)
@@ -90,7 +91,7 @@ class Conductor:
 
         Raises:
             UnknownRun, Torn, Diverged: it cannot be gone on with.
-            CrewIncomplete, TakenOver, BusUnavailable: as for `start`.
+            CrewIncomplete, TakenOver, BusUnavailable, StoreRefused: as for `start`.
         """
         with unfinished.at_work(self.paths.unfinished, run):
             journal = await self._take_over(run)
@@ -116,6 +117,7 @@ class Conductor:
             await finish.close(engine, job)
             left = await finish.withdraw(journal, job)
             await journal.add(RunAbortedEvent(verdict="abort", reason=f"{reason} {left}".strip(), by=by))
+            await withdraw_mandate(self.bus, run)
             await finish.withdraw(journal, job)
             if request is not None:
                 # Wakes an orchestrator that waits at this gate; it finds the run ended.
@@ -145,6 +147,7 @@ class Conductor:
             ending = await conduct(engine, job)
             engine.check_all_asked()
             await journal.add(ending)
+            await withdraw_mandate(self.bus, job.task.run)
             await self._tell_ended(journal)
         except Waiting as waiting:
             return await self._outcome(journal, waiting.request)
@@ -164,7 +167,7 @@ class Conductor:
     async def _outcome(self, journal: Journal, waiting: GateRequest | None = None) -> Outcome:
         state = fold(journal.events)
         if state.ended:
-            await withdraw_mandate(self.bus, state.run)
+            await withdraw_mandate(self.bus, state.run)  # once more: somebody who has died may have left it
             unfinished.forget(self.paths.unfinished, state.run)
         return Outcome(state, waiting)
 

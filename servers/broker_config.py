@@ -1,4 +1,4 @@
-"""Prints what a NATS server has to know to carry this state directory's crew: users, each with its permissions.
+"""Prints what a NATS server has to know to carry this state directory's crew: an account, and who may do what in it.
 
 For those who run the server themselves (`PODIUM_NATS_URL`). Of keys only the public halves are printed; the private
 ones stay in the state directory and are made where there are none yet. Who reads what is printed learns the subjects by

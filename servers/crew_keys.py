@@ -1,10 +1,12 @@
-"""By which keys the broker knows a crew. A child reads the private ones, so that no fork of the house holds them."""
+"""By which keys the broker knows a crew, and how it is governed.
+
+A child reads the private keys, and tells the broker what follows from them: no fork of the house holds any of that.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,38 +40,28 @@ def renew_keys(state: Path, crew: Crew) -> None:
         raise CrewError(f"the keys in {folder} cannot be renewed; see the log")
 
 
-@dataclass(frozen=True)
-class CrewKeys:
-    """What the broker is told of a crew's keys."""
+def public_keys(state: Path, crew: Crew, account: Path | None = None) -> dict[str, str]:
+    """Everybody's public key, by name; whoever has none yet is given one.
 
-    public: dict[str, str]
-    """Everybody's, by name."""
-    control: str
-    """See `bus.account.control_of`."""
-
-
-def crew_keys(state: Path, crew: Crew) -> CrewKeys:
-    """A crew's; whoever has none yet is given one.
+    `account` is a file in which the broker is told who they are, what each was granted, and how it is governed.
 
     Raises:
-        CrewError: they cannot be read or made.
+        CrewError: they cannot be read or made, or the file cannot be written.
     """
     folder = identities(state)
 
     def read() -> str:
         every = {each.name: load_identity(folder, each.name) for each in crew.grants()}
         public = {name: identity.public for name, identity in every.items()}
-        return json.dumps({"public": public, "control": control_of(every[OPERATOR])})
+        if account is not None:
+            users = {one.name: BrokerUser(public[one.name], permissions(one)) for one in crew.grants()}
+            BrokerAccount(users, control_of(every[OPERATOR])).write(account)
+        return json.dumps(public)
 
     child, answer = fork_asking(read)
     with os.fdopen(answer) as told:
         data = told.read()
     if reap(child) != 0:
-        raise CrewError(f"the keys in {folder} cannot be read or made; see the log")
-    return CrewKeys(**json.loads(data))
-
-
-def broker_account(crew: Crew, keys: CrewKeys) -> BrokerAccount:
-    """The crew as the broker knows it, each with what it was granted."""
-    users = {one.name: BrokerUser(keys.public[one.name], permissions(one)) for one in crew.grants()}
-    return BrokerAccount(users, keys.control)
+        raise CrewError(f"the keys in {folder} cannot be read or made, or the broker not told; see the log")
+    keys: dict[str, str] = json.loads(data)
+    return keys

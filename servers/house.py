@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from bus.account import ACCOUNT_FILE
 from bus.broker import BrokerFailed
 from bus.cluster import Embedded, embedded, size_of
 from bus.connect import URL_ENV
@@ -34,7 +35,7 @@ from contracts.config import Joining
 from contracts.failure import Failure
 from servers import ledger_upkeep
 from servers.crew import Crew, CrewError, Member, read_crew
-from servers.crew_keys import broker_account, crew_keys, renew_keys
+from servers.crew_keys import public_keys, renew_keys
 from servers.denials import DenialNotes
 from servers.door import Door, Reply
 from servers.handed_keys import HandedKeys
@@ -78,6 +79,8 @@ class House:
         self._place = Place(self.state, os.environ.get(URL_ENV, ""), options.unsandboxed, options.consent_weak)
         self._store = self.state / "broker"
         self._broker: Embedded | None = None
+        self._account = None if self._place.url else self._store / ACCOUNT_FILE
+        """Where the broker is told of the crew, if it is ours."""
         self._door = door
         self._staff = Staff(self._be)
         self._notary = Staff(self._be_notary)
@@ -100,15 +103,14 @@ class House:
         """
         if not self._place.url:  # else its users are its administrator's to change
             renew_keys(self.state, self.crew)
-        keys = crew_keys(self.state, self.crew)
-        public = self._public = keys.public
+            self._store.mkdir(exist_ok=True, mode=0o700)
+        public = self._public = public_keys(self.state, self.crew, self._account)
         self._denials.know(public)
         crash_point("house.before_broker")
         if not self._place.url:
-            self._store.mkdir(exist_ok=True, mode=0o700)
             see_to_room(self._store)
             size = size_of(self._store, self._cluster)
-            self._broker = embedded(self._store, broker_account(self.crew, keys), self.durability, size)
+            self._broker = embedded(self._store, self.durability, size)
             self._place = replace(self._place, url=self._broker.url)
         ours = self._broker is not None
         crash_point("house.before_ledger")
@@ -240,8 +242,7 @@ class House:
         Raises:
             CrewError, BusError, OSError: it cannot be; the crew is as it was, or will be soon.
         """
-        keys = crew_keys(self.state, crew)
-        public = keys.public
+        public = public_keys(self.state, crew, self._account)
         self._settle_at = time.monotonic()  # until it is done: whoever is dismissed is to come back
         renewed = [name for name, key in self._public.items() if public.get(name, key) != key]
         self._staff.dismiss(*renewed)  # while the broker still takes their last answers, under their old keys
@@ -249,11 +250,12 @@ class House:
             self._notary.dismiss(NOTARY)  # it signs for what there is by the keys there are
         self._denials.know(public)
         if self._broker is not None:
-            self._broker.reload(broker_account(crew, keys))
+            self._broker.reload()
         ours = self._broker is not None
         if reap(fork(lambda: ledger_upkeep.extend(self.state, self._place.url, crew, public, ours=ours))) != 0:
             if self._broker is not None:
-                self._broker.reload(broker_account(self.crew, crew_keys(self.state, self.crew)))
+                public_keys(self.state, self.crew, self._account)
+                self._broker.reload()
             raise CrewError(f"the ledger at {self._place.url} could not be set up for it; see the log")
         await_ready(self._notary.change({NOTARY: Seat(NOTARY, operator=public[OPERATOR])}))
         self.crew, self._public, self._settle_at = crew, public, math.inf

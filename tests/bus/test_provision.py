@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.account import ACCOUNT, BrokerAccount, BrokerUser, control_of
-from bus.broker import BrokerFailed
+from bus.account import ACCOUNT, ACCOUNT_FILE, BrokerAccount, BrokerUser, control_of
+from bus.broker import BrokerFailed, embedded_broker
 from bus.bus import NO_HEADERS, Headers, Message
 from bus.cluster import embedded
 from bus.connect import connect, identities
@@ -39,25 +39,27 @@ async def test_a_broker_that_does_not_know_what_a_ledger_needs_is_refused() -> N
 
 
 async def test_a_store_from_before_there_was_an_account_is_taken_over(tmp_path: Path) -> None:
-    """What lay in NATS' nameless account is found in ours."""
-    account, kept_in = of_the_operator(tmp_path), tmp_path / "broker/jetstream/jetstream"
-    broker = embedded(tmp_path / "broker", account, "process", 1)
-    async with connect(tmp_path, broker.url, OPERATOR) as bus:
-        await provision(bus, (), {})
-        await bus.store("run.r-aaaa.started", b"kept")
-    broker.stop()
+    """What lay in NATS' nameless account is found in ours; two of them are nothing to choose from."""
+    account, folder, kept_in = of_the_operator(tmp_path), tmp_path / "broker", tmp_path / "broker/jetstream/jetstream"
+    with embedded_broker(folder, account) as broker:
+        async with connect(tmp_path, broker.url, OPERATOR) as bus:
+            await provision(bus, (), {})
+            await bus.store("run.r-aaaa.started", b"kept")
     (kept_in / ACCOUNT).rename(kept_in / "$G")
-    broker = embedded(tmp_path / "broker", account, "process", 1)
-    async with connect(tmp_path, broker.url, OPERATOR) as bus:
-        assert [kept.body async for kept in bus.history(RUNS_STREAM)] == [b"kept"]
-    broker.stop()
+    with embedded_broker(folder, account) as broker:
+        async with connect(tmp_path, broker.url, OPERATOR) as bus:
+            assert [kept.body async for kept in bus.history(RUNS_STREAM)] == [b"kept"]
+    (kept_in / "$G").mkdir()
+    with pytest.raises(BrokerFailed, match="earlier version"), embedded_broker(folder, account):
+        pass
 
 
 def test_a_clusters_store_from_before_there_was_an_account_is_left_alone(tmp_path: Path) -> None:
     """Nodes agree on what lies where, so nothing of it can be moved: it says what to do."""
     (tmp_path / "broker/node-1/jetstream/jetstream/$G").mkdir(parents=True)
+    of_the_operator(tmp_path).write(tmp_path / "broker" / ACCOUNT_FILE)
     with pytest.raises(BrokerFailed, match="PODIUM_STATE_DIR"):
-        embedded(tmp_path / "broker", of_the_operator(tmp_path), "process", 3)
+        embedded(tmp_path / "broker", "process", 3)
     assert (tmp_path / "broker/node-1/jetstream/jetstream/$G").exists()
 
 

@@ -18,6 +18,7 @@ Holder = Literal[
     "the stream",
     "the seal",
     "the account",
+    "nobody has it",
     "the contract",
     "its peer",
     "its overseer",
@@ -279,6 +280,7 @@ FILES = (
         ("read", "{state}/notary/newest.json"),
         ("write", "{state}/notary/newest.json"),
         ("read", "{state}/broker/nats.json"),
+        ("read", "{state}/broker/account.json"),
         ("write", "{state}/broker/nats.log"),
         ("list", "{state}/broker/jetstream"),
         ("list", "{state}/work"),
@@ -304,6 +306,14 @@ MACHINE = (
         ("start", "/bin/true"),
         ("namespace",),
         ("mount",),
+    ),
+    Attempt(
+        "look through its memory for how the broker is governed",
+        "machine",
+        "remember",
+        (r"\$PODIUM\.[0-9a-f][0-9a-f]+",),
+        "nobody has it",
+        "not",
     ),
 )
 

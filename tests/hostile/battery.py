@@ -66,7 +66,7 @@ def _held(house: Attacked, attempt: Attempt, result: TryResult) -> str:
         return attempt.holder if result.done else PROVES_NOTHING
     if not result.done:
         # Of other holders, the audit has it; what these say has to be a refusal, and no failure of the means.
-        silent = attempt.holder in ("the kernel", "the stream", "its peer")
+        silent = attempt.holder in ("the kernel", "the stream", "its peer", "nobody has it")
         return PROVES_NOTHING if silent and not result.told.startswith("PermissionError") else attempt.holder
     return OPEN if attempt.at in _HELD_BY_LANDLOCK and "landlock" not in house.card.confinement else GAINED
 

@@ -10,6 +10,7 @@ import ctypes
 import gc
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -202,6 +203,23 @@ class Enemy:
 
     def _read(self, path: str) -> str:
         return f"{len(Path(path).read_bytes())} bytes"
+
+    def _remember(self, form: str) -> str:
+        """Look through its own memory, which was the house's before it was forked."""
+        wanted, mine, seen = re.compile(form.encode()), self._me().seed.encode(), False
+        with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb") as memory:
+            for span, rights, *_ in map(str.split, maps):
+                begin, end = (int(each, 16) for each in span.split("-"))
+                if "w" not in rights:
+                    continue
+                memory.seek(begin)
+                held = memory.read(end - begin)
+                seen |= mine in held
+                if found := wanted.search(held):
+                    return found[0].decode()
+        if not seen:
+            raise RuntimeError("it did not even find its own key")
+        raise PermissionError("it is not there")
 
     def _write(self, path: str) -> str:
         with Path(path).open("ab") as file:
