@@ -102,13 +102,13 @@ class House:
             BrokerFailed, CrewError, LedgerTorn, NoRoom: with what went wrong.
         """
         if not self._place.url:  # else its users are its administrator's to change
-            renew_keys(self.state, self.crew)
             self._store.mkdir(exist_ok=True, mode=0o700)
+            see_to_room(self._store)
+            renew_keys(self.state, self.crew)
         public = self._public = public_keys(self.state, self.crew, self._account)
         self._denials.know(public)
         crash_point("house.before_broker")
         if not self._place.url:
-            see_to_room(self._store)
             size = size_of(self._store, self._cluster)
             self._broker = embedded(self._store, self.durability, size)
             self._place = replace(self._place, url=self._broker.url)
