@@ -23,12 +23,12 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from benchmarks.echo import EchoParams, EchoResult
-from bus.account import ACCOUNT_FILE, BrokerAccount, BrokerUser, control_of
+from bus.account import ACCOUNT_FILE, BrokerAccount
 from bus.broker import Durability
 from bus.caller import new_call_id, open_caller
 from bus.cluster import Embedded, embedded
 from bus.connect import connect, identities
-from bus.grants import Grant, permissions
+from bus.grants import Grant
 from bus.identity import load_identity
 from bus.provision import provision
 from bus.transport import nats_transport
@@ -60,9 +60,9 @@ async def over_bus(durability: Durability, brokers: int = 1) -> AsyncGenerator[t
     )
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)
-        keys = {grant.name: load_identity(identities(state), grant.name).public for grant in grants}
-        users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in grants}
-        account = BrokerAccount(users, control_of(load_identity(identities(state), "operator")))
+        every = {grant.name: load_identity(identities(state), grant.name) for grant in grants}
+        keys = {name: identity.public for name, identity in every.items()}
+        account = BrokerAccount.of(grants, every)
         (state / "broker").mkdir()
         account.write(state / "broker" / ACCOUNT_FILE)
         with closing_broker(embedded(state / "broker", durability, brokers)) as broker:

@@ -11,11 +11,11 @@ everybody knows, it answers questions only.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bus.grants import Permissions
+from bus.grants import OPERATOR, Grant, Permissions, permissions
 from bus.identity import Identity
 from bus.whole_file import put
 from contracts.ledger import GRANTS_BUCKET, ROSTER_BUCKET
@@ -70,10 +70,16 @@ class BrokerAccount:
     control: str
     """See `control_of`."""
 
-    def configuration(self, name: str = ACCOUNT) -> dict[str, object]:
+    @classmethod
+    def of(cls, grants: Iterable[Grant], identities: Mapping[str, Identity]) -> BrokerAccount:
+        """Everybody with what they were granted; the operator, whose key governs it, is one of them."""
+        users = {one.name: BrokerUser(identities[one.name].public, permissions(one)) for one in grants}
+        return cls(users, control_of(identities[OPERATOR]))
+
+    def configuration(self) -> dict[str, object]:
         """What a NATS configuration with this account alone says of accounts; the system's has no users."""
         exports = [{"service": f"{JETSTREAM}.>"}, {"service": _NOBODY}]
-        return {"system_account": _SYSTEM, "accounts": {_SYSTEM: {"exports": exports}, **self.entry(name)}}
+        return {"system_account": _SYSTEM, "accounts": {_SYSTEM: {"exports": exports}, **self.entry(ACCOUNT)}}
 
     def write(self, file: Path) -> None:
         """Put the configuration into `file`, which that of a broker includes.

@@ -170,9 +170,8 @@ class EmbeddedBroker:
     def _configuration(self) -> str:
         folder = self._folder
         store, ports = folder / "jetstream", folder / "ports"
-        return configuration(
-            f"{'../' if self._node else ''}{ACCOUNT_FILE}", store, ports, self._durability, self._port, self._node
-        )
+        account = f"../{ACCOUNT_FILE}" if self._node else ACCOUNT_FILE
+        return configuration(account, store, ports, self._durability, self._port, self._node)
 
     def _take_over_store(self) -> None:
         """Move what was kept in the account that NATS has where none is named; the nodes of a cluster cannot."""

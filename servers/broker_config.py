@@ -12,10 +12,9 @@ import json
 import sys
 from pathlib import Path
 
-from bus.account import BrokerAccount, BrokerUser, control_of
+from bus.account import BrokerAccount
 from bus.broker import MAX_PAYLOAD
 from bus.connect import identities
-from bus.grants import OPERATOR, permissions
 from bus.identity import load_identity
 from servers.crew import CREW_FILE, Crew, CrewError, read_crew
 
@@ -30,10 +29,8 @@ def broker_config(state: Path, crew: Crew, environment: str = "") -> str:
         OSError: the keys cannot be read or made.
     """
     folder = identities(state)
-    users = {
-        grant.name: BrokerUser(load_identity(folder, grant.name).public, permissions(grant)) for grant in crew.grants()
-    }
-    account = BrokerAccount(users, control_of(load_identity(folder, OPERATOR)))
+    grants = crew.grants()
+    account = BrokerAccount.of(grants, {grant.name: load_identity(folder, grant.name) for grant in grants})
     if environment:
         return json.dumps(account.entry(environment), indent=1)
     return json.dumps({"max_payload": MAX_PAYLOAD, **account.configuration()}, indent=1)

@@ -10,9 +10,9 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from bus.account import BrokerAccount, BrokerUser, control_of
+from bus.account import BrokerAccount
 from bus.connect import identities
-from bus.grants import NOTARY, OPERATOR, permissions
+from bus.grants import NOTARY
 from bus.identity import key_age, load_identity, rotate_identity
 from servers.crew import Crew, CrewError
 from servers.housekeeping import fork, fork_asking, reap
@@ -40,10 +40,10 @@ def renew_keys(state: Path, crew: Crew) -> None:
         raise CrewError(f"the keys in {folder} cannot be renewed; see the log")
 
 
-def public_keys(state: Path, crew: Crew, account: Path | None = None) -> dict[str, str]:
-    """Everybody's public key, by name; whoever has none yet is given one.
+def publish_keys(state: Path, crew: Crew, account: Path | None = None) -> dict[str, str]:
+    """See that everybody has a key, and the broker knows; the public ones, by name.
 
-    `account` is a file in which the broker is told who they are, what each was granted, and how it is governed.
+    The broker is told in the file `account`, if it is ours: who they are, what each was granted, how it is governed.
 
     Raises:
         CrewError: they cannot be read or made, or the file cannot be written.
@@ -52,11 +52,9 @@ def public_keys(state: Path, crew: Crew, account: Path | None = None) -> dict[st
 
     def read() -> str:
         every = {each.name: load_identity(folder, each.name) for each in crew.grants()}
-        public = {name: identity.public for name, identity in every.items()}
         if account is not None:
-            users = {one.name: BrokerUser(public[one.name], permissions(one)) for one in crew.grants()}
-            BrokerAccount(users, control_of(every[OPERATOR])).write(account)
-        return json.dumps(public)
+            BrokerAccount.of(crew.grants(), every).write(account)
+        return json.dumps({name: identity.public for name, identity in every.items()})
 
     child, answer = fork_asking(read)
     with os.fdopen(answer) as told:

@@ -35,7 +35,7 @@ from contracts.config import Joining
 from contracts.failure import Failure
 from servers import ledger_upkeep
 from servers.crew import Crew, CrewError, Member, read_crew
-from servers.crew_keys import public_keys, renew_keys
+from servers.crew_keys import publish_keys, renew_keys
 from servers.denials import DenialNotes
 from servers.door import Door, Reply
 from servers.handed_keys import HandedKeys
@@ -101,18 +101,18 @@ class House:
         Raises:
             BrokerFailed, CrewError, LedgerTorn, NoRoom: with what went wrong.
         """
-        if not self._place.url:  # else its users are its administrator's to change
+        ours = not self._place.url
+        if ours:  # else its users are its administrator's to change
             self._store.mkdir(exist_ok=True, mode=0o700)
             see_to_room(self._store)
             renew_keys(self.state, self.crew)
-        public = self._public = public_keys(self.state, self.crew, self._account)
+        public = self._public = publish_keys(self.state, self.crew, self._account)
         self._denials.know(public)
         crash_point("house.before_broker")
-        if not self._place.url:
+        if ours:
             size = size_of(self._store, self._cluster)
             self._broker = embedded(self._store, self.durability, size)
             self._place = replace(self._place, url=self._broker.url)
-        ours = self._broker is not None
         crash_point("house.before_ledger")
         provisioning, answer = fork_asking(
             lambda: ledger_upkeep.set_up(self.state, self._place.url, self.crew, public, ours=ours)
@@ -242,7 +242,7 @@ class House:
         Raises:
             CrewError, BusError, OSError: it cannot be; the crew is as it was, or will be soon.
         """
-        public = public_keys(self.state, crew, self._account)
+        public = publish_keys(self.state, crew, self._account)
         self._settle_at = time.monotonic()  # until it is done: whoever is dismissed is to come back
         renewed = [name for name, key in self._public.items() if public.get(name, key) != key]
         self._staff.dismiss(*renewed)  # while the broker still takes their last answers, under their old keys
@@ -254,7 +254,7 @@ class House:
         ours = self._broker is not None
         if reap(fork(lambda: ledger_upkeep.extend(self.state, self._place.url, crew, public, ours=ours))) != 0:
             if self._broker is not None:
-                public_keys(self.state, self.crew, self._account)
+                publish_keys(self.state, self.crew, self._account)
                 self._broker.reload()
             raise CrewError(f"the ledger at {self._place.url} could not be set up for it; see the log")
         await_ready(self._notary.change({NOTARY: Seat(NOTARY, operator=public[OPERATOR])}))

@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from bus.account import BrokerAccount, BrokerUser, control_of
+from bus.account import BrokerAccount
 from bus.broker import Durability, EmbeddedBroker, embedded_broker
 from bus.bus import Bus
 from bus.connect import connect, identities
-from bus.grants import OPERATOR, SERVE, Grant, permissions, results_consumer
+from bus.grants import SERVE, Grant, results_consumer
 from bus.identity import load_identity
 from bus.memory import MemoryBroker
 from bus.provision import provision
@@ -87,9 +87,9 @@ async def nats_rig(
     state: Path, crew: tuple[Grant, ...] = CREW, *, durability: Durability = "process"
 ) -> AsyncGenerator[NatsRig]:
     """A provisioned broker for `crew`."""
-    keys = {grant.name: load_identity(identities(state), grant.name).public for grant in crew}
-    users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in crew}
-    account = BrokerAccount(users, control_of(load_identity(identities(state), OPERATOR)))
+    every = {grant.name: load_identity(identities(state), grant.name) for grant in crew}
+    keys = {name: identity.public for name, identity in every.items()}
+    account = BrokerAccount.of(crew, every)
     with embedded_broker(state / "broker", account, durability=durability) as broker:
         rig = NatsRig(state, broker)
         async with rig.connect("operator") as operator:

@@ -23,7 +23,7 @@ from orchestrator import house as houses
 from orchestrator.audit import audit
 from orchestrator.standalone.verify_ledger import verify
 from servers.crew import CREW_FILE, read_crew
-from servers.crew_keys import public_keys, renew_keys
+from servers.crew_keys import publish_keys, renew_keys
 from tests.bridge.rig import as_identity, joined
 from tests.cli.conftest import Podium
 
@@ -167,15 +167,15 @@ def test_whose_key_is_to_be_said_and_the_notarys_stays(kept: Podium) -> None:
 def test_a_key_that_is_too_old_is_another_one_when_a_house_starts(tmp_path: Path) -> None:
     """By the crew file; not the notary's, nor a key that is young. Until then the doctor names whose it is."""
     crew, folder = read_crew(CREW_FILE), identities(tmp_path)
-    keys = public_keys(tmp_path, crew)
+    keys = publish_keys(tmp_path, crew)
     for name in ("repository", "notary"):
         os.utime(folder / f"{name}.nk", (1, 1))
     renew_keys(tmp_path, crew)
-    assert public_keys(tmp_path, crew) == keys, "there is no limit"
+    assert publish_keys(tmp_path, crew) == keys, "there is no limit"
     (check,) = doctor.keys(tmp_path, 90)
     assert (check.level, check.found) == ("warn", "older than 90 days: repository")
     renew_keys(tmp_path, replace(crew, key_max_age_days=90))
-    changed = {name for name, key in public_keys(tmp_path, crew).items() if keys[name] != key}
+    changed = {name for name, key in publish_keys(tmp_path, crew).items() if keys[name] != key}
     assert changed == {"repository"}
     assert [key for key, _ in past_keys(folder, "repository")] == [keys["repository"]]
     assert [each.level for each in doctor.keys(tmp_path, 90)] == ["ok"]

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import anyio
 
-from bus.account import BrokerAccount, BrokerUser, control_of
+from bus.account import BrokerAccount
 from bus.bus import Bus
 from bus.caller import new_call_id, open_caller
 from bus.connect import connect, identities
-from bus.grants import OPERATOR, permissions
 from bus.identity import load_identity
 from bus.provision import provision
 from bus.registry import cards
@@ -79,9 +78,9 @@ async def leader_of(bus: Bus, stream: str) -> str:
 @asynccontextmanager
 async def cluster_rig(state: Path) -> AsyncGenerator[ClusterRig]:
     """A cluster of three with every stream on all of them."""
-    keys = {grant.name: load_identity(identities(state), grant.name).public for grant in CREW}
-    users = {grant.name: BrokerUser(keys[grant.name], permissions(grant)) for grant in CREW}
-    account = BrokerAccount(users, control_of(load_identity(identities(state), OPERATOR)))
+    every = {grant.name: load_identity(identities(state), grant.name) for grant in CREW}
+    keys = {name: identity.public for name, identity in every.items()}
+    account = BrokerAccount.of(CREW, every)
     with hosts(state / "hosts", account.configuration()) as found:
         rig = ClusterRig(state, found)
         async with rig.connect("operator") as operator:
