@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 from bus.broker import BrokerFailed, find_server
 from bus.connect import identities
 from bus.grants import NOTARY
 from bus.identity import key_age
-from contracts.base import Model
-from contracts.consent import CONSENT_ENV, consented
 from contracts.endpoint import access, shown
 from contracts.manifest import Card
 from contracts.sandbox import SandboxLevel
+from orchestrator import doctor_kernel
+from orchestrator.doctor_check import Check, first_line
 from orchestrator.house import House
 from orchestrator.keys import Taken
-from orchestrator.text import duration, line
+from orchestrator.text import duration
 from orchestrator.tracing import INSTALL, endpoint, exporter_is_there
 
 MIN_GIT = (2, 35)
-MIN_LANDLOCK = 6
 MIN_FREE_BYTES = 1 << 30
-
-_LANDLOCK_CREATE_RULESET = 444
-_LANDLOCK_VERSION = 1
 
 SANDBOX_LEVELS: dict[SandboxLevel, str] = {
     "full": "namespaces by bubblewrap: no network, a private file system, no survivors",
@@ -43,23 +36,14 @@ SANDBOX_LEVELS: dict[SandboxLevel, str] = {
 }
 
 
-class Check(Model):
-    """One line of the doctor's report."""
-
-    name: str
-    level: Literal["ok", "warn", "fail"]
-    found: str
-    way_out: str = ""
-
-
 def machine(state: Path, taken: Taken) -> Iterator[Check]:
     """What can be seen without starting anything; `taken` is what the environment had for the model server."""
     yield _python()
     yield _git()
     yield _nats_server()
-    yield _bubblewrap()
-    yield _landlock()
-    yield _seccomp()
+    yield doctor_kernel.bubblewrap()
+    yield doctor_kernel.landlock()
+    yield doctor_kernel.seccomp()
     yield _state(state)
     yield _disk(state)
     yield _models(taken)
@@ -147,7 +131,7 @@ def _python() -> Check:
 
 
 def _git() -> Check:
-    said = _say("git", "--version")
+    said = first_line("git", "--version")
     if said is None:
         return Check(name="git", level="fail", found="not found", way_out=f"Install git {_dotted(MIN_GIT)} or newer.")
     number = tuple(int(part) for part in said.split()[2].split(".")[:2] if part.isdigit())
@@ -164,7 +148,7 @@ def _nats_server() -> Check:
         server = find_server()
     except BrokerFailed as error:
         return Check(name="broker", level="fail", found=str(error), way_out="`make demo` installs it into .venv.")
-    said = _say(server, "--version")
+    said = first_line(server, "--version")
     if said is None:
         return Check(
             name="broker",
@@ -173,77 +157,6 @@ def _nats_server() -> Check:
             way_out="Is the file system mounted noexec? Reinstall with `make clean demo`, or set PODIUM_NATS_URL.",
         )
     return Check(name="broker", level="ok", found=f"{said} at {server}")
-
-
-def _bubblewrap() -> Check:
-    program = shutil.which("bwrap")
-    if program is None:
-        return Check(
-            name="bubblewrap",
-            level="warn",
-            found="not found; the sandbox falls back to Landlock or less",
-            way_out="Install the package `bubblewrap` (apt, dnf, pacman, apk) for the full sandbox.",
-        )
-    owner = Path(program).stat().st_uid
-    if owner != 0:
-        return Check(
-            name="bubblewrap",
-            level="warn",
-            found=f"{program} belongs to user {owner}, not to root; it is not used",
-            way_out="Install it as a system package.",
-        )
-    trial = _run(program, "--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "true")
-    if trial is None or trial.returncode:
-        why = line((trial.stderr if trial else "") or "it does not run", 120)
-        return Check(
-            name="bubblewrap",
-            level="warn",
-            found=f"{program} cannot make namespaces here: {why}",
-            way_out=_namespaces_way_out(),
-        )
-    return Check(name="bubblewrap", level="ok", found=f"{_say(program, '--version')}, user namespaces work")
-
-
-def _namespaces_way_out() -> str:
-    restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-    if restricted.exists() and restricted.read_text().strip() == "1":
-        return (
-            "AppArmor restricts user namespaces (Ubuntu 24.04 and newer): give bwrap a profile with `userns,` "
-            "(apparmor.d/bwrap-userns-restrict), or set kernel.apparmor_restrict_unprivileged_userns=0."
-        )
-    return (
-        "In a container, allow user namespaces (a seccomp profile with unshare and mount); on a host, "
-        "set user.max_user_namespaces above 0. The sandbox falls back until then."
-    )
-
-
-def _landlock() -> Check:
-    libc = ctypes.CDLL(None, use_errno=True)
-    abi: int = libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_LANDLOCK_VERSION))
-    if abi >= MIN_LANDLOCK:
-        return Check(name="landlock", level="ok", found=f"ABI {abi}")
-    if abi <= 0:
-        return Check(
-            name="landlock",
-            level="warn" if consented(os.environ) else "fail",
-            found=f"not there (kernel {platform.release()}): no member can be held to its files",
-            way_out="Use a kernel with `landlock` in its LSM list; or start them all the same, with every file that is "
-            f"open to you open to them: {CONSENT_ENV}=1.",
-        )
-    found = f"ABI {abi}, and {MIN_LANDLOCK} is needed"
-    return Check(
-        name="landlock",
-        level="warn",
-        found=f"{found} (kernel {platform.release()})",
-        way_out="Only needed where bubblewrap does not work: a kernel >= 6.12.",
-    )
-
-
-def _seccomp() -> Check:
-    actions = Path("/proc/sys/kernel/seccomp/actions_avail")
-    if actions.exists() and "errno" in actions.read_text():
-        return Check(name="seccomp", level="ok", found="filters work")
-    return Check(name="seccomp", level="fail", found="not there", way_out="Podium needs a Linux kernel with seccomp.")
 
 
 def _state(state: Path) -> Check:
@@ -283,19 +196,6 @@ def _disk(state: Path) -> Check:
     if free < MIN_FREE_BYTES:
         return Check(name="disk", level="warn", found=found, way_out="A full store refuses calls: make room.")
     return Check(name="disk", level="ok", found=found)
-
-
-def _say(*command: str) -> str | None:
-    """First line a program prints, if it ends well."""
-    done = _run(*command)
-    return done.stdout.strip().split("\n")[0] if done is not None and not done.returncode else None
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, errors="replace")
-    except (OSError, subprocess.TimeoutExpired):
-        return None
 
 
 def _dotted(version: tuple[int, ...]) -> str:

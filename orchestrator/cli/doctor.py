@@ -16,7 +16,8 @@ from orchestrator.cli.shared import AUDITOR, document, json_option, out, start
 from orchestrator.cli.trouble import failure_of, root
 from orchestrator.clock import apart_from_broker
 from orchestrator.config import load_crew
-from orchestrator.doctor import Check, clock, crew, house_check, keys, machine
+from orchestrator.doctor import clock, crew, house_check, keys, machine
+from orchestrator.doctor_check import Check
 from orchestrator.house import house, state_dir
 from orchestrator.keys import take_keys
 from orchestrator.runs import list_runs
