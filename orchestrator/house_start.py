@@ -65,7 +65,8 @@ def _spawn(state: Path, manner: Manner) -> subprocess.Popen[bytes]:
     log = state / "house.log"
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(state / "house.log.1")
-    command = [sys.executable, "-m", "servers.house", "--state", str(state), "--own-crew", str(config.crew_file())]
+    command = [sys.executable, "-m", "servers.house_process", "--state", str(state)]
+    command += ["--own-crew", str(config.crew_file())]
     command += ["--unsandboxed"] if manner.unsandboxed else []
     command += ["--consent-weak"] if manner.consent_weak else []
     command += ["--durability", manner.durability] if manner.durability else []

@@ -11,7 +11,8 @@ from contracts.config import MODELS_KEY, ModelsConfig
 from orchestrator.config import CONFIGS, read
 from orchestrator.gateway.offer import exposed
 from orchestrator.gateway.reach import opened
-from servers.crew import CREW_FILE, Crew, load_own, read_crew
+from servers.crew import CREW_FILE, Crew, read_crew
+from servers.crew_member import load_own
 from servers.enforced import Inside, Kernel, Right, at_broker, in_kernel, inside, rights, with_yours
 from servers.place import Place
 from servers.specialist import tool_names

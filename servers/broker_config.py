@@ -16,7 +16,8 @@ from bus.account import BrokerAccount
 from bus.broker import MAX_PAYLOAD
 from bus.connect import identities
 from bus.identity import load_identity
-from servers.crew import CREW_FILE, Crew, CrewError, read_crew
+from servers.crew import CREW_FILE, Crew, read_crew
+from servers.crew_member import CrewError
 
 
 def broker_config(state: Path, crew: Crew, environment: str = "") -> str:

@@ -14,7 +14,8 @@ from bus.account import BrokerAccount
 from bus.connect import identities
 from bus.grants import NOTARY
 from bus.identity import key_age, load_identity, rotate_identity
-from servers.crew import Crew, CrewError
+from servers.crew import Crew
+from servers.crew_member import CrewError
 from servers.housekeeping import fork, fork_asking, reap
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from contracts.manifest import Manifest
 from contracts.server_json import Argument, Option, ServerJson, Word, describe
 from servers.alone.fit import why_not_alone
-from servers.crew import CLASSES, load_own
+from servers.crew_member import CLASSES, load_own
 
 GATEWAY = Manifest(
     name="podium",

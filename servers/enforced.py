@@ -14,7 +14,8 @@ from typing import TypeVar
 from bus.grants import Grant, Permissions, host_identity, permissions
 from contracts.config import HostConfig, Joining, host_config
 from servers.confine import Confinement
-from servers.crew import Crew, Member
+from servers.crew import Crew
+from servers.crew_member import Member
 from servers.handed import Handed, handed
 from servers.place import Place
 from servers.rights import policy_for, rules_for

@@ -8,12 +8,10 @@ Tree: house → nats-server, one process per member (→ its sandbox keeper → 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import gc
 import logging
 import math
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,37 +19,31 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
 
 from bus.account import ACCOUNT_FILE
 from bus.broker import BrokerFailed
 from bus.cluster import Embedded, embedded, size_of
 from bus.connect import URL_ENV
-from bus.crash import arm, crash_point
+from bus.crash import crash_point
 from bus.errors import BusError
 from bus.grants import NOTARY, OPERATOR
 from bus.marks import LedgerTorn
 from contracts.config import Joining
 from contracts.failure import Failure
 from servers import ledger_upkeep
-from servers.crew import Crew, CrewError, Member, read_crew
+from servers.crew import Crew, read_crew
 from servers.crew_keys import publish_keys, renew_keys
+from servers.crew_member import CrewError, Member
 from servers.denials import DenialNotes
 from servers.door import Door, Reply
 from servers.handed_keys import HandedKeys
-from servers.house_options import house_options
-from servers.house_refusal import UNABLE, refusal
 from servers.housekeeping import Signals, fork, fork_asking, reap
 from servers.place import Place
 from servers.room import see_to_room
-from servers.sandbox import linux
 from servers.staff import Seat, Staff, await_ready, hear
 from servers.throwaway import close_every_scratch
 
 log = logging.getLogger("house")
-
-BUSY = 75
-"""Exit status when another house runs here (sysexits' EX_TEMPFAIL)."""
 
 GRACE_S = 0.5
 """How long it stays after the last holder has gone."""
@@ -285,37 +277,3 @@ class House:
                 reap(fork(lambda: ledger_upkeep.put_down(self.state, self._place.url, self.crew.grants())))
             self._broker.stop()
         close_every_scratch(self.state / "scratch")
-
-
-def main() -> NoReturn:
-    """Be the house."""
-    options = house_options(__doc__)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    arm("house")
-    options.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(options.state / "house.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(BUSY)
-    door = Door(options.state, keep=options.keep)
-    linux.hide_from_same_user()  # the file with the keys stays open here
-    house: House | None = None
-    status = 0
-    try:
-        house = House(options, door)
-        house.start()
-        house.run()
-    except (*UNABLE, OSError) as wrong:
-        log.error("%s", wrong)
-        status = 1
-        door.refuse(refusal(wrong, options.state))
-    finally:
-        if house is not None:
-            house.stop()
-        door.close()
-    sys.exit(status)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ from servers.crew import CREW_FILE
 
 def house_options(about: str | None) -> argparse.Namespace:
     """What this process was started with."""
-    parser = argparse.ArgumentParser(prog="servers.house", description=about)
+    parser = argparse.ArgumentParser(prog="servers.house_process", description=about)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--crew", type=Path, default=CREW_FILE)
     parser.add_argument("--own-crew", type=Path, help="a person's own crew file, which goes over the other one")

@@ -8,7 +8,7 @@ from bus.broker import BrokerFailed
 from bus.cluster import OtherForm
 from bus.marks import LedgerTorn
 from contracts.failure import Failure
-from servers.crew import CrewError
+from servers.crew_member import CrewError
 from servers.ledger_upkeep import marks_file
 from servers.room import NoRoom
 

@@ -18,7 +18,7 @@ from bus.bus import Bus, Stored
 from bus.caller import new_call_id
 from bus.connect import connect, identities
 from bus.errors import BusError, BusUnavailable, InvalidMessage
-from bus.grants import Grant
+from bus.grants import OPERATOR, Grant
 from bus.identity import past_keys
 from bus.nats_link import addresses
 from bus.provision import REPLICAS_ENV, provision, replicas
@@ -27,7 +27,7 @@ from bus.roster import Keys, LiveRoster
 from bus.subjects import denied
 from contracts.crew_note import Granted, Pinned
 from contracts.ledger import RUNS_STREAM, Denials
-from servers.crew import OPERATOR, Crew
+from servers.crew import Crew
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from servers.approval import Approval
 from servers.away.mirrors import Mirrors
 from servers.bridge.serve import serve_foreign
 from servers.confine import Held, NotConfined, confine
-from servers.crew import CrewError, Member
+from servers.crew_member import CrewError, Member
 from servers.handed import handed
 from servers.overseer import overseen
 from servers.own_ledger import BusLedger

@@ -14,7 +14,7 @@ from contracts.manifest import granted_paths, granted_ports
 from servers.bridge.program import installation
 from servers.bridge.serve import port_of, program_of
 from servers.confine import Confinement
-from servers.crew import Member
+from servers.crew_member import Member
 from servers.handed import handed
 from servers.minds.addresses import endpoint_ports
 from servers.place import Place

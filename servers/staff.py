@@ -18,7 +18,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bus.serving import DRAIN_S
 from contracts.failure import Failure
-from servers.crew import CrewError
+from servers.crew_member import CrewError
 from servers.door import Door, Reply
 from servers.housekeeping import Backoff, ended, fork, reap
 

@@ -21,7 +21,8 @@ from servers.alone.fit import CannotBeAlone, fit_member
 from servers.alone.folder import own_folder
 from servers.alone.line import MOST_BYTES, Answer, Ask, pair
 from servers.alone.snapshots import Album, Checkout, CheckoutUnreadable
-from servers.crew import CREW_FILE, CrewError, Member, read_crew
+from servers.crew import CREW_FILE, read_crew
+from servers.crew_member import CrewError, Member
 from servers.giving_up import give_up, state_unusable
 from servers.housekeeping import Signals, fork
 from servers.place import Place

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contracts.failure import Failure
 from contracts.manifest import Manifest
-from servers.crew import CLASSES, Crew, Member, load_own
+from servers.crew import Crew
+from servers.crew_member import CLASSES, Member, load_own
 
 _ALONE = frozenset({"work:read", "sandbox:run"})
 """What a member may need that a checkout and a sandbox are enough for."""

@@ -19,7 +19,7 @@ from servers.alone.hidden import filled_in, without
 from servers.alone.line import Snapshots
 from servers.answering import BusCall, Outcome, perform
 from servers.confine import NotConfined, confine
-from servers.crew import Member
+from servers.crew_member import Member
 from servers.member import end_without, keeper_for, kept
 from servers.place import Place
 from servers.rights import rules_for

@@ -20,7 +20,8 @@ from contracts.consent import consented
 from contracts.failure import Failure
 from servers.alone.folder import own_folder
 from servers.away.fit import BoundToTheHouse, fit_member
-from servers.crew import CREW_FILE, CrewError, Member, read_crew
+from servers.crew import CREW_FILE, read_crew
+from servers.crew_member import CrewError, Member
 from servers.giving_up import give_up, state_unusable
 from servers.housekeeping import Signals
 from servers.place import Away, Place

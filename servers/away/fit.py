@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contracts.failure import Failure
-from servers.crew import Crew, Member
+from servers.crew import Crew
+from servers.crew_member import Member
 
 _READS_HISTORY = "repository"
 """It shows commits, too, and only trees travel."""

@@ -12,7 +12,7 @@ from mcp.client import Transport
 from bus.background import cause
 from servers.bridge.link import Link, OnChange, linked
 from servers.bridge.meeting import NotAsked
-from servers.crew import CrewError
+from servers.crew_member import CrewError
 from servers.housekeeping import Backoff
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from servers.bridge.bridge import Bridge
 from servers.bridge.program import found
 from servers.bridge.transports import Said, by_command, by_url
 from servers.confine import Held
-from servers.crew import CrewError, Member
+from servers.crew_member import CrewError, Member
 
 _PORTS = {"http": 80, "https": 443}
 

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 from bus.wire import JsonObject
 from servers.alone.fit import CannotBeAlone, fit_member
 from servers.alone.hidden import filled_in, without, without_property
-from servers.crew import CLASSES, CREW_FILE, read_crew
+from servers.crew import CREW_FILE, read_crew
+from servers.crew_member import CLASSES
 from servers.specialist import Room, ToolError, tools_of
 from tests.git_project import Nobody
 

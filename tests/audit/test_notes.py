@@ -14,7 +14,8 @@ from contracts.pin import Pin
 from orchestrator.auditing.filters import Filter
 from orchestrator.auditing.reading import Tally, records
 from orchestrator.standalone.verify_ledger import verify
-from servers.crew import Crew, Member
+from servers.crew import Crew
+from servers.crew_member import Member
 from servers.ledger_upkeep import note
 from tests.audit.rig import ledger
 

@@ -16,7 +16,8 @@ from orchestrator.cli.serve_away import serve_away
 from orchestrator.cli.trouble import Trouble
 from servers import notary
 from servers.away.fit import BoundToTheHouse, fit_member
-from servers.crew import CREW_FILE, CrewError, Member, read_crew
+from servers.crew import CREW_FILE, read_crew
+from servers.crew_member import CrewError, Member
 from servers.place import Place
 from servers.rights import rules_for
 from tests.bus.rigs import nats_rig

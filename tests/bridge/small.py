@@ -20,7 +20,7 @@ from contracts.manifest import Card
 from contracts.pin import Pin
 from servers.bridge.serve import serve_foreign
 from servers.confine import Held
-from servers.crew import Member
+from servers.crew_member import Member
 from tests.bus.echo import everybody
 from tests.bus.rigs import Rig
 

@@ -18,7 +18,7 @@ from contracts.config import ServerConfig
 from orchestrator.house_start import HouseFailed
 from servers.bridge import alive
 from servers.bridge.link import Link, OnChange, linked
-from servers.crew import Member
+from servers.crew_member import Member
 from tests.bridge.rig import ROOT, host_of, joined
 from tests.bridge.small import approved, client_of
 from tests.bridge.test_failures import failure

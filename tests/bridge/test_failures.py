@@ -27,7 +27,7 @@ from contracts.manifest import ToolSpec
 from contracts.pin import Pin, drift
 from servers.bridge import parked
 from servers.bridge.definitions import tool_spec
-from servers.crew import CrewError, Member
+from servers.crew_member import CrewError, Member
 from tests.bridge.conftest import Era
 from tests.bridge.small import bridged, client_of, command, serving
 from tests.bridge.test_carried import elicited, said, there

@@ -16,7 +16,7 @@ from bus.subjects import CallSubject
 from bus.wire import Correlation, call_request, failure_of, parse
 from contracts.base import Model
 from contracts.config import ServerConfig
-from servers.crew import Member
+from servers.crew_member import Member
 from tests.bridge.conftest import Era
 from tests.bridge.rig import as_identity, joined
 from tests.bridge.small import SERVER, bridged, command, pinned, serving

@@ -16,7 +16,8 @@ from bus.grants import SERVE, Grant
 from bus.provision import provision
 from bus.subjects import CallSubject
 from contracts.ledger import server_stream
-from servers.crew import Crew, CrewError, Member
+from servers.crew import Crew
+from servers.crew_member import CrewError, Member
 from servers.specialist import Call, tool
 from tests.bus.echo import Echo, EchoParams, EchoResult, served
 from tests.bus.rigs import CREW, nats_rig

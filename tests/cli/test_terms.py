@@ -12,7 +12,8 @@ from contracts.config import HostConfig, Joining, ServerConfig
 from contracts.manifest import ToolSpec
 from contracts.pin import Pin, pin_file
 from contracts.terms import GATEWAY, Terms
-from servers.crew import CREW_FILE, Crew, CrewError, read_crew
+from servers.crew import CREW_FILE, Crew, read_crew
+from servers.crew_member import CrewError
 
 
 @pytest.fixture

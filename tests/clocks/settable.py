@@ -25,7 +25,7 @@ ENV = "PODIUM_TEST_CLOCKS"
 AHEAD_ENV = "PODIUM_TEST_AHEAD_S"
 """How far the clock is ahead from the beginning."""
 FORWARD, BACK = int(signal.SIGRTMIN) + 1, int(signal.SIGRTMIN) + 2
-HOUSE = "servers.house"
+HOUSE = "servers.house_process"
 DAY_S = 86_400
 
 _real_time, _real_time_ns, _RealDatetime = time.time, time.time_ns, datetime.datetime

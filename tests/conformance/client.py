@@ -24,7 +24,7 @@ from mcp_types import METHOD_NOT_FOUND, CallToolResult, ElicitRequestParams, Eli
 
 from bus.caller import open_caller
 from bus.transport import nats_transport
-from servers.crew import Member
+from servers.crew_member import Member
 from tests.bridge.small import approved
 from tests.bus.rigs import nats_rig
 

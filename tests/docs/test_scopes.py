@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.scopes_page import scopes_page
-from servers.crew import CREW_FILE, load_own, read_crew
+from servers.crew import CREW_FILE, read_crew
+from servers.crew_member import load_own
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/scopes.md"
 

@@ -12,7 +12,7 @@ from contracts.manifest import Manifest
 from contracts.server_json import ServerJson, Word, describe
 from orchestrator.cli.commands import podium
 from orchestrator.config import CONFIGS
-from servers.crew import CLASSES, load_own
+from servers.crew_member import CLASSES, load_own
 from servers.descriptions import descriptions
 
 FOLDER = CONFIGS / "servers"

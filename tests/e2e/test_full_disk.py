@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 from bus.connect import connect
+from bus.grants import OPERATOR
 from bus.provision import ask_jetstream
 from contracts.ledger import RUNS_STREAM
-from servers.crew import OPERATOR
 from servers.room import LEAST_FREE_BYTES
 from tests.cli.conftest import Podium
 from tests.e2e.rig import calls_of, files_left, fixing, going, run_of, survivors

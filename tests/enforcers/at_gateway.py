@@ -24,7 +24,7 @@ from orchestrator.gateway.offer import exposed
 from orchestrator.gateway.reach import CALL, READ
 from orchestrator.gateway.upstream import Upstream
 from scripts.scopes_page import TokenRight
-from servers.crew import load_own
+from servers.crew_member import load_own
 from servers.enforced import HOST, Right
 from servers.specialist import tool_names
 from tests.enforcers.seen import WAYS, Seen, Way

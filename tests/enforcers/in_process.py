@@ -21,7 +21,8 @@ from contracts.ledger import GRANTS_BUCKET, server_stream
 from contracts.manifest import Scope
 from orchestrator.keys import anonymous_file
 from servers import handed_keys, rights
-from servers.crew import Crew, load_own
+from servers.crew import Crew
+from servers.crew_member import load_own
 from servers.enforced import Right, inside
 from servers.handed import Handed
 from servers.handed_keys import HandedKeys

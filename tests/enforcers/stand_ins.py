@@ -15,7 +15,7 @@ from bus.memory import MemoryBroker
 from contracts.base import Model
 from contracts.ledger import server_stream
 from servers.confine import Held
-from servers.crew import load_own
+from servers.crew_member import load_own
 from servers.runtime import serve
 from servers.specialist import Call, Specialist, Tool, ToolError
 from tests.bus.echo import everybody
