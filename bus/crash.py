@@ -77,6 +77,7 @@ Point = Literal[
     "close.before_remove",
     # servers/sandbox/client.py: a job
     "job.before",
+    "job.begun",
     "job.after",
     # servers/minds/asking.py: a question to a model
     "ask.before",

@@ -106,7 +106,7 @@ async def _serve(
             tasks.cancel_scope.cancel()
             return
         caller = await opened.enter_async_context(open_caller(bus))
-        sandbox, level = await opened.enter_async_context(kept(keeper))
+        sandbox, level = await opened.enter_async_context(kept(keeper, end_at_once))
         ledger = BusLedger(bus) if "keys" in handed(member.scopes) else None
         crew, work, around = BusCrew(caller), place.work, as_it_is
         tasks = await opened.enter_async_context(anyio.create_task_group())
@@ -155,12 +155,14 @@ async def end_with(bus: NatsBus) -> None:
 
 
 async def end_without(keeper: Keeper) -> None:
-    """A member without its keeper can do nothing.
-
-    It ends at once, before it answers with a failure: the house starts both again, and its calls are delivered again.
-    """
+    """A member without its keeper can do nothing, and ends."""
     await anyio.wait_readable(keeper.door)  # it is silent after its hello, so that this is its end
-    log.error("the sandbox's keeper died")
+    end_at_once("The sandbox's keeper died.")
+
+
+def end_at_once(why: str) -> None:
+    """End before a failure is answered that is no outcome: the house starts another, and the calls come again."""
+    log.error("%s", why)
     os._exit(1)
 
 
@@ -172,8 +174,12 @@ class _NoSandbox:
 
 
 @asynccontextmanager
-async def kept(keeper: Keeper | None) -> AsyncGenerator[tuple[Sandbox, str]]:
+async def kept(
+    keeper: Keeper | None, when_lost: Callable[[str], None] = log.error
+) -> AsyncGenerator[tuple[Sandbox, str]]:
     """The sandbox that `keeper` serves, and its level; for None one that runs nothing, and no level.
+
+    `when_lost` is `KeptSandbox`'s.
 
     Raises:
         SandboxUnavailable: no sandbox works here.
@@ -181,5 +187,5 @@ async def kept(keeper: Keeper | None) -> AsyncGenerator[tuple[Sandbox, str]]:
     if keeper is None:
         yield _NoSandbox(), ""
         return
-    async with KeptSandbox(keeper) as kept:
+    async with KeptSandbox(keeper, when_lost) as kept:
         yield kept, kept.level

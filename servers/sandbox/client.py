@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -61,11 +61,17 @@ def start_keeper(policy: Policy) -> Keeper:
     return Keeper(process, ours)
 
 
+def _ignore(why: str) -> None:
+    """The caller is told all the same."""
+
+
 class KeptSandbox:
     """A `servers.specialist.Sandbox` served by a keeper; an async context manager that ends it, and its jobs."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, when_lost: Callable[[str], None] = _ignore) -> None:
+        """`when_lost` hears, before anybody else, why a job ended by no doing of its own: its guards were killed."""
         self._keeper = keeper
+        self._when_lost = when_lost
         self._report: SandboxReport | None = None
 
     async def __aenter__(self) -> Self:
@@ -116,7 +122,7 @@ class KeptSandbox:
 
         Raises:
             JobRefused: the keeper's policy does not allow it.
-            SandboxUnavailable: it could not be set up; nothing was run.
+            SandboxUnavailable: it could not be set up, or who guards it was killed.
         """
         crash_point("job.before")
         ours, theirs = socket.socketpair()
@@ -141,7 +147,7 @@ class KeptSandbox:
             except BlockingIOError:
                 await anyio.wait_writable(self._keeper.door)
             except OSError as error:
-                raise SandboxUnavailable(f"The sandbox's keeper has gone: {error}.") from error
+                raise self._lost(f"The sandbox's keeper has gone: {error}.") from error
 
     async def _converse(self, sock: socket.socket, job: Job, on_line: OnLine | None) -> Finished:
         order = Order(
@@ -153,6 +159,7 @@ class KeptSandbox:
             limits=Ceilings(**job.limits.model_dump()),
         )
         await _send(sock, frame(ORDER, order.to_json()) + frame(STDIN, job.stdin))
+        crash_point("job.begun")
         channel, line_start, output = bytearray(), 0, b""
         async for kind, payload in _frames(sock):
             if kind == CHANNEL:
@@ -167,7 +174,7 @@ class KeptSandbox:
             elif kind == RESULT:
                 told: dict[str, Any] = json.loads(payload)
                 if told["ended"] == "cancelled":
-                    raise SandboxUnavailable("The sandbox's keeper ended while the job ran.")
+                    raise self._lost("The sandbox's keeper ended while the job ran.")
                 returncode, printed = int(told.pop("returncode")), int(told.pop("printed"))
                 report = SandboxReport.model_validate(self.report.model_dump() | told)
                 return Finished(returncode, output, printed, bytes(channel), report)
@@ -175,7 +182,11 @@ class KeptSandbox:
                 told = json.loads(payload)
                 failure = JobRefused if told["kind"] == "refused" else SandboxUnavailable
                 raise failure(told["message"])
-        raise SandboxUnavailable("The sandbox's warden ended without a result.")
+        raise self._lost("The sandbox's warden ended without a result.")
+
+    def _lost(self, why: str) -> SandboxUnavailable:
+        self._when_lost(why)
+        return SandboxUnavailable(why)
 
 
 async def _send(sock: socket.socket, data: bytes) -> None:

@@ -76,3 +76,24 @@ def test_at_a_terminal_it_is_offered(fresh: Podium, project: Project) -> None:
         assert terminal.end() == 0, terminal.shown
 
     assert status_of(fresh) == {"r-fresh": "failed", "r-first": "failed"}
+
+
+def test_a_run_goes_on_under_other_keys(fresh: Podium, project: Project) -> None:
+    """Rotated while it waits and while it is broken off, everybody's: approvals and answers of before still count."""
+    assert fresh("up").code == 0
+    assert fresh(*fixing(project, "--run", "r-long", "--auto", "plan,handoff")).code == 3
+    rotated = fresh("agents", "rotate", "--all", "--json")
+    assert rotated.document["taken_up"], rotated.err
+    assert fresh("approve", "r-long").code == 0
+    with going(fresh, "resume", "r-long") as process:
+        process.until("● Apply")
+        process.kill()
+    assert fresh("agents", "rotate", "--all").code == 0
+
+    done = fresh("resume", "r-long", "--json")
+
+    assert done.code == 0, done.err
+    assert "wanted <= self.pieces" in project.git("show", "podium/r-long:stock.py")
+    for command in (("replay", "r-long"), ("audit", "verify")):
+        assert (said := fresh(*command)).code == 0, said
+    assert fresh("down").code == 0

@@ -19,6 +19,7 @@ GATEWAY = "host_host"
 BROKER = "broker"
 HOUSE = "house"
 KEEPER = "keeper"
+WARDEN = "warden"
 ITSELF = "itself"
 
 Passages = Counter[tuple[str, str]]
@@ -29,6 +30,9 @@ _COMMANDS = (ORCHESTRATOR, PERSON, GATEWAY, HOUSE)
 _COMING_UP = ("house.", "member.")
 _IN_HAND = ("ack.", "execute.", "result.", "member.")
 """Points that every member passes: broker and house are killed at them in the workspace's hands only."""
+_JOB_BEGUN = "job.begun"
+_GUARDS = (KEEPER, WARDEN)
+"""Whom a job has, of whoever has begun it; they die at `_JOB_BEGUN`."""
 _AFTER_A_DEATH = ("note.before_store", "note.after_store")
 _FIRST_DEATH = ("execute.after", "workspace")
 
@@ -105,8 +109,8 @@ def matrix(passages: Mapping[str, Passages], *, every: bool = False) -> Iterator
     """A cell for each point and process of each scene, in the first scene that has it.
 
     The orchestrator dies at the first, the middle and the last passage, others in the middle; with `every`, at each.
-    Broker and house die while a process stands at the point. How often the notary signs is a matter of time: it dies at
-    the first time.
+    Broker and house die while a process stands at the point, and so do the keeper and the warden of each that has begun
+    a job. How often the notary signs is a matter of time: it dies at the first time.
     """
     seen: set[tuple[str, str]] = set()
     shared: set[str] = set()
@@ -118,6 +122,8 @@ def matrix(passages: Mapping[str, Passages], *, every: bool = False) -> Iterator
             times = 1 if process == NOTARY else times
             for nth in _chosen(times, process, every):
                 yield Cell(scene=scene, kills=(Kill(victim=ITSELF, point=point, process=process, nth=nth),))
+            for victim in _GUARDS if point == _JOB_BEGUN else ():
+                yield Cell(scene=scene, kills=(Kill(victim=victim, point=point, process=process),))
             if process == HOUSE or point in shared or (point.startswith(_IN_HAND) and process != "workspace"):
                 continue
             shared.add(point)
@@ -148,7 +154,7 @@ def drawn(passages: Passages, scene: str, seconds: float, seed: int) -> Cell:
     lot = Random(seed)
     moments = sorted((point, process, nth) for (point, process), n in passages.items() for nth in range(1, n + 1))
     moments = [each for each in moments if each[1] != HOUSE]
-    victims = sorted({process for _, process in passages} - {PERSON} | {BROKER, HOUSE, KEEPER})
+    victims = sorted({process for _, process in passages} - {PERSON} | {BROKER, HOUSE, *_GUARDS})
     kills: list[Kill] = []
     for _ in range(lot.randint(1, 3)):
         victim = lot.choice(victims)

@@ -60,6 +60,8 @@ class Trial:
     begun_at: float = field(default_factory=time.monotonic)
     exits: list[int] = field(default_factory=list[int])
     to_come: list[Kill] = field(default_factory=list[Kill])
+    missed: list[Kill] = field(default_factory=list[Kill])
+    """Of whom was not there at the moment."""
     closing: Evidence = field(default_factory=dict[str, object])
 
     @property
@@ -94,13 +96,14 @@ class Lane:
         self._control.order([*_orders(cell), _CLOSING])
         trial = Trial(cell, project, to_come=[kill for kill in cell.kills if not _by_itself(kill)])
         problem = self._conduct(trial)
+        alive = [kill for kill in cell.kills if _by_itself(kill) and not self._passed(kill)]
         found = Found(
             cell=cell,
             exits=trial.exits,
             problem=problem,
             seconds=time.monotonic() - trial.begun_at,
             passages=[(point, process, n) for (point, process), n in self._control.passages().items()],
-            missed=[*trial.to_come, *(kill for kill in cell.kills if _by_itself(kill) and not self._passed(kill))],
+            missed=[*trial.to_come, *trial.missed, *alive],
         )
         self._house.up()
         busy = self._house.settle()
@@ -202,7 +205,10 @@ class Lane:
             process.kill()
             process.wait()
             return {process.pid}
-        return self._house.kill(kill.victim)
+        gone = self._house.kill(kill.victim, of=kill.process)
+        if not gone:
+            trial.missed.append(kill)
+        return gone
 
     def _passed(self, kill: Kill) -> bool:
         return self._control.passages()[kill.point, kill.process] >= kill.nth

@@ -19,9 +19,10 @@ from bus.errors import BusError
 from bus.grants import NOTARY, SERVE
 from bus.registry import cards
 from contracts.ledger import server_stream
+from servers.sandbox import tree
 from tests.cli.conftest import Podium
 from tests.e2e.rig import below, files_left
-from tests.survival.cells import BROKER, HOUSE, KEEPER
+from tests.survival.cells import BROKER, HOUSE, KEEPER, WARDEN
 from tests.survival.control import Control
 
 END_S = 20.0
@@ -66,9 +67,12 @@ class Household:
         """End it, if there is one."""
         self._podium("down")
 
-    def kill(self, victim: str) -> set[int]:
-        """SIGKILL to a member, the broker, the house, or a keeper; returns once it has ended, with its pid."""
-        pid = self.pid(victim)
+    def kill(self, victim: str, of: str = "") -> set[int]:
+        """SIGKILL to a member, the broker, the house, or who guards jobs of member `of`; returns once it has ended.
+
+        With its pid; with nothing where it is not there.
+        """
+        pid = self.pid(victim, of)
         if pid is None:
             return set()
         with suppress(ProcessLookupError):
@@ -105,12 +109,21 @@ class Household:
     def _members(self) -> set[int]:
         return {pid for name, pid in self._control.processes().items() if name in {*self._crew, NOTARY}}
 
-    def pid(self, victim: str) -> int | None:
-        """The process of a member, the broker, the house or a keeper; None where it is not there."""
-        if victim in (BROKER, KEEPER):
+    def pid(self, victim: str, of: str = "") -> int | None:
+        """The process of a member, the broker, the house, a keeper or a warden; None where it is not there."""
+        if victim == BROKER:
             return next((pid for pid, words in sorted(self._ours().items()) if _PROGRAMS[victim] in words), None)
+        if victim in (KEEPER, WARDEN):
+            return next(iter(self._guards(victim, of)), None)
         pid = self._control.processes().get(victim)
         return pid if pid in self._ours() else None
+
+    def _guards(self, kind: str, of: str) -> list[int]:
+        """Keepers or wardens, which are forks of keepers; those of one member, if it has any."""
+        keepers = {pid: tree.parent(pid) for pid, words in sorted(self._ours().items()) if _PROGRAMS[KEEPER] in words}
+        guards = [pid for pid, parent in keepers.items() if (parent in keepers) == (kind == WARDEN)]
+        member = self.pid(of) if of in self._crew else None
+        return [pid for pid in guards if member in (keepers[pid], keepers.get(keepers[pid] or 0))] or guards
 
     def _running(self) -> bool:
         return self.pid(HOUSE) is not None

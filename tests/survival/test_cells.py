@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.survival.cells import BROKER, HOUSE, ITSELF, Cell, Found, Kill, Passages, drawn, matrix
+from tests.survival.cells import BROKER, HOUSE, ITSELF, KEEPER, WARDEN, Cell, Found, Kill, Passages, drawn, matrix
 from tests.survival.verdict import Verdict, judge, table
 
 PASSAGES = Passages(
@@ -51,6 +51,14 @@ def test_the_matrix_has_every_point_in_every_process_and_kills_broker_and_house_
         if process not in ("house", "model")
         for victim in (BROKER, HOUSE)
     )
+
+
+def test_whoever_has_begun_a_job_loses_its_keeper_and_its_warden() -> None:
+    """Once each, of each member that has jobs."""
+    passages = PASSAGES | Passages({("job.begun", "test_runner"): 5, ("job.begun", "static_analyzer"): 2})
+    kills = [cell.kills[0] for cell in matrix({"search": passages})]
+    guards = [(kill.process, kill.victim) for kill in kills if kill.victim in (KEEPER, WARDEN)]
+    assert sorted(guards) == [(name, kind) for name in ("static_analyzer", "test_runner") for kind in (KEEPER, WARDEN)]
 
 
 def test_whoever_does_a_call_for_the_second_time_is_killed_over_its_note() -> None:
