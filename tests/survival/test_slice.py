@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.survival.cells import BROKER, ITSELF, Cell, Found, Kill
+from tests.survival.cells import BROKER, ITSELF, WARDEN, Cell, Found, Kill
 from tests.survival.lanes import Lanes, lanes
 from tests.survival.verdict import judge, table
 
@@ -14,6 +14,7 @@ KILLS = (
     Kill(victim=ITSELF, point="commit.after_ref", process="workspace"),
     Kill(victim=ITSELF, point="handover.after_ref", process="orchestrator"),
     Kill(victim=BROKER, point="execute.after", process="workspace", nth=3),
+    Kill(victim=WARDEN, point="job.begun", process="test_runner"),
 )
 
 
